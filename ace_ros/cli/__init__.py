@@ -1,0 +1,101 @@
+"""The ``ace`` command.
+
+Each subcommand is a module with a dataclass ``Command`` (its fields are the flags, by tyro) and a method ``run``.
+Only the module of the command that was asked for is imported, so that ``ace --help`` never waits for torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ace_ros.cli import interrupt
+
+COMMANDS = {
+    "map": "make a map from posed frames",
+    "localize": "say where images were taken",
+    "evaluate": "localize a recording and compare with its ground truth",
+    "compare": "lay evaluations side by side",
+    "info": "show what is in a map file",
+    "export": "write a map as a coloured point cloud",
+    "bag": "write a recording as a rosbag2 bag",
+}
+
+_EXAMPLES = """\
+examples:
+  ace map room/ -o room.safetensors               a recording in, a map out
+  ace evaluate room.safetensors room/             how good is it? (on frames it never saw)
+  ace localize room.safetensors a.jpg --camera 525,525,320,240
+  ace evaluate room.safetensors drive.mcap --report out/
+
+A recording is a folder in the layout of ACE (rgb/ poses/ calibration/), nerfstudio (transforms.json),
+COLMAP (sparse/0/*.txt, images/) or TUM RGB-D (rgb.txt, groundtruth.txt), or a rosbag2 bag.
+'ace COMMAND --help' explains a command."""
+
+USAGE_ERROR = 2
+
+
+def help_text() -> str:
+    lines = ["usage: ace COMMAND ...", "", "Map a place in minutes; know where a camera is from one image.", "", "commands:"]
+    lines += [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join([*lines, "", _EXAMPLES])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``ace`` and return its exit code: 0 done, 1 failed, 2 not understood, 3 some images not localized, 130 stopped."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    interrupt.install()
+    try:
+        return _dispatch(arguments)
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else USAGE_ERROR
+    except BaseException as error:
+        return _explain(error)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else USAGE_ERROR
+    if arguments[0] == "--version":
+        from ace_ros import __version__
+
+        print(f"ace {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        print(f"ace: no command '{name}'; there are: {', '.join(COMMANDS)} (see 'ace --help')", file=sys.stderr)
+        return USAGE_ERROR
+    import importlib
+
+    import tyro
+
+    module = importlib.import_module(f"ace_ros.cli.{name}_command")
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+    command = tyro.cli(module.Command, prog=f"ace {name}", description=module.__doc__, args=rest, config=config)
+    code = command.run()
+    sys.stdout.flush()
+    return int(code)
+
+
+def _explain(error: BaseException) -> int:
+    """One sentence on stderr for whatever ended the command; the exit code."""
+    if interrupt.requested() or isinstance(error, KeyboardInterrupt):
+        interrupt.leave()
+    if isinstance(error, BrokenPipeError):  # `ace localize ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    from ace_ros.errors import AceError
+
+    if os.environ.get("ACE_TRACEBACK"):
+        raise error
+    if isinstance(error, AceError):
+        message = str(error)
+    elif isinstance(error, MemoryError):
+        message = "not enough memory"
+    elif isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        message = f"unexpected {type(error).__name__}: {error} (a defect of ace; ACE_TRACEBACK=1 shows where)"
+    print(f"ace: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,44 @@
+"""Write a recording as a rosbag2 bag: CompressedImage, CameraInfo, PoseStamped and /tf, at the times of its frames.
+
+examples:
+  ace bag room/ -o room_bag
+  ace bag room/ -o room_bag --split train --storage sqlite3
+  ros2 bag play room_bag --clock
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ace_ros.cli import interrupt
+from ace_ros.cli.console import note, stdout
+from ace_ros.errors import InputError
+from ace_ros.frames import SplitOptions, open_scene, write_bag
+
+
+@dataclass
+class Command:
+    scene: tyro.conf.Positional[Path]
+    """Recording."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder of the bag; it must not be there yet."""
+    split: Literal["train", "test", "all"] = "all"
+    """Which of its frames."""
+    storage: Literal["mcap", "sqlite3"] = "mcap"
+    """File format of the bag."""
+    options: SplitOptions = field(default_factory=SplitOptions)
+
+    def run(self) -> int:
+        if self.output.exists():
+            raise InputError(f"{self.output}: is there already; a bag is never overwritten: name another")
+        scene = open_scene(self.scene, split=self.split, options=self.options)
+        for text in scene.notes:
+            note(text)
+        with interrupt.unwinding():
+            write_bag(scene, self.output, storage=self.storage)
+        stdout.print(f"{self.output}: {len(scene.frames)} frames")
+        return 0

@@ -1,0 +1,137 @@
+"""What the commands share: consoles, progress bars, figures of the process, files written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from ace_ros.cli import interrupt
+from ace_ros.errors import InputError
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)  # progress and notes: standard output is for results
+
+_imported = time.monotonic()
+
+
+def progress_bar() -> Progress:
+    """A bar on stderr; each task has the fields ``figures`` and ``left``, both text."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<13}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}", style="cyan"),
+        TextColumn("{task.fields[left]}", style="dim"),
+        console=stderr,
+        transient=False,
+    )
+
+
+def time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    return f"{minutes}:{rest:02d} left"
+
+
+def note(text: str) -> None:
+    """Something that the user should know, but that stops nothing."""
+    stderr.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def size_text(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def expected_accuracy(held_back: dict, metric: bool) -> str:
+    """What a user may expect of the map, from the views that were not trained on."""
+    frames = held_back.get("frames")
+    translation, rotation = held_back.get("median_translation"), held_back.get("median_rotation_deg")
+    if not frames:
+        return "expected accuracy: unknown (too few frames to hold any back)"
+    if translation is None or rotation is None:
+        return f"expected accuracy: poor (most of {frames} held-back views could not be localized)"
+    distance = f"{translation * 100:.1f} cm" if metric else f"{translation:.2%} of the median depth"
+    return f"expected accuracy: {distance}, {rotation:.2f} deg (median of {frames} held-back views)"
+
+
+def seconds_since_start() -> float:
+    """Since the process was started: the interpreter and all imports included."""
+    try:
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, clock ticks
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):  # not Linux
+        return time.monotonic() - _imported
+
+
+def peak_rss_bytes() -> int:
+    """Most memory that this process ever held, bytes."""
+    try:  # getrusage counts what the process that started us held when it did
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work, not after it, that a file can't be written.
+
+    Raises:
+        InputError: no such folder, no permission, or a folder in the file's place.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: can't write in {path.parent}: {error.strerror}") from error
+
+
+def make_folder(path: Path) -> None:
+    """A folder to write into, made if need be.
+
+    Raises:
+        InputError: it can't be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: can't make this folder: {error.strerror}") from error
+
+
+def write_json(path: Path, figures: dict) -> None:
+    write_text(path, json.dumps(figures, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        InputError: it can't be written; a file that was there before is kept.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with interrupt.writing(path):
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise InputError(f"{path}: can't be written: {error.strerror}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()

@@ -1,0 +1,155 @@
+"""Localize every frame of a recording and compare with its ground truth.
+
+SCENE is a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag with true poses. Every frame is localized on
+its own, without a prior. Fractions and medians are of all frames: one that got no pose counts as infinitely far off.
+Errors of a map without metric scale are relative to the scene's median depth; 5cm then reads 5 % of it.
+
+examples:
+  ace evaluate room.safetensors room/
+  ace evaluate room.safetensors drive.mcap --split all --json drive.json
+  ace evaluate room.safetensors room/ --report out/      a report to open in a browser
+  ace evaluate photos.safetensors photos/ --test-every 8
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.table import Table
+
+from ace_ros.cli.console import (
+    check_writable,
+    make_folder,
+    note,
+    peak_rss_bytes,
+    progress_bar,
+    seconds_since_start,
+    stdout,
+    time_left,
+    write_json,
+    write_text,
+)
+from ace_ros.evaluation.metrics import FrameResult, summarize
+from ace_ros.evaluation.run import evaluate
+from ace_ros.evaluation.trajectory import tum_text
+from ace_ros.frames import Scene, SplitOptions, open_scene
+from ace_ros.localizer import LocalizeOptions, Localizer
+from ace_ros.scene_map import SceneMap
+
+_LISTED_SKIPS = 5
+
+
+@dataclass
+class Command:
+    map: tyro.conf.Positional[Path]
+    """Map file."""
+    scene: tyro.conf.Positional[Path]
+    """Recording with true poses."""
+    split: Literal["test", "train", "all"] = "test"
+    """Which of its frames."""
+    json: Path | None = None
+    """Also write the figures to this file."""
+    report: Path | None = None
+    """Also write a report, one HTML file and its data, into this folder."""
+    trajectory: Path | None = None
+    """Also write the estimated poses in TUM format; the true ones go beside them, as NAME.true.tum."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    solving: LocalizeOptions = field(default_factory=LocalizeOptions)
+    options: SplitOptions = field(default_factory=SplitOptions)
+
+    def run(self) -> int:
+        for path in filter(None, (self.json, self.trajectory)):
+            check_writable(path)
+        if self.report:
+            make_folder(self.report)
+            check_writable(self.report / "report.html")
+        scene_map = SceneMap.load(self.map)
+        scene = open_scene(self.scene, split=self.split, options=self.options)
+        localizer = Localizer(scene_map, options=self.solving, device=self.device)
+        results, skipped = _evaluate(localizer, scene)
+        for text in [*scene.notes, *skipped[:_LISTED_SKIPS]]:
+            note(text)
+        if len(skipped) > _LISTED_SKIPS:
+            note(f"and {len(skipped) - _LISTED_SKIPS} more were skipped")
+        header = scene_map.header
+        figures = {
+            **summarize(results, header.metric, header.median_depth),
+            "skipped": len(skipped),
+            "map": str(self.map),
+            "scene": str(self.scene),
+            "split": self.split,
+            "device": str(localizer.device),
+            "seconds": seconds_since_start(),
+            "peak_rss_bytes": peak_rss_bytes(),
+        }
+        stdout.print(summary_table(f"{self.map.name} on {scene.name} ({self.split})", figures))
+        self._write(figures, results, localizer, scene)
+        return 0
+
+    def _write(self, figures: dict, results: list[FrameResult], localizer: Localizer, scene: Scene) -> None:
+        if self.trajectory:
+            found = [(r.stamp, r.estimate) for r in results if r.has_pose and r.estimate is not None]
+            write_text(self.trajectory, tum_text(found))
+            write_text(self.trajectory.with_suffix(".true.tum"), tum_text((r.stamp, r.truth) for r in results))
+        if self.json:
+            write_json(self.json, figures)
+        if self.report:
+            from ace_ros.evaluation.report import write_report
+
+            path = write_report(self.report, figures, results, localizer, scene)
+            stdout.print(f"report: {path}")
+
+
+def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], list[str]]:
+    with progress_bar() as bar:
+        task = bar.add_task("localizing", total=len(scene.frames), figures="", left="")
+        counts = {"LOCALIZED": 0, "UNCERTAIN": 0, "LOST": 0}
+
+        def show(result: FrameResult | None) -> None:
+            if result is not None:
+                counts[result.state] += 1
+            figures = "  ".join(f"{count} {state.lower()}" for state, count in counts.items() if count)
+            bar.update(task, advance=1, figures=figures)
+            bar.update(task, left=time_left(bar.tasks[task].time_remaining))
+
+        found = evaluate(localizer, scene.frames, show)
+        bar.update(task, left="", completed=len(scene.frames))
+    return found
+
+
+def summary_table(title: str, figures: dict) -> Table:
+    """The figures of an evaluation for people."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    frames = figures["frames"]
+    for name in ("localized", "uncertain", "lost"):
+        table.add_row(name, f"{figures[name]} of {frames}")
+    table.add_row("median error", f"{distance_text(figures['median_translation'], figures['metric'])}, "
+                                  f"{angle_text(figures['median_rotation_deg'])}")  # fmt: skip
+    for name, fraction in figures["recall"].items():
+        table.add_row(f"within {threshold_text(name, figures['metric'])}", f"{fraction:.1%}")
+    table.add_row("localized, yet far off", str(figures["false_confident"]))
+    if figures["nees_mean"] is not None:
+        table.add_row("NEES (honest: 6)", f"{figures['nees_mean']:.1f}")
+    table.add_row("time a query", f"{figures['query_ms']['median']:.0f} ms (95 %: {figures['query_ms']['p95']:.0f} ms)")
+    return table
+
+
+def distance_text(translation: float | None, metric: bool) -> str:
+    if translation is None:
+        return "none (mostly lost)"
+    return f"{translation * 100:.2f} cm" if metric else f"{translation:.2%} of the median depth"
+
+
+def angle_text(degrees: float | None) -> str:
+    return "none" if degrees is None else f"{degrees:.2f} deg"
+
+
+def threshold_text(name: str, metric: bool) -> str:
+    distance, angle = name.split("_")
+    return f"{distance[:-2]} {'cm' if metric else '% of depth'}, {angle[:-3]} deg"

@@ -1,0 +1,39 @@
+"""Show what is in a map file: format, encoder, head, extent, training, expected accuracy, calibration.
+
+examples:
+  ace info room.safetensors
+  ace info room.safetensors --json
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from ace_ros.cli.console import expected_accuracy
+from ace_ros.scene_map import SceneMap
+
+
+@dataclass
+class Command:
+    map: tyro.conf.Positional[Path]
+    """Map file."""
+    json: bool = False
+    """Print the file's header as JSON instead."""
+
+    def run(self) -> int:
+        scene_map = SceneMap.load(self.map)
+        if self.json:
+            print(json.dumps(asdict(scene_map.header), indent=2, default=_plain))
+        else:
+            print(scene_map.describe())
+            print(expected_accuracy(scene_map.header.held_back, scene_map.header.metric))
+        return 0
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

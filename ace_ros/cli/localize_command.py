@@ -1,0 +1,94 @@
+"""Say where images were taken: one line an image, 'name tx ty tz qx qy qz qw confidence state'.
+
+The pose is that of the camera in the map: position in units of the map, unit quaternion, camera axes x right, y down,
+z forward. Of an image that can't be localized, the line says so, with the reason. The exit code is 0 when every
+image was localized, 3 when some were not, 1 when some could not be read.
+
+--camera takes fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, a ROS camera_info YAML, or a recording
+whose calibration to use.
+
+examples:
+  ace localize room.safetensors a.jpg b.jpg --camera 525,525,320,240
+  ace localize room.safetensors a.jpg --camera camera_info.yaml
+  ace localize room.safetensors *.png --camera room/ --json poses.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from ace_ros.cli.camera_argument import CameraFor, camera_argument
+from ace_ros.cli.console import check_writable, note, write_json
+from ace_ros.errors import InputError
+from ace_ros.frames import read_image
+from ace_ros.geometry import quaternion_xyzw
+from ace_ros.localizer import Localization, LocalizeOptions, Localizer
+from ace_ros.scene_map import SceneMap
+
+SOME_UNREADABLE = 1
+SOME_NOT_LOCALIZED = 3
+
+
+@dataclass
+class Command:
+    map: tyro.conf.Positional[Path]
+    """Map file."""
+    images: tyro.conf.Positional[tuple[Path, ...]]
+    """Image files, grey or colour."""
+    camera: str
+    """fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]], a ROS camera_info YAML, or a recording."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    json: Path | None = None
+    """Also write all answers, covariances included, to this file."""
+    solving: LocalizeOptions = field(default_factory=LocalizeOptions)
+
+    def run(self) -> int:
+        if not self.images:
+            raise InputError("no images were given: ace localize MAP IMAGE... --camera ...")
+        camera_for = camera_argument(self.camera)
+        if self.json:
+            check_writable(self.json)
+        localizer = Localizer(SceneMap.load(self.map), options=self.solving, device=self.device)
+        answers = [self._answer(localizer, path, camera_for) for path in self.images]
+        if self.json:
+            write_json(self.json, {"images": answers})
+        states = [answer["state"] for answer in answers]
+        if None in states:
+            return SOME_UNREADABLE
+        return 0 if all(state == "LOCALIZED" for state in states) else SOME_NOT_LOCALIZED
+
+    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict:
+        """Localize one image and print its line."""
+        try:
+            image = read_image(path)
+            found = localizer.localize(image, camera_for(image.shape[1], image.shape[0]))
+        except InputError as error:
+            note(str(error) if str(path) in str(error) else f"{path}: {error}")
+            return {"name": str(path), "state": None, "reason": str(error)}
+        print(pose_line(str(path), found), flush=True)
+        pose = found.map_from_camera if found.state.name != "LOST" else None
+        return {
+            "name": str(path),
+            "state": found.state.name,
+            "reason": found.reason,
+            "position": None if pose is None else pose[:3, 3].tolist(),
+            "orientation_xyzw": None if pose is None else quaternion_xyzw(pose).tolist(),
+            "covariance": None if pose is None or found.covariance is None else found.covariance.tolist(),
+            "confidence": found.confidence,
+            "inliers": found.inliers,
+            "candidates": found.candidates,
+        }
+
+
+def pose_line(name: str, found: Localization) -> str:
+    """``name tx ty tz qx qy qz qw confidence state``; ``nan`` for the pose of an image that can't be localized."""
+    pose = found.map_from_camera
+    if pose is None or found.state.name == "LOST":
+        return f"{name} {'nan ' * 7}{found.confidence:.3f} LOST  # can't be localized: {found.reason}"
+    numbers = " ".join(f"{value:.6f}" for value in (*pose[:3, 3], *quaternion_xyzw(pose)))
+    reason = f"  # {found.reason}" if found.reason else ""
+    return f"{name} {numbers} {found.confidence:.3f} {found.state.name}{reason}"

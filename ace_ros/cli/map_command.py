@@ -1,0 +1,121 @@
+"""Make a map from posed frames: train the head on them, write one file.
+
+SCENE is a recording: a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag. Frames that the recording's
+split keeps for queries are never trained on. At least 10 frames; a few hundred that look at everything from several
+sides are better. The last lines tell how accurate the map is on views that were held back.
+
+examples:
+  ace map room/ -o room.safetensors
+  ace map room/ -o room.safetensors --seconds 60        a quick one
+  ace map drive.mcap -o room.safetensors --json room.json
+  ace map photos/ -o photos.safetensors --test-every 8  keep every 8th frame for 'ace evaluate'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ace_ros.cli import interrupt
+from ace_ros.cli.console import (
+    check_writable,
+    expected_accuracy,
+    note,
+    peak_rss_bytes,
+    progress_bar,
+    seconds_since_start,
+    size_text,
+    stdout,
+    time_left,
+    write_json,
+)
+from ace_ros.errors import InputError, MappingError
+from ace_ros.evaluation.prefetch import prefetched
+from ace_ros.frames import Scene, SplitOptions, open_scene
+from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.scene_map import SceneMap
+
+
+@dataclass
+class Command:
+    scene: tyro.conf.Positional[Path]
+    """Recording to map."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Map file to write; one that is there is replaced once the new one is whole."""
+    json: Path | None = None
+    """Also write the figures of this run: frames, steps, seconds, peak_rss_bytes, map_bytes, held_back."""
+    training: MapOptions = field(default_factory=MapOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+
+    def run(self) -> int:
+        check_writable(self.output)
+        if self.json:
+            check_writable(self.json)
+        scene = open_scene(self.scene, split="train", options=self.split)
+        for text in scene.notes:
+            note(text)
+        mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)
+        scene_map = _train(mapper, scene)
+        with interrupt.writing(self.output):
+            size = scene_map.save(self.output)
+        header = scene_map.header
+        figures = {
+            "frames": len(mapper),
+            "skipped": len(scene.frames) - len(mapper),
+            "steps": header.training.get("steps"),
+            "seconds": seconds_since_start(),
+            "peak_rss_bytes": peak_rss_bytes(),
+            "map_bytes": size,
+            "metric": header.metric,
+            "held_back": header.held_back,
+        }
+        if self.json:
+            write_json(self.json, figures)
+        stdout.print(f"{self.output}: {size_text(size)} from {len(mapper)} frames in {figures['seconds']:.0f} s")
+        stdout.print(expected_accuracy(header.held_back, header.metric))
+        return 0
+
+
+def _train(mapper: Mapper, scene: Scene) -> SceneMap:
+    """Read, encode and train under a progress bar a stage."""
+    skipped = 0
+    with progress_bar() as bar:
+        reading = bar.add_task("reading", total=len(scene.frames), figures="", left="")
+        for frame, image in prefetched(scene.frames):
+            try:
+                if isinstance(image, InputError):
+                    raise image
+                if frame.map_from_camera is None:
+                    raise InputError("has no pose")
+                mapper.add(image, frame.camera, frame.map_from_camera, frame.name)
+            except InputError as error:
+                skipped += 1
+                if skipped <= 5:
+                    note(f"skipped {frame.name}: {error}")
+            bar.update(reading, advance=1, figures=f"{skipped} skipped" if skipped else "")
+        if not len(mapper):
+            raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
+
+        tasks: dict[str, int] = {}
+
+        def show(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total, figures="", left="")
+            bar.update(
+                tasks[progress.stage],
+                completed=progress.done,
+                total=progress.total,
+                figures=_figures(progress),
+                left=time_left(progress.seconds_left) if progress.done < progress.total else "",
+            )
+
+        return mapper.build(progress=show)
+
+
+def _figures(progress: Progress) -> str:
+    loss = f"loss {progress.loss:.2f}" if progress.loss is not None else ""
+    inliers = f"inliers {progress.inliers:.0%}" if progress.inliers is not None else ""
+    return "  ".join(filter(None, (loss, inliers)))

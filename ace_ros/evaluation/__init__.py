@@ -1,0 +1,1 @@
+"""How good a map is: metrics, plots, reports, trajectories (no torch, no ROS)."""

@@ -1,0 +1,74 @@
+"""Localize every frame of a recording, each on its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ace_ros.errors import InputError
+from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.evaluation.prefetch import prefetched
+from ace_ros.frames import PosedFrame
+
+if TYPE_CHECKING:
+    from ace_ros.localizer import Localizer
+
+
+def evaluate(
+    localizer: Localizer,
+    frames: Sequence[PosedFrame],
+    on_frame: Callable[[FrameResult | None], None] = lambda result: None,
+) -> tuple[list[FrameResult], list[str]]:
+    """Localize all frames that have a true pose, without a prior.
+
+    The clock of a query runs from image in memory to pose; reading files is not in it.
+
+    Parameters
+    ----------
+    on_frame
+        called after each frame, with None for one that was skipped.
+
+    Returns
+    -------
+    The results in the order of the frames, and a sentence for each frame that was skipped.
+
+    Raises:
+        InputError: no frame has a true pose, or no image can be read.
+    """
+    known = [frame for frame in frames if frame.map_from_camera is not None]
+    if not known:
+        raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
+    results: list[FrameResult] = []
+    skipped = [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
+    for frame, image in prefetched(known):
+        try:
+            if isinstance(image, InputError):
+                raise image
+            if not results:  # kernels are picked and memory is taken in the first query
+                localizer.localize(image, frame.camera)
+            started = time.perf_counter()
+            found = localizer.localize(image, frame.camera)
+            seconds = time.perf_counter() - started
+        except InputError as error:
+            skipped.append(f"skipped {frame.name}: {error}")
+            on_frame(None)
+            continue
+        result = FrameResult(
+            name=frame.name,
+            stamp=frame.stamp,
+            truth=frame.map_from_camera,
+            state=found.state.name,
+            reason=found.reason,
+            estimate=found.map_from_camera,
+            covariance=found.covariance,
+            confidence=found.confidence,
+            inliers=found.inliers,
+            candidates=found.candidates,
+            seconds=seconds,
+        )
+        results.append(result)
+        on_frame(result)
+    if not results:
+        raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[-len(known)]}")
+    return results, skipped
