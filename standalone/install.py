@@ -29,9 +29,9 @@ def install_python(source: Path, site: Path) -> None:
 def install_interfaces(source: Path, site: Path) -> None:
     build = Path(sys.prefix) / "build" / source.name
     build.parent.mkdir(exist_ok=True)
-    for script, *arguments in (["build.sh", source, build], ["install_built.sh", build]):
-        command = ["bash", HERE / script, *arguments]
-        subprocess.run(command, check=True, env=os.environ | {"CMAKE_PREFIX_PATH": sys.prefix})
+    environment = os.environ | {"CMAKE_PREFIX_PATH": sys.prefix}
+    subprocess.run(["bash", HERE / "build.sh", source, build], check=True, env=environment)
+    subprocess.run(["bash", HERE / "install_built.sh", build], check=True, env=environment)
     (site / source.name / MARK).touch()
 
 
