@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML, YAMLError
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
@@ -50,13 +50,13 @@ def _of_numbers(numbers: str, said: str) -> CameraFor:
 def _of_yaml(path: Path) -> CameraFor:
     """ROS's camera calibration file, as camera_calibration and camera_info_manager write it."""
     try:
-        content: Any = yaml.safe_load(path.read_text())
+        content: Any = YAML(typ="safe", pure=True).load(path.read_text())
         width, height = int(content["image_width"]), int(content["image_height"])
         matrix = [float(value) for value in content["camera_matrix"]["data"]]
         distortion = tuple(float(value) for value in content.get("distortion_coefficients", {}).get("data", []))
         model = str(content.get("distortion_model", ""))
         fx, _, cx, _, fy, cy = matrix[:6]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path}: not a ROS camera calibration (image_width, image_height, camera_matrix, "
             f"distortion_coefficients): {type(error).__name__} {error}"

@@ -37,32 +37,9 @@ def progress_bar() -> Progress:
     )
 
 
-def time_left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    return f"{minutes}:{rest:02d} left"
-
-
 def note(text: str) -> None:
     """Something that the user should know, but that stops nothing."""
     stderr.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
-
-
-def size_text(size: int) -> str:
-    return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-
-
-def expected_accuracy(held_back: dict, metric: bool) -> str:
-    """What a user may expect of the map, from the views that were not trained on."""
-    frames = held_back.get("frames")
-    translation, rotation = held_back.get("median_translation"), held_back.get("median_rotation_deg")
-    if not frames:
-        return "expected accuracy: unknown (too few frames to hold any back)"
-    if translation is None or rotation is None:
-        return f"expected accuracy: poor (most of {frames} held-back views could not be localized)"
-    distance = f"{translation * 100:.1f} cm" if metric else f"{translation:.2%} of the median depth"
-    return f"expected accuracy: {distance}, {rotation:.2f} deg (median of {frames} held-back views)"
 
 
 def seconds_since_start() -> float:
@@ -116,11 +93,11 @@ def make_folder(path: Path) -> None:
 
 
 def write_json(path: Path, figures: dict) -> None:
-    write_text(path, json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    write_file(path, json.dumps(figures, indent=2, allow_nan=False) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all.
 
     Raises:
         InputError: it can't be written; a file that was there before is kept.
@@ -128,7 +105,7 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with interrupt.writing(path):
         try:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
             os.replace(temporary, path)
         except OSError as error:
             raise InputError(f"{path}: can't be written: {error.strerror}") from error

@@ -13,7 +13,7 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,11 +27,12 @@ from ace_ros.cli.console import (
     peak_rss_bytes,
     progress_bar,
     seconds_since_start,
+    stderr,
     stdout,
-    time_left,
+    write_file,
     write_json,
-    write_text,
 )
+from ace_ros.cli.texts import angle_text, distance_text, threshold_text, time_left
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
@@ -93,15 +94,20 @@ class Command:
     def _write(self, figures: dict, results: list[FrameResult], localizer: Localizer, scene: Scene) -> None:
         if self.trajectory:
             found = [(r.stamp, r.estimate) for r in results if r.has_pose and r.estimate is not None]
-            write_text(self.trajectory, tum_text(found))
-            write_text(self.trajectory.with_suffix(".true.tum"), tum_text((r.stamp, r.truth) for r in results))
+            write_file(self.trajectory, tum_text(found))
+            write_file(self.trajectory.with_suffix(".true.tum"), tum_text((r.stamp, r.truth) for r in results))
         if self.json:
             write_json(self.json, figures)
         if self.report:
-            from ace_ros.evaluation.report import write_report
+            from ace_ros.evaluation.report import report_files
 
-            path = write_report(self.report, figures, results, localizer, scene)
-            stdout.print(f"report: {path}")
+            stderr.print("drawing the report ...")
+            for name, content in report_files(figures, results, localizer, scene, self._options()).items():
+                write_file(self.report / name, content)
+            stdout.print(f"report: {self.report / 'report.html'}", soft_wrap=True)
+
+    def _options(self) -> dict:
+        return {name: str(value) for name, value in asdict(self.solving).items()}
 
 
 def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], list[str]]:
@@ -138,18 +144,3 @@ def summary_table(title: str, figures: dict) -> Table:
         table.add_row("NEES (honest: 6)", f"{figures['nees_mean']:.1f}")
     table.add_row("time a query", f"{figures['query_ms']['median']:.0f} ms (95 %: {figures['query_ms']['p95']:.0f} ms)")
     return table
-
-
-def distance_text(translation: float | None, metric: bool) -> str:
-    if translation is None:
-        return "none (mostly lost)"
-    return f"{translation * 100:.2f} cm" if metric else f"{translation:.2%} of the median depth"
-
-
-def angle_text(degrees: float | None) -> str:
-    return "none" if degrees is None else f"{degrees:.2f} deg"
-
-
-def threshold_text(name: str, metric: bool) -> str:
-    distance, angle = name.split("_")
-    return f"{distance[:-2]} {'cm' if metric else '% of depth'}, {angle[:-3]} deg"

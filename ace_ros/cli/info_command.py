@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from ace_ros.cli.console import expected_accuracy
+from ace_ros.cli.texts import expected_accuracy
 from ace_ros.scene_map import SceneMap
 
 

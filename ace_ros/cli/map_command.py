@@ -22,16 +22,14 @@ import tyro
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import (
     check_writable,
-    expected_accuracy,
     note,
     peak_rss_bytes,
     progress_bar,
     seconds_since_start,
-    size_text,
     stdout,
-    time_left,
     write_json,
 )
+from ace_ros.cli.texts import expected_accuracy, size_text, time_left
 from ace_ros.errors import InputError, MappingError
 from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.frames import Scene, SplitOptions, open_scene

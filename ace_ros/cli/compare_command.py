@@ -1,0 +1,89 @@
+"""Lay evaluations side by side: one column a file that 'ace evaluate --json' wrote, the best of each row in bold.
+
+examples:
+  ace evaluate a.safetensors room/ --json a.json
+  ace evaluate b.safetensors room/ --json b.json
+  ace compare a.json b.json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.table import Table
+from rich.text import Text
+
+from ace_ros.cli.console import note, stdout
+from ace_ros.cli.texts import angle_text, distance_text, threshold_text
+from ace_ros.errors import InputError
+from ace_ros.evaluation.metrics import THRESHOLDS
+
+#: what a row shows: the value of a run, and its text
+Value = Callable[[dict[str, Any]], float | None]
+Shown = Callable[[float], str]
+
+
+@dataclass
+class Command:
+    evaluations: tyro.conf.Positional[tuple[Path, ...]]
+    """Two or more JSON files of 'ace evaluate --json'."""
+
+    def run(self) -> int:
+        if len(self.evaluations) < 2:
+            raise InputError("two evaluations at least are needed to compare: ace compare A.json B.json")
+        runs = [_read(path) for path in self.evaluations]
+        if len({run["metric"] for run in runs}) > 1:
+            raise InputError("some of these runs are metric and some are relative to the scene's depth: not comparable")
+        recordings = {(run.get("scene"), run.get("split"), run["frames"]) for run in runs}
+        if len(recordings) > 1:
+            note("these runs are not of the same frames")
+        stdout.print(_table(self.evaluations, runs))
+        return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        figures["recall"]["5cm_5deg"], figures["metric"], figures["query_ms"]["median"], figures["frames"]
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a file that 'ace evaluate --json' wrote") from error
+    return figures
+
+
+def _table(paths: tuple[Path, ...], runs: list[dict[str, Any]]) -> Table:
+    table = Table(show_header=True)
+    table.add_column("")
+    for path in paths:
+        table.add_column(path.stem, justify="right")
+
+    def row(label: str, value: Value, shown: Shown, best: Callable[..., float] | None) -> None:
+        values = [value(run) for run in runs]
+        known = [v for v in values if v is not None]
+        top = best(known) if best and known and len(set(known)) > 1 else None
+        cells = [Text("-" if v is None else shown(v), style="bold" if v is not None and v == top else "") for v in values]
+        table.add_row(label, *cells)
+
+    metric = runs[0]["metric"]
+    row("frames", lambda run: run["frames"], str, None)
+    row("median position error", lambda run: run.get("median_translation"), lambda v: distance_text(v, metric), min)
+    row("median rotation error", lambda run: run.get("median_rotation_deg"), angle_text, min)
+    for name in THRESHOLDS:
+        row(
+            f"within {threshold_text(name, metric)}",
+            lambda run, name=name: run["recall"].get(name),  # type: ignore[misc]
+            lambda v: f"{v:.1%}",
+            max,
+        )
+    row("localized", lambda run: run["localized"] / run["frames"], lambda v: f"{v:.1%}", max)
+    row("localized, yet far off", lambda run: run.get("false_confident"), str, min)
+    row("NEES (honest: 6)", lambda run: run.get("nees_mean"), lambda v: f"{v:.1f}", None)
+    row("time a query, median", lambda run: run["query_ms"]["median"], lambda v: f"{v:.0f} ms", min)
+    row("time a query, 95 %", lambda run: run["query_ms"]["p95"], lambda v: f"{v:.0f} ms", min)
+    return table

@@ -1,0 +1,158 @@
+// Fills the page from the data embedded in it.
+"use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const figures = data.figures, frames = data.frames, metric = figures.metric;
+const byId = (id) => document.getElementById(id);
+const unit = metric ? "cm" : "% of depth";
+const percent = (value, digits = 1) => (100 * value).toFixed(digits) + " %";
+const known = (value) => value !== null && value !== undefined;
+const distance = (value, digits = 2) => (known(value) ? (100 * value).toFixed(digits) : "–");
+const angle = (value) => (known(value) ? value.toFixed(2) : "–");
+const STATES = [["LOCALIZED", "good"], ["UNCERTAIN", "middling"], ["LOST", "bad"]];
+
+function add(parent, name, text, className) {
+  const node = parent.appendChild(document.createElement(name));
+  if (text !== undefined) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+function row(table, label, value, className) {
+  const line = add(table, "tr");
+  add(line, "th", label);
+  add(line, "td", value, className || "number");
+}
+
+byId("title").textContent = data.title;
+byId("subtitle").textContent = data.subtitle;
+
+const tiles = [
+  [distance(figures.median_translation), metric ? "cm" : "% of depth", "median error of the position"],
+  [angle(figures.median_rotation_deg), "deg", "median error of the rotation"],
+  [(100 * figures.recall["5cm_5deg"]).toFixed(1), "%", `of frames within 5 ${unit}, 5 deg`],
+  [(100 * figures.localized / figures.frames).toFixed(1), "%", "of frames localized"],
+  [figures.false_confident, "", `localized, yet more than 10 ${unit} or 5 deg off`],
+  [figures.query_ms.median.toFixed(0), "ms", "a query, median"],
+];
+for (const [value, suffix, label] of tiles) {
+  const tile = add(byId("tiles"), "div", undefined, "tile");
+  const bold = add(tile, "b", value + " ");
+  add(bold, "small", suffix);
+  add(tile, "span", label);
+}
+
+byId("accuracy-note").textContent = `${figures.frames} frames; one without a pose counts as infinitely far off.`;
+const bar = add(byId("states"), "div", undefined, "bar"), key = add(byId("states"), "div", undefined, "key");
+for (const [state, colour] of STATES) {
+  const count = figures[state.toLowerCase()];
+  const part = add(bar, "i");
+  part.style.cssText = `width:${(100 * count) / figures.frames}%;background:var(--${colour})`;
+  const item = add(key, "span");
+  add(item, "i").style.background = `var(--${colour})`;
+  item.append(`${state.toLowerCase()}: ${count}`);
+}
+const accuracy = byId("accuracy");
+row(accuracy, "median error", `${distance(figures.median_translation)} ${unit}, ${angle(figures.median_rotation_deg)} deg`);
+for (const [name, fraction] of Object.entries(figures.recall)) {
+  const [near, turn] = name.split("_").map((part) => parseFloat(part));
+  row(accuracy, `within ${near} ${unit}, ${turn} deg`, percent(fraction));
+}
+row(accuracy, "not localized", percent(1 - figures.localized / figures.frames));
+row(accuracy, `localized, yet over 10 ${unit} or 5 deg off`, `${figures.false_confident}`);
+row(accuracy, `localized, of those within 5 ${unit}, 5 deg`,
+  known(figures.localized_among_5cm_5deg) ? percent(figures.localized_among_5cm_5deg) : "–");
+row(accuracy, "NEES, mean (honest: 6)", known(figures.nees_mean) ? figures.nees_mean.toFixed(1) : "–");
+row(accuracy, "time a query, median and 95 %", `${figures.query_ms.median.toFixed(0)} ms, ${figures.query_ms.p95.toFixed(0)} ms`);
+
+// --- curves
+const posed = frames.filter((f) => f.state !== "LOST" && known(f.translation));
+const describe = (f) => `${f.name}\n${f.state.toLowerCase()}` +
+  (known(f.translation) ? `, ${distance(f.translation)} ${unit}, ${angle(f.rotation)} deg` : "") +
+  `\nconfidence ${f.confidence.toFixed(2)}, ${f.inliers} inliers` + (f.reason ? `\n${f.reason}` : "");
+
+function span(values, floor, ceiling) {
+  const sorted = values.filter((v) => v > 0).sort((a, b) => a - b);
+  const low = sorted[Math.floor(sorted.length * 0.01)] ?? floor, high = sorted[sorted.length - 1] ?? ceiling;
+  return { min: 10 ** Math.floor(Math.log10(Math.max(floor, low))), max: 10 ** Math.ceil(Math.log10(Math.max(high, floor * 20))) };
+}
+const translationAxis = { ...span(posed.map((f) => 100 * f.translation), 0.01, 100), log: true, label: `error of the position (${unit})` };
+const rotationAxis = { ...span(posed.map((f) => f.rotation), 0.001, 10), log: true, label: "error of the rotation (deg)" };
+
+function cumulative(id, values, axis, marks) {
+  const sorted = values.sort((a, b) => a - b);
+  const points = [[axis.min, sorted.filter((v) => v < axis.min).length / frames.length]];
+  sorted.forEach((v, i) => points.push([v, (i + 1) / frames.length, `${percent((i + 1) / frames.length)} within ${short(v)}`]));
+  points.push([axis.max, sorted.length / frames.length]);
+  chart(id, { x: axis, y: { min: 0, max: 1, label: "fraction of frames", format: (v) => percent(v, 0) },
+    marks: marks.filter((m) => m > axis.min && m < axis.max), series: [{ kind: "line", colour: "true", points }] });
+}
+cumulative("cdf-translation", posed.map((f) => 100 * f.translation), translationAxis, [1, 2, 5, 10]);
+cumulative("cdf-rotation", posed.map((f) => f.rotation), rotationAxis, [1, 2, 5]);
+
+const stateSeries = (point) => STATES.map(([state, colour]) => ({ kind: "dots", name: state.toLowerCase(), colour,
+  points: frames.filter((f) => f.state === state).map(point) })).filter((series) => series.points.length);
+const seconds = Math.max(...frames.map((f) => f.time), 1e-3);
+chart("timeline", { height: 190, x: { min: 0, max: seconds, label: "time of the recording (s)" },
+  y: { ...translationAxis, label: `error (${unit})` },
+  series: stateSeries((f) => [f.time, f.state !== "LOST" && known(f.translation) ? 100 * f.translation : translationAxis.max, describe(f)]) });
+chart("confidence", { x: { min: 0, max: 1, label: "confidence" }, y: { ...translationAxis, label: `error (${unit})` },
+  series: stateSeries((f) => [f.confidence, known(f.translation) ? 100 * f.translation : translationAxis.max, describe(f)]) });
+
+// --- covariance: cumulative NEES against the chi-square distribution with 6 degrees of freedom
+const nees = frames.filter((f) => known(f.nees)).map((f) => f.nees).sort((a, b) => a - b);
+const chi2 = (x) => 1 - Math.exp(-x / 2) * (1 + x / 2 + (x * x) / 8);
+if (nees.length) {
+  const axis = { min: 0.3, max: Math.max(100, 10 ** Math.ceil(Math.log10(nees[nees.length - 1]))), log: true, label: "NEES" };
+  const honest = [];
+  for (let x = axis.min; x <= axis.max * 1.001; x *= 1.06) honest.push([x, chi2(x)]);
+  chart("nees", { x: axis, y: { min: 0, max: 1, label: "fraction of localized frames", format: (v) => percent(v, 0) },
+    series: [{ kind: "line", name: "honest", colour: "plain", dashed: true, points: honest },
+      { kind: "line", name: "this run", colour: "estimated",
+        points: nees.map((v, i) => [v, (i + 1) / nees.length, `${percent((i + 1) / nees.length)} below ${short(v)}`]) }] });
+} else byId("nees").textContent = "No localized frame came with a covariance.";
+
+// --- latency
+const times = frames.map((f) => f.milliseconds).sort((a, b) => a - b);
+const top = times[Math.floor((times.length - 1) * 0.99)] * 1.15, low = times[0] * 0.85;
+const bins = Array.from({ length: 30 }, () => 0);
+for (const t of times) bins[Math.min(29, Math.floor(((t - low) / (top - low)) * 30))]++;
+const edge = (i) => low + ((top - low) * i) / 30;
+chart("latency", { x: { min: low, max: top, label: "milliseconds (the last bar holds all that took longer)" },
+  y: { min: 0, max: Math.max(...bins), label: "frames" }, marks: [figures.query_ms.median],
+  series: [{ kind: "bars", colour: "true",
+    points: bins.map((count, i) => [edge(i), count, `${count} frames: ${short(edge(i))} to ${short(edge(i + 1))} ms`, edge(i + 1)]) }] });
+
+// --- the map
+for (const [name, colour] of [["true path", "true"], ["estimated", "estimated"]]) {
+  const item = add(byId("scene-key"), "span");
+  add(item, "i").style.background = `var(--${colour})`;
+  item.append(name);
+}
+const redraw = sceneView(byId("scene"), data.cloud, [
+  { colour: "true", joined: data.video, points: frames.map((f) => f.truth) },
+  { colour: "estimated", joined: data.video, points: frames.map((f) => (f.state === "LOST" ? null : f.estimate)) },
+]);
+byId("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  redraw();
+});
+
+// --- frames and configuration
+byId("gallery-note").textContent = "Circles: where the image was looked at; lines lead to where the pose puts the predicted " +
+  "3D point. Inliers from green (0 px) to yellow (the threshold); red: outliers.";
+for (const which of ["worst", "best"])
+  for (const item of data.gallery[which]) {
+    const frame = frames[item.index], figure = add(byId(which), "figure");
+    const image = add(figure, "img");
+    image.src = "data:image/jpeg;base64," + item.jpeg;
+    image.alt = frame.name;
+    const caption = add(figure, "figcaption");
+    add(caption, "b", frame.state.toLowerCase(), frame.state);
+    caption.append(known(frame.translation) ? `  ${distance(frame.translation)} ${unit}, ${angle(frame.rotation)} deg` : "");
+    add(caption, "br");
+    caption.append(`${frame.name}, confidence ${frame.confidence.toFixed(2)}, ${frame.inliers} of ${frame.candidates}` +
+      (frame.reason ? `; ${frame.reason}` : ""));
+  }
+for (const [name, value] of Object.entries(data.configuration)) row(byId("configuration"), name, value, "code");
