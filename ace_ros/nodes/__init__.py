@@ -1,0 +1,1 @@
+"""The ROS 2 nodes: messages on one side, the library on the other."""

@@ -1,0 +1,112 @@
+"""The action ~/build_map."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+
+from ace_ros.action import BuildMap
+from ace_ros.errors import InputError
+from ace_ros.mapper import Progress
+from ace_ros.nodes.collecting import Outcome, Result
+from ace_ros.nodes.runtime import Answer
+
+if TYPE_CHECKING:
+    from ace_ros.nodes.mapping_node import MappingNode
+
+_FEEDBACK_PERIOD = 0.2  # s
+_RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for
+_STAGES = {"encoding": (0.0, 0.05), "triangulating": (0.05, 0.2), "training": (0.2, 0.95), "calibrating": (0.95, 1.0)}
+_CODES = {
+    Result.SUCCESS: BuildMap.Result.RESULT_SUCCESS,
+    Result.TOO_FEW_FRAMES: BuildMap.Result.RESULT_TOO_FEW_FRAMES,
+    Result.DIVERGED: BuildMap.Result.RESULT_DIVERGED,
+    Result.WRITE_FAILED: BuildMap.Result.RESULT_WRITE_FAILED,
+    Result.CANCELED: BuildMap.Result.RESULT_CANCELED,
+    Result.UNDEFINED_FAILURE: BuildMap.Result.RESULT_UNDEFINED_FAILURE,
+}
+
+
+def overall(progress: Progress | None) -> float:
+    """Fraction of the whole build that is done; training takes most of it."""
+    if progress is None:
+        return 0.0
+    start, end = _STAGES.get(progress.stage, (0.0, 1.0))
+    return start + (end - start) * min(1.0, progress.done / max(progress.total, 1))
+
+
+class BuildAction:
+    """Serves the action; the work is done by the node's collector, the executor never waits for it."""
+
+    def __init__(self, node: MappingNode) -> None:
+        self._node = node
+        self._server = ActionServer(
+            node,
+            BuildMap,
+            "~/build_map",
+            self._execute,
+            cancel_callback=self._cancel,
+            callback_group=ReentrantCallbackGroup(),
+            result_timeout=_RESULT_TIMEOUT,
+        )
+
+    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:  # type: ignore[type-arg]
+        self._node.get_logger().info("the build is to be cancelled")
+        self._node.collector.cancel()
+        return CancelResponse.ACCEPT
+
+    async def _execute(self, goal: ServerGoalHandle) -> BuildMap.Result:  # type: ignore[type-arg]
+        request: BuildMap.Goal = goal.request
+        answer = Answer(self._node)
+        try:
+            self._node.start_build(
+                request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give
+            )
+        except InputError as error:
+            goal.abort()
+            code = BuildMap.Result.RESULT_INVALID_NAME
+            if self._node.collector.building:
+                code = BuildMap.Result.RESULT_UNDEFINED_FAILURE
+            return BuildMap.Result(result=code, message=str(error))
+        outcome: Outcome = await answer.future
+        if outcome.result is Result.SUCCESS:
+            goal.succeed()
+        elif outcome.result is Result.CANCELED and goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        self._node.publish_status()
+        return result_message(outcome)
+
+
+class _Feedback:
+    """Passes progress on, a few times a second and whenever the stage changes."""
+
+    def __init__(self, goal: ServerGoalHandle) -> None:  # type: ignore[type-arg]
+        self._goal = goal
+        self._stage, self._last = "", 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.stage == self._stage and now - self._last < _FEEDBACK_PERIOD and progress.done < progress.total:
+            return
+        self._stage, self._last = progress.stage, now
+        message = BuildMap.Feedback(stage=progress.stage, progress=overall(progress))
+        message.loss = math.nan if progress.loss is None else float(progress.loss)
+        message.inlier_fraction = math.nan if progress.inliers is None else float(progress.inliers)
+        message.seconds_left = math.nan if progress.seconds_left is None else float(progress.seconds_left)
+        self._goal.publish_feedback(message)
+
+
+def result_message(outcome: Outcome) -> BuildMap.Result:
+    """The action's result."""
+    message = BuildMap.Result(result=_CODES[outcome.result], message=outcome.message)
+    message.frames, message.seconds = outcome.frames, float(outcome.seconds)
+    message.map_path = str(outcome.path) if outcome.path else ""
+    message.map_bytes = outcome.size
+    return message

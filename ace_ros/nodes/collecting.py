@@ -1,0 +1,224 @@
+"""Frames on their way into the mapper: taken, queued, encoded; and the builds. No ROS in here.
+
+One worker thread does all the heavy work in order of arrival. A frame is taken only when there is
+room for it in the queue; a frame that was taken gets into the map, or is counted as rejected with a reason.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ace_ros.camera import Camera
+from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, MappingError
+from ace_ros.frames.posed_frame import Image
+from ace_ros.geometry import Matrix, check_pose
+from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.nodes.keyframes import KeyframePicker, MotionWatch
+from ace_ros.scene_map import SceneMap
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frame with its pose; ``decode`` returns the pixels or raises InputError."""
+
+    name: str
+    stamp: int  # ns
+    camera: Camera
+    map_from_camera: Matrix
+    decode: Callable[[], Image]
+
+
+@dataclass
+class Counters:
+    """What became of the frames; ``taken`` are in the map or on their way into it."""
+
+    taken: int = 0
+    encoded: int = 0
+    similar_view: int = 0
+    bad_image: int = 0
+    bad_pose: int = 0
+    overload: int = 0
+    full: int = 0
+
+
+class Result(enum.Enum):
+    """How a build ended."""
+
+    SUCCESS = enum.auto()
+    TOO_FEW_FRAMES = enum.auto()
+    DIVERGED = enum.auto()
+    WRITE_FAILED = enum.auto()
+    CANCELED = enum.auto()
+    UNDEFINED_FAILURE = enum.auto()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a build: a sentence, and on success the map and its file."""
+
+    result: Result
+    message: str
+    frames: int
+    seconds: float
+    scene_map: SceneMap | None = None
+    path: Path | None = None
+    size: int = 0
+
+
+class Collector:
+    """Takes frames and builds maps. All methods return at once; the work is done by one thread."""
+
+    def __init__(
+        self,
+        new_mapper: Callable[[], Mapper],
+        picker: KeyframePicker,
+        queue_size: int,
+        max_frames: int,
+        report: Callable[[str], None],
+    ) -> None:
+        """``report`` gets a sentence for each frame that was taken but could not be used."""
+        self._new_mapper, self._picker, self._report = new_mapper, picker, report
+        self._queue_size, self._max_frames = queue_size, max_frames or None
+        self._mapper = new_mapper()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._queued_frames = 0
+        self._wake = threading.Condition()
+        self._closing = threading.Event()
+        self._cancel = threading.Event()
+        self.building = False
+        self.counters = Counters()
+        self.watch = MotionWatch()
+        self.last_taken = time.monotonic()
+        self.last_fault = ""
+        self._thread = threading.Thread(target=self._work, name="mapper", daemon=True)
+        self._thread.start()
+
+    def offer(self, candidate: Candidate) -> bool:
+        """Take the frame if it brings something and there is room; the counters say what became of it."""
+        counters = self.counters
+        try:
+            check_pose(candidate.map_from_camera, candidate.name)
+        except InputError as error:
+            counters.bad_pose += 1
+            self.last_fault = str(error)
+            return False
+        self.watch.saw(candidate.map_from_camera, candidate.stamp)
+        if not self._picker.wants(candidate.map_from_camera, candidate.stamp):
+            counters.similar_view += 1
+        elif self._max_frames is not None and counters.taken >= self._max_frames:
+            counters.full += 1
+        elif self._queued_frames >= self._queue_size:
+            counters.overload += 1
+        else:
+            self._picker.took(candidate.map_from_camera, candidate.stamp)
+            self.last_taken = time.monotonic()
+            with self._wake:
+                counters.taken += 1
+                self._queued_frames += 1
+                self._jobs.append(lambda: self._encode(candidate))
+                self._wake.notify()
+            return True
+        return False
+
+    def build(
+        self,
+        path: Path,
+        override: Callable[[MapOptions], MapOptions],
+        progress: Callable[[Progress], None],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """Build a map from the frames taken so far and save it; both callbacks come from the worker thread."""
+        with self._wake:
+            self.building = True
+            self._cancel.clear()
+            self._jobs.append(lambda: done(self._build(path, override, progress)))
+            self._wake.notify()
+
+    def cancel(self) -> None:
+        """Ask the build under way to stop."""
+        self._cancel.set()
+
+    def reset(self) -> None:
+        """Forget all frames, queued ones too; counting starts over. Not while a map is built."""
+        with self._wake:
+            self._jobs.clear()
+            self._queued_frames = 0
+            self._picker.forget()
+            self.counters, self.watch = Counters(), MotionWatch()
+            self._jobs.append(self._renew)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Stop the worker; what it is at is given up."""
+        self._closing.set()
+        self._cancel.set()
+        with self._wake:
+            self._wake.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._jobs or self._closing.is_set())
+                if self._closing.is_set():
+                    return
+                job = self._jobs.popleft()
+            job()
+
+    def _renew(self) -> None:
+        self._mapper = self._new_mapper()
+
+    def _encode(self, candidate: Candidate) -> None:
+        counters = self.counters
+        try:
+            self._mapper.add(candidate.decode(), candidate.camera, candidate.map_from_camera, candidate.name)
+            counters.encoded += 1
+        except Exception as error:
+            counters.bad_image += 1
+            counters.taken -= 1
+            self.last_fault = str(error)
+            self._report(f"{candidate.name}: {self._told(error)}")
+        finally:
+            with self._wake:
+                self._queued_frames = max(0, self._queued_frames - 1)
+
+    @staticmethod
+    def _told(error: Exception) -> str:
+        """What is the user's to put right is a sentence; a defect of ours shows where it is, and the node lives on."""
+        return str(error) if isinstance(error, AceError) else "".join(traceback.format_exception(error))
+
+    def _build(
+        self, path: Path, override: Callable[[MapOptions], MapOptions], progress: Callable[[Progress], None]
+    ) -> Outcome:
+        start, frames = time.monotonic(), len(self._mapper)
+
+        def outcome(result: Result, message: str) -> Outcome:
+            return Outcome(result, message, frames, time.monotonic() - start)
+
+        usual = self._mapper.options
+        try:
+            self._mapper.options = override(usual)
+            scene_map = self._mapper.build(progress, self._cancel.is_set)
+            if self._cancel.is_set():
+                raise Cancelled("cancelled")
+            size = scene_map.save(path)
+        except Cancelled:
+            return outcome(Result.CANCELED, "The build was cancelled; the frames are kept, and no map was written.")
+        except MapFileError as error:
+            return outcome(Result.WRITE_FAILED, str(error))
+        except MappingError as error:
+            return outcome(Result.TOO_FEW_FRAMES if frames < 10 else Result.DIVERGED, str(error))
+        except Exception as error:
+            return outcome(Result.UNDEFINED_FAILURE, self._told(error))
+        finally:
+            self._mapper.options = usual
+            self.building = False
+        message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB)."
+        return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)

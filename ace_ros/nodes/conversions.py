@@ -1,0 +1,159 @@
+"""Messages to the library's types and back."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge, CvBridgeError
+from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.frames import posed_frame
+from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
+
+_PINHOLE_MODELS = ("plumb_bob", "rational_polynomial", "")
+_FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt4", "omnidirectional", "double_sphere")
+_bridge = CvBridge()
+
+
+class CameraError(InputError):
+    """A camera_info that can't be used; images that come with it are not to blame."""
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Stamp of a message, ns."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def time_message(stamp: int) -> Time:
+    """Stamp for a message from ns."""
+    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
+
+
+def pose_matrix(pose: Pose, where: str) -> Matrix:
+    """(4, 4) from a pose message.
+
+    Raises:
+        InputError: NaN, or a quaternion that is not of unit length (all zeros, say).
+    """
+    p, q = pose.position, pose.orientation
+    return pose_from_quaternion((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), where)
+
+
+def transform_matrix(transform: Transform, where: str) -> Matrix:
+    """(4, 4) from a transform message; raises as :func:`pose_matrix`."""
+    t, q = transform.translation, transform.rotation
+    return pose_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w), where)
+
+
+def pose_message(pose: Matrix) -> Pose:
+    """Pose message from (4, 4)."""
+    message = Pose()
+    p, q = message.position, message.orientation
+    p.x, p.y, p.z = (float(value) for value in pose[:3, 3])
+    q.x, q.y, q.z, q.w = (float(value) for value in quaternion_xyzw(pose))
+    return message
+
+
+def pose_with_covariance_message(pose: Matrix, covariance: Matrix) -> PoseWithCovariance:
+    """Pose with covariance (6, 6) in REP 103 order."""
+    return PoseWithCovariance(pose=pose_message(pose), covariance=np.asarray(covariance, dtype=np.float64).ravel())
+
+
+def transform_message(pose: Matrix) -> Transform:
+    """Transform message from (4, 4)."""
+    message = Transform()
+    t, q = message.translation, message.rotation
+    t.x, t.y, t.z = (float(value) for value in pose[:3, 3])
+    q.x, q.y, q.z, q.w = (float(value) for value in quaternion_xyzw(pose))
+    return message
+
+
+def camera_from_info(info: CameraInfo, rectified: bool = False) -> Camera:
+    """The camera of the images that ``info`` goes with: region of interest cut out, then binned.
+
+    Raises:
+        InputError: K[0] = 0 (P[0] = 0 for rectified images), or a distortion model or values that can't be used.
+    """
+    k = info.p.reshape(3, 4)[:, :3] if rectified else info.k.reshape(3, 3)
+    if k[0, 0] == 0.0:
+        name = "P" if rectified else "K"
+        raise CameraError(
+            f"camera_info: {name}[0] = 0, which means that the camera is not calibrated: "
+            "calibrate it (ros2 run camera_calibration cameracalibrator), or let the driver load its calibration"
+        )
+    distortion: tuple[float, ...] = ()
+    if not rectified:
+        model = info.distortion_model
+        if model in _FISHEYE_MODELS or (any(info.d) and model not in _PINHOLE_MODELS):
+            raise InputError(
+                f"camera_info: the distortion model '{model}' is not supported, only plumb_bob and "
+                "rational_polynomial: rectify the images (image_proc) and set rectified to true"
+            )
+        distortion = tuple(float(value) for value in info.d) if any(info.d) else ()
+    roi = info.roi
+    width, height = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
+    left, top = (roi.x_offset, roi.y_offset) if roi.width and roi.height else (0, 0)
+    full = Camera(width, height, k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top, distortion)
+    bin_x, bin_y = max(info.binning_x, 1), max(info.binning_y, 1)
+    return full if bin_x == bin_y == 1 else full.resized(width // bin_x, height // bin_y)
+
+
+def image_size(image: Image | CompressedImage) -> tuple[int, int] | None:
+    """Width and height that the message itself states; None for a compressed one."""
+    return (image.width, image.height) if isinstance(image, Image) else None
+
+
+def decode(message: Image | CompressedImage, camera: Camera) -> posed_frame.Image:
+    """Pixels of an image message: uint8, (H, W) or (H, W, 3) RGB.
+
+    Raises:
+        InputError: empty, truncated, unreadable, of an encoding that can't be converted, or of another size than
+            ``camera`` says.
+    """
+    try:
+        image = _decode_raw(message) if isinstance(message, Image) else _decode_compressed(message)
+    except (CvBridgeError, cv2.error, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"image: can't be read as colour or grey ({_first_line(error)})") from None
+    height, width = image.shape[:2]
+    if (width, height) != (camera.width, camera.height):
+        raise InputError(
+            f"image: {width} x {height}, but camera_info (with its region of interest and binning) "
+            f"is for {camera.width} x {camera.height}: both must come from the same camera and mode"
+        )
+    return image
+
+
+def _decode_raw(message: Image) -> posed_frame.Image:
+    if not message.width or not message.height:
+        raise InputError(f"image: it is empty ({message.width} x {message.height})")
+    if len(message.data) < message.step * message.height or message.step < message.width:
+        raise InputError(
+            f"image: truncated: {len(message.data)} bytes, {message.step * message.height} expected "
+            f"({message.height} rows of {message.step} bytes)"
+        )
+    if message.encoding in ("8UC1", "8UC3"):  # no colour is stated; three channels are OpenCV's order then
+        image = _bridge.imgmsg_to_cv2(message, desired_encoding="passthrough")
+        return np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)
+    wanted = "mono8" if message.encoding.startswith("mono") else "rgb8"
+    return np.ascontiguousarray(_bridge.imgmsg_to_cv2(message, desired_encoding=wanted))
+
+
+def _decode_compressed(message: CompressedImage) -> posed_frame.Image:
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if not data.size:
+        raise InputError("image: it is empty (no bytes)")
+    # OpenCV fills what is missing of a JPEG with grey and says nothing.
+    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:].tobytes():
+        raise InputError(f"image: the JPEG is truncated ({data.size} bytes, no end marker)")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"image: not a JPEG or PNG that can be read ({data.size} bytes, format '{message.format}')")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,236 @@
+"""Images with their cameras: transport, QoS, and the camera_info that goes with each image."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from message_filters import SimpleFilter
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.nodes.conversions import CameraError, camera_from_info, image_size, nanoseconds
+from ace_ros.nodes.options import ImageOptions
+
+_KEPT_INFOS = 50
+_UNSYNCHRONISED_AFTER = 5
+_SILENT_AFTER = 2.0  # s
+
+
+class Silence(enum.Enum):
+    """Why no frames come."""
+
+    NONE = enum.auto()
+    NO_IMAGE = enum.auto()
+    NO_CAMERA_INFO = enum.auto()
+    BAD_CAMERA = enum.auto()
+    BAD_IMAGE = enum.auto()
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """An image message with its camera. ``header`` is that of the image, its frame_id the optical frame."""
+
+    header: Header
+    stamp: int  # ns
+    message: Image | CompressedImage
+    camera: Camera
+
+
+class InfoMatcher:
+    """Pairs images with camera_info.
+
+    Drivers send both with one stamp, and then only such pairs are made, so that a change of the
+    mode meets the right image. Where stamps never agree (latched or slow camera_info), the newest
+    one that is not younger than the image is taken.
+    """
+
+    def __init__(self) -> None:
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._waiting: tuple[int, Any] | None = None
+        self._synchronised = False
+        self._misses = 0
+        self._last_image = -1
+        self.unmatched = 0  # images without a camera_info
+
+    def forget(self) -> None:
+        """Start over, counting on."""
+        unmatched = self.unmatched
+        self.__init__()  # type: ignore[misc]
+        self.unmatched = unmatched
+
+    def add_info(self, stamp: int, info: CameraInfo) -> tuple[Any, CameraInfo] | None:
+        """Take a camera_info; returns a pair if an image waited for it."""
+        self._infos[stamp] = info
+        self._infos.move_to_end(stamp)
+        while len(self._infos) > _KEPT_INFOS:
+            self._infos.popitem(last=False)
+        if stamp == self._last_image:
+            self._synchronised, self._misses = True, 0
+        if self._waiting is not None and self._waiting[0] == stamp:
+            image, self._waiting = self._waiting[1], None
+            return image, info
+        return None
+
+    def add_image(self, stamp: int, image: Any) -> tuple[Any, CameraInfo] | None:
+        """Take an image; returns the pair if it can be made now."""
+        self._last_image = stamp
+        if self._waiting is not None:
+            self._waiting = None
+            self.unmatched += 1
+            self._misses += 1
+            if self._misses >= _UNSYNCHRONISED_AFTER:
+                self._synchronised = False
+        if stamp in self._infos:
+            self._synchronised, self._misses = True, 0
+            return image, self._infos[stamp]
+        if self._synchronised or not self._infos:
+            self._waiting = (stamp, image)
+            return None
+        older = [known for known in self._infos if known <= stamp]
+        return image, self._infos[older[-1] if older else next(reversed(self._infos))]
+
+
+class ImageInput(SimpleFilter):  # type: ignore[misc]
+    """Subscribes to ``image`` and ``camera_info`` and signals a :class:`CameraFrame` for each usable pair."""
+
+    def __init__(self, node: Node, options: ImageOptions, depth: int) -> None:
+        super().__init__()
+        self._node, self._options, self._depth = node, options, depth
+        base = node.resolve_topic_name("image")
+        self._compressed = options.image_transport == "compressed"
+        self.image_topic = f"{base}/compressed" if self._compressed else base
+        self.info_topic = node.resolve_topic_name("camera_info")
+        self._matcher = InfoMatcher()
+        self._camera: tuple[CameraInfo, Camera | InputError] | None = None
+        self._subscription: Any = None
+        self._reliable = options.image_reliability == "reliable"
+        self.images = 0  # that arrived
+        self._last_image = time.monotonic()
+        self.infos = 0
+        self.rejected_camera = 0  # images whose camera_info can't be used
+        self.rejected_image = 0  # images that do not fit their camera_info
+        self.fault: InputError | None = None  # why the last image had no usable camera
+        # Both kinds of publishers match a best-effort subscription, and camera_info is small.
+        self._info_subscription = node.create_subscription(
+            CameraInfo, "camera_info", self._on_info, QoSProfile(depth=30, reliability=ReliabilityPolicy.BEST_EFFORT)
+        )
+        self._subscribe()
+
+    @property
+    def unmatched(self) -> int:
+        """Images that no camera_info came for."""
+        return self._matcher.unmatched
+
+    def forget(self) -> None:
+        """Time jumped: pairs of before don't count."""
+        self._matcher.forget()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._subscription)
+        self._node.destroy_subscription(self._info_subscription)
+
+    def check_reliability(self) -> None:
+        """Call now and then: with ``auto``, large raw images get through only where both sides are reliable."""
+        if self._options.image_reliability != "auto":
+            return
+        publishers = self._node.get_publishers_info_by_topic(self.image_topic)
+        reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
+        if publishers and reliable != self._reliable:
+            self._reliable = reliable
+            self._subscribe()
+
+    def silence(self) -> tuple[Silence, str]:
+        """What is missing or does not fit, and a sentence about it; (NONE, "") when frames come."""
+        kind = "compressed" if self._compressed else "raw"
+        quiet = time.monotonic() - self._last_image
+        if not self.images and quiet < _SILENT_AFTER:
+            return Silence.NO_IMAGE, f"waiting for the first image on {self.image_topic} ({kind})"
+        if not self.images:
+            names = [name for name, types in self._node.get_topic_names_and_types() if _carries_images(types)]
+            others = f"topics with images: {', '.join(sorted(names))}" if names else "no topic carries images"
+            return Silence.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far; {others}"
+        if quiet > _SILENT_AFTER:
+            return Silence.NO_IMAGE, f"no image on {self.image_topic} for {quiet:.1f} s"
+        if not self.infos:
+            return Silence.NO_CAMERA_INFO, f"images on {self.image_topic}, but no camera_info on {self.info_topic}"
+        if self.fault is not None:
+            bad_camera = isinstance(self.fault, CameraError)
+            return (Silence.BAD_CAMERA if bad_camera else Silence.BAD_IMAGE), str(self.fault)
+        return Silence.NONE, ""
+
+    def _subscribe(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+        reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
+        kind = CompressedImage if self._compressed else Image
+        qos = QoSProfile(depth=self._depth, reliability=reliability)
+        self._subscription = self._node.create_subscription(kind, self.image_topic, self._on_image, qos)
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self.images += 1
+        self._last_image = time.monotonic()
+        self._emit(self._matcher.add_image(nanoseconds(message.header.stamp), message))
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self.infos += 1
+        self._emit(self._matcher.add_info(nanoseconds(message.header.stamp), message))
+
+    def _emit(self, pair: tuple[Any, CameraInfo] | None) -> None:
+        if pair is None:
+            return
+        image, info = pair
+        camera = self._camera_of(info)
+        if isinstance(camera, InputError):
+            self.fault = camera
+            self.rejected_camera += 1
+            return
+        self.fault = _misfit(image, camera)
+        if self.fault is not None:
+            self.rejected_image += 1
+            return
+        header = image.header
+        if self._options.camera_frame:
+            header = Header(stamp=header.stamp, frame_id=self._options.camera_frame)
+        self.signalMessage(CameraFrame(header, nanoseconds(header.stamp), image, camera))
+
+    def _camera_of(self, info: CameraInfo) -> Camera | InputError:
+        if self._camera is None or not _same_camera(self._camera[0], info):
+            try:
+                camera: Camera | InputError = camera_from_info(info, self._options.rectified)
+            except InputError as error:
+                camera = CameraError(str(error))
+            self._camera = (info, camera)
+        return self._camera[1]
+
+
+def _misfit(image: Image | CompressedImage, camera: Camera) -> InputError | None:
+    size = image_size(image)
+    if size is None or size == (camera.width, camera.height):
+        return None
+    return InputError(
+        f"image: {size[0]} x {size[1]}, but camera_info (with its region of interest and binning) is for "
+        f"{camera.width} x {camera.height}: both must come from the same camera and mode"
+    )
+
+
+def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:
+    return (
+        (a.width, a.height, a.binning_x, a.binning_y, a.distortion_model, a.roi)
+        == (b.width, b.height, b.binning_x, b.binning_y, b.distortion_model, b.roi)
+        and (a.k == b.k).all()
+        and (a.p == b.p).all()
+        and a.d == b.d
+    )
+
+
+def _carries_images(types: list[str]) -> bool:
+    return any(name in ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage") for name in types)

@@ -1,0 +1,66 @@
+"""Maps for localization_node: from a name or a path to a localizer that is ready for its first frame."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ace_ros.errors import InputError, MapFileError
+from ace_ros.localizer import Localizer
+from ace_ros.nodes.maps_dir import SUFFIX, map_path
+from ace_ros.nodes.options import LocalizationNodeOptions
+from ace_ros.scene_map import SceneMap
+
+
+@dataclass(frozen=True)
+class LoadedMap:
+    """A map in memory with its localizer. ``identity`` tells maps of one name apart."""
+
+    name: str
+    identity: str
+    localizer: Localizer
+    map_frame: str
+    metric: bool
+
+
+def fingerprint(path: Path) -> str:
+    """First 16 hexadecimal digits of the sha256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def parameter_path(options: LocalizationNodeOptions) -> Path:
+    """File that the parameter ``map`` names: an absolute path, or a name below maps_dir.
+
+    Raises:
+        InputError: it is empty, or names nothing that can be a file.
+    """
+    if not options.map:
+        raise InputError("parameter map: give the map to localize in, a path or a name below maps_dir")
+    path = Path(options.map).expanduser()
+    if not path.is_absolute():
+        return map_path(options.maps_dir, options.map)
+    return path if path.exists() or path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
+    """Load a map and make the localizer for it; takes a second.
+
+    Raises:
+        MapFileError: see :meth:`SceneMap.load`.
+        InputError: the device, or a map without metric scale where TF needs metres.
+    """
+    scene_map = SceneMap.load(path)
+    header = scene_map.header
+    if not header.metric and options.tf_mode in ("map_to_odom", "map_to_base"):
+        raise InputError(
+            f"{path}: the map has no metric scale, and the robot's TF is in metres: "
+            "set tf_mode to map_to_camera or none, or map with metric poses"
+        )
+    try:
+        identity = fingerprint(path)
+    except OSError as error:
+        raise MapFileError(f"{path}: {error}") from None
+    localizer = Localizer(scene_map, device=options.device)
+    map_frame = options.map_frame or header.map_frame
+    return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer, map_frame, header.metric)

@@ -1,0 +1,276 @@
+"""mapping_node: posed camera frames in, a map file out."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from std_srvs.srv import SetBool, Trigger
+
+from ace_ros.errors import AceError, InputError
+from ace_ros.geometry import Matrix
+from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.msg import MappingStatus
+from ace_ros.nodes import parameters
+from ace_ros.nodes.build_action import BuildAction, overall
+from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result
+from ace_ros.nodes.conversions import decode
+from ace_ros.nodes.frames_tf import FrameTree
+from ace_ros.nodes.image_input import CameraFrame, ImageInput
+from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.nodes.mapping_advice import FEWEST_FRAMES, Intake, advice
+from ace_ros.nodes.maps_dir import map_path
+from ace_ros.nodes.options import MappingNodeOptions
+from ace_ros.nodes.pose_input import PoseInput
+from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.srv import SaveMap
+
+_POLL = 0.02  # s
+
+
+class MappingNode(Node):
+    """See the package's documentation for topics, services and parameters."""
+
+    def __init__(self) -> None:
+        super().__init__("mapping_node")
+        parameters.declare(self, MappingNodeOptions)
+        self.options = options = parameters.read(self, MappingNodeOptions)
+        parameters.guard(self, MappingNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
+        map_path(options.maps_dir, options.map_name)  # a bad name is better told now than after the drive
+        if not options.map_frame:
+            raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
+        limit_threads(options.threads)
+        self.progress: Progress | None = None
+        self.outcome: Outcome | None = None
+        self._seen_outcome_frames = 0
+        self._collecting = options.autostart
+        self._started = time.monotonic()
+        picker = KeyframePicker(
+            KeyframeOptions(
+                options.min_translation, options.min_rotation, options.min_interval, options.max_interval
+            )
+        )
+        self.collector = Collector(
+            lambda: Mapper(_map_options(options), map_frame=options.map_frame, metric=True),
+            picker,
+            options.queue_size,
+            options.max_frames,
+            lambda sentence: self.get_logger().warning(sentence),
+        )
+        self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
+        self._images = ImageInput(self, options, depth=30)
+        self._poses = PoseInput(self, self._images, self._tree, options, self._on_posed)
+        self._build_action = BuildAction(self)
+        self._create_interfaces()
+        self.get_logger().info(
+            f"waiting for images on {self._images.image_topic}, camera_info on {self._images.info_topic} and poses "
+            f"from {self._poses.topic or f'TF ({options.map_frame} <- camera)'}; maps go to "
+            f"{Path(options.maps_dir).expanduser()}"
+        )
+
+    def _create_interfaces(self) -> None:
+        self._status = self.create_publisher(MappingStatus, "~/status", QoSProfile(depth=10))
+        group = ReentrantCallbackGroup()
+        self.create_service(SaveMap, "~/save_map", self._save_map, callback_group=group)
+        self.create_service(SetBool, "~/collect", self._collect, callback_group=group)
+        self.create_service(Trigger, "~/reset", self._reset, callback_group=group)
+        self._diagnostics = Updater(self, 1.0)
+        self._diagnostics.setHardwareID("none")
+        self._diagnostics.add("mapping", self._diagnose)
+        steady_timer(self, _POLL, self._poses.poll)
+        steady_timer(self, 1.0 / self.options.status_rate, self.publish_status)
+        steady_timer(self, 1.0, self._look_after)
+
+    def close(self) -> None:
+        """Stop the worker thread."""
+        if self.collector.counters.taken and self.outcome is None:
+            self.get_logger().warning(f"{self.collector.counters.taken} frames were taken, and no map was built")
+        self.collector.close()
+
+    # --- frames ---
+
+    def _on_posed(self, frame: CameraFrame, map_from_camera: Matrix) -> None:
+        if not self._collecting:
+            return
+        name = f"{self._images.image_topic} at {frame.stamp * 1e-9:.3f}"
+        self.collector.offer(
+            Candidate(
+                name, frame.stamp, frame.camera, map_from_camera, lambda: decode(frame.message, frame.camera)
+            )
+        )
+
+    def _look_after(self) -> None:
+        """Once a second: the image's QoS, and builds that start by themselves."""
+        self._images.check_reliability()
+        options, collector = self.options, self.collector
+        taken = collector.counters.taken
+        if collector.building or taken < FEWEST_FRAMES or taken == self._seen_outcome_frames:
+            return
+        idle = time.monotonic() - collector.last_taken
+        enough = 0 < options.auto_build_frames <= taken - self._seen_outcome_frames
+        if enough or 0 < options.auto_build_idle <= idle:
+            self.get_logger().info(f"building the map by itself: {taken} frames, {idle:.0f} s since the last one")
+            self.start_build("", 0, 0.0, lambda progress: None, lambda outcome: None)
+
+    # --- builds ---
+
+    def start_build(self, name: str, steps: int, seconds: float, on_progress, on_done) -> None:  # type: ignore[no-untyped-def]
+        """Start a build; both callbacks come from the worker thread.
+
+        Raises:
+            InputError: the map name can't be used, or a build is under way.
+        """
+        if self.collector.building:
+            raise InputError("a build is under way: wait for it, or cancel it")
+        path = map_path(self.options.maps_dir, name or self.options.map_name)
+
+        def override(usual: MapOptions) -> MapOptions:
+            return replace(usual, steps=steps or usual.steps, seconds=seconds or usual.seconds)
+
+        def progress(step: Progress) -> None:
+            self.progress = step
+            on_progress(step)
+
+        def done(outcome: Outcome) -> None:
+            self.progress, self.outcome = None, outcome
+            log = self.get_logger().info if outcome.result is Result.SUCCESS else self.get_logger().error
+            log(outcome.message)
+            on_done(outcome)
+
+        self._map_name = path.stem
+        self._seen_outcome_frames = self.collector.counters.taken
+        self.collector.build(path, override, progress, done)
+        self.publish_status()
+
+    def _save_map(self, request: SaveMap.Request, response: SaveMap.Response) -> SaveMap.Response:
+        scene_map = self.outcome.scene_map if self.outcome else None
+        if scene_map is None:
+            response.result = SaveMap.Response.RESULT_NO_MAP
+            response.message = "no map was built yet: call ~/build_map"
+            return response
+        try:
+            path = map_path(self.options.maps_dir, request.map_name)
+        except InputError as error:
+            response.result, response.message = SaveMap.Response.RESULT_INVALID_NAME, str(error)
+            return response
+        try:
+            response.map_bytes = scene_map.save(path)
+        except AceError as error:
+            response.result, response.message = SaveMap.Response.RESULT_WRITE_FAILED, str(error)
+            return response
+        response.result, response.map_path = SaveMap.Response.RESULT_SUCCESS, str(path)
+        response.message = f"the map is at {path}"
+        return response
+
+    def _collect(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._collecting = request.data
+        response.success = True
+        response.message = "taking frames" if request.data else "not taking frames"
+        return response
+
+    def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self.collector.building:
+            response.message = "a build is under way: wait for it, or cancel it"
+            return response
+        response.message = f"{self.collector.counters.taken} frames forgotten"
+        response.success = True
+        self.collector.reset()
+        self._seen_outcome_frames = 0
+        return response
+
+    # --- reports ---
+
+    def _advice(self) -> list[str]:
+        intake = Intake(
+            self._images.images,
+            self._images.silence()[1],
+            self._poses.no_pose,
+            self._poses.bad_pose,
+            self._poses.fault or self.collector.last_fault,
+            time.monotonic() - self._started,
+        )
+        return advice(intake, self.collector.counters, self.collector.watch)
+
+    def _state(self) -> tuple[int, str]:
+        outcome, counters = self.outcome, self.collector.counters
+        if self.collector.building:
+            return MappingStatus.STATE_TRAINING, f"building the map of {counters.taken} frames"
+        if outcome is not None and counters.taken == self._seen_outcome_frames:
+            success = outcome.result is Result.SUCCESS
+            return (MappingStatus.STATE_READY if success else MappingStatus.STATE_FAILED), outcome.message
+        if not self._collecting:
+            return MappingStatus.STATE_COLLECTING, "not taking frames: call ~/collect"
+        return MappingStatus.STATE_COLLECTING, f"taking frames, {counters.taken} so far"
+
+    def publish_status(self) -> None:
+        """Tell where things stand; from any thread."""
+        counters, progress = self.collector.counters, self.progress
+        message = MappingStatus()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.frame_id = self.options.map_frame
+        message.state, message.message = self._state()
+        message.frames_received = self._images.images
+        message.frames_taken = counters.taken
+        message.rejected_similar_view = counters.similar_view
+        message.rejected_no_pose = self._poses.no_pose
+        message.rejected_no_camera_info = self._images.unmatched + self._images.rejected_camera
+        message.rejected_bad_image = counters.bad_image + self._images.rejected_image
+        message.rejected_bad_pose = counters.bad_pose + self._poses.bad_pose
+        message.rejected_overload = counters.overload
+        message.rejected_full = counters.full
+        message.map_name = getattr(self, "_map_name", "")
+        message.stage = progress.stage if progress else ""
+        message.progress = overall(progress)
+        message.loss = _or_nan(progress.loss if progress else None)
+        message.inlier_fraction = _or_nan(progress.inliers if progress else None)
+        message.seconds_left = _or_nan(progress.seconds_left if progress else None)
+        message.advice = self._advice()
+        self._status.publish(message)
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        state, sentence = self._state()
+        sentences = self._advice()
+        if state == MappingStatus.STATE_FAILED:
+            status.summary(DiagnosticStatus.ERROR, sentence)
+        elif sentences:
+            status.summary(DiagnosticStatus.WARN, " ".join(sentences))
+        else:
+            status.summary(DiagnosticStatus.OK, sentence)
+        for name, value in vars(self.collector.counters).items():
+            status.add(name, str(value))
+        status.add("received", str(self._images.images))
+        status.add("no_pose", str(self._poses.no_pose))
+        return status
+
+
+def _map_options(options: MappingNodeOptions) -> MapOptions:
+    usual = MapOptions()
+    return replace(
+        usual,
+        steps=options.steps or usual.steps,
+        seconds=options.seconds or usual.seconds,
+        landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
+        seed=options.seed,
+        device=options.device,
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(run(MappingNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Map names that are given over services: they stay inside one folder. No ROS in here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ace_ros.errors import InputError
+
+SUFFIX = ".safetensors"
+_LONGEST = 200  # bytes; file systems take 255, and a temporary name beside it is longer
+
+
+def map_path(maps_dir: str | Path, name: str) -> Path:
+    """File of the map ``name`` below ``maps_dir``, symbolic links resolved.
+
+    Raises:
+        InputError: the name is empty, is no file name, or leads out of ``maps_dir``.
+    """
+    root = Path(maps_dir).expanduser().resolve()
+    last = name.rpartition("/")[2]
+    if last in ("", ".", "..") or name != name.strip() or "\0" in name or len(last.encode()) > _LONGEST:
+        raise InputError(f"map name '{name[:100]}': give the name of a file below {root}")
+    path = root / (name if name.endswith(SUFFIX) else name + SUFFIX)
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise InputError(f"map name '{name}': {error}") from None
+    if not resolved.is_relative_to(root) or resolved == root:
+        raise InputError(f"map name '{name}': leads out of {root}, the folder of the maps (parameter maps_dir)")
+    if resolved.is_dir():
+        raise InputError(f"map name '{name}': {resolved} is a folder")
+    return resolved

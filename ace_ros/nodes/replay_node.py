@@ -1,0 +1,208 @@
+"""replay_node: plays a rosbag2 where ``ros2 bag`` is not to be had; read by ``rosbags``, without any plugin."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Connection, QosDurability, QosReliability
+from rosgraph_msgs.msg import Clock
+
+from ace_ros.errors import AceError, InputError
+from ace_ros.nodes import parameters
+from ace_ros.nodes.conversions import time_message
+from ace_ros.nodes.options import ReplayNodeOptions
+
+_SHORTEST_SLEEP = 5e-4  # s
+_FLUSH = 5.0  # s that reliable subscribers have to take the last messages
+
+
+@dataclass(frozen=True)
+class _Track:
+    connection: Connection
+    publisher: Any
+
+
+class ReplayNode(Node):
+    """Publishes the messages of a bag as they were recorded; :meth:`play` returns at the end."""
+
+    def __init__(self) -> None:
+        super().__init__("replay_node")
+        parameters.declare(self, ReplayNodeOptions)
+        self._options = parameters.read(self, ReplayNodeOptions)
+        parameters.guard(self, ReplayNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
+        self._reader = _open(self._options.bag)
+        self._clock_publisher = self.create_publisher(Clock, "/clock", QoSProfile(depth=10))
+        wanted = _names(self._options.topics)
+        self._tracks = {
+            connection.id: _Track(connection, self._publisher(connection))
+            for connection in self._reader.connections
+            if (not wanted or connection.topic in wanted) and connection.topic != "/clock"
+        }
+        if missing := wanted - {track.connection.topic for track in self._tracks.values()}:
+            raise InputError(f"{self._options.bag}: there is no topic {', '.join(sorted(missing))} in the bag")
+
+    def play(self, stopped: threading.Event) -> None:
+        """Wait as asked to, and publish everything; returns early once ``stopped`` is set."""
+        options = self._options
+        if not self._wait_for_subscribers(stopped):
+            return
+        stopped.wait(options.start_delay)
+        count = 0
+        while not stopped.is_set():
+            count += self._play_once(stopped)
+            if not options.loop:
+                break
+            self.get_logger().info("from the start again")
+        for track in self._tracks.values():
+            if not stopped.is_set():
+                track.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=_FLUSH))
+        self.get_logger().info(f"{count} messages played")
+
+    def close(self) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+    def _play_once(self, stopped: threading.Event) -> int:
+        options = self._options
+        first = self._reader.start_time + int(options.start_offset * 1e9)
+        last = first + int(options.duration * 1e9) if options.duration else None
+        connections = [track.connection for track in self._tracks.values()]
+        start, count = time.monotonic(), 0
+        for connection, stamp, data in self._reader.messages(connections, start=first, stop=last):
+            for now in _until(start + (stamp - first) * 1e-9 / options.rate, 1.0 / options.clock_rate):
+                if stopped.is_set():
+                    return count
+                self._tick(first + int((now - start) * options.rate * 1e9))
+            self._tick(stamp)
+            self._tracks[connection.id].publisher.publish(data)
+            count += 1
+        return count
+
+    def _tick(self, stamp: int) -> None:
+        if self._options.clock:
+            self._clock_publisher.publish(Clock(clock=time_message(stamp)))
+
+    def _publisher(self, connection: Connection) -> Any:
+        kind = _message_type(connection.msgtype)
+        recorded = getattr(connection.ext, "offered_qos_profiles", None) or []
+        latched = any(qos.durability == QosDurability.TRANSIENT_LOCAL for qos in recorded)
+        unreliable = any(qos.reliability == QosReliability.BEST_EFFORT for qos in recorded)
+        latched = latched or connection.topic.endswith("/tf_static")
+        qos = QoSProfile(
+            depth=100 if not latched else max(1, connection.msgcount),
+            reliability=ReliabilityPolicy.BEST_EFFORT if unreliable else ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        return self.create_publisher(kind, connection.topic, qos)
+
+    def _wait_for_subscribers(self, stopped: threading.Event) -> bool:
+        asked = _names(self._options.wait_for_subscribers)
+        topics = {track.connection.topic for track in self._tracks.values()}
+        if "all" in asked:
+            asked = topics
+        if unknown := asked - topics:
+            raise InputError(f"wait_for_subscribers: there is no topic {', '.join(sorted(unknown))} in the bag")
+        deadline = time.monotonic() + (self._options.wait_timeout or float("inf"))
+        waiting = asked
+        while waiting and not stopped.is_set():
+            waiting = {
+                track.connection.topic
+                for track in self._tracks.values()
+                if track.connection.topic in asked and not track.publisher.get_subscription_count()
+            }
+            if waiting and time.monotonic() > deadline:
+                raise InputError(f"no subscriber to {', '.join(sorted(waiting))} within {self._options.wait_timeout:g} s")
+            stopped.wait(0.05 if waiting else 0.0)
+        return not stopped.is_set()
+
+
+def _until(due: float, period: float) -> Iterator[float]:
+    """Sleep until ``due`` (monotonic clock, s), yielding the time every ``period``."""
+    while (left := due - time.monotonic()) > _SHORTEST_SLEEP:
+        time.sleep(min(left, period))
+        yield min(time.monotonic(), due)
+
+
+def _open(name: str) -> AnyReader:
+    if not name:
+        raise InputError("parameter bag: give the recording to play, a rosbag2 folder or an .mcap or .db3 file")
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise InputError(f"parameter bag: there is no {path}")
+    if path.is_file() and (path.parent / "metadata.yaml").exists():
+        path = path.parent
+    reader = AnyReader([path])
+    try:
+        reader.open()
+    except (AnyReaderError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a rosbag2 that can be read ({error})") from None
+    if not reader.connections:
+        raise InputError(f"{path}: the bag is empty")
+    return reader
+
+
+def _message_type(name: str) -> Any:
+    package, kind = name.split("/")[0], name.split("/")[-1]
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), kind)
+    except (ImportError, AttributeError):
+        raise InputError(
+            f"messages of type {name} are in the bag but not on this machine: install {package}, or leave their "
+            "topics out by the parameter topics"
+        ) from None
+
+
+def _names(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}
+
+
+def main() -> None:
+    """Entry point: the bag is played in this thread, another one serves the node's parameters."""
+    rclpy.init()
+    stopped = threading.Event()
+    node = None
+    code = 0
+    try:
+        node = ReplayNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        threading.Thread(target=_spin, args=(executor, stopped), daemon=True).start()
+        node.play(stopped)
+    except KeyboardInterrupt:
+        pass
+    except AceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stopped.set()
+        rclpy.try_shutdown()
+        if node is not None:
+            node.close()
+    sys.exit(code)
+
+
+def _spin(executor: SingleThreadedExecutor, stopped: threading.Event) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    finally:
+        stopped.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Parameters: the dataclasses are the truth, the files in config/ agree with them, and bad values are refused."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from ament_index_python.packages import get_package_share_directory
+
+from ace_ros.errors import InputError
+from ace_ros.nodes.options import (
+    LocalizationNodeOptions,
+    MappingNodeOptions,
+    ReplayNodeOptions,
+    defaults,
+    from_values,
+)
+
+CONFIG = Path(get_package_share_directory("ace_ros")) / "config"
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"), [("mapping.yaml", MappingNodeOptions), ("localization.yaml", LocalizationNodeOptions)]
+)
+def test_config_files_hold_every_parameter_with_its_default(name, cls):
+    values = yaml.safe_load((CONFIG / name).read_text())["/**"]["ros__parameters"]
+    assert values == defaults(cls)
+    assert {key: type(value) for key, value in values.items()} == {
+        key: type(value) for key, value in defaults(cls).items()
+    }
+    assert from_values(cls, values) == cls()
+
+
+@pytest.mark.parametrize("cls", [MappingNodeOptions, LocalizationNodeOptions, ReplayNodeOptions])
+def test_every_option_has_a_text_and_a_default_that_it_allows(cls):
+    for entry in fields(cls):
+        assert entry.metadata["text"].endswith(".")
+    assert from_values(cls, defaults(cls)) == cls()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tf_rate": 1000.0}, "tf_rate: takes 1 to 200, got 1000"),
+        ({"tf_rate": float("nan")}, "tf_rate: takes 1 to 200"),
+        ({"tf_rate": "fast"}, "tf_rate: takes a number, got 'fast'"),
+        ({"planar": 1}, "planar: takes true or false"),
+        ({"kidnap_frames": 2.5}, "kidnap_frames: takes a whole number"),
+        ({"max_age": -1.0}, "max_age: takes 0 or more"),
+        ({"tf_mode": "odom"}, "tf_mode: takes one of map_to_odom, map_to_base"),
+        ({"tf_mod": "none"}, "tf_mod: there is no such parameter"),
+    ],
+)
+def test_bad_values_are_refused_with_a_reason(values, message):
+    with pytest.raises(InputError, match=message):
+        from_values(LocalizationNodeOptions, values)
+
+
+def test_a_whole_number_will_do_for_a_float():
+    assert from_values(LocalizationNodeOptions, {"tf_rate": 10}).tf_rate == 10.0
