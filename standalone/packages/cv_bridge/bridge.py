@@ -22,7 +22,9 @@ class CvBridgeError(TypeError):
 
 class CvBridge:
     def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = "passthrough") -> NDArray[Any]:
-        """The image as an array of its own, (H, W) or (H, W, C).
+        """The image as an array (H, W) or (H, W, C), which may share the memory of the message.
+
+        As with the real one, a step that is too short gives a narrower image: check the shape.
 
         Raises:
             CvBridgeError: an unknown encoding, or a conversion that makes no sense.
@@ -33,12 +35,7 @@ class CvBridge:
         columns = img_msg.step // dtype.itemsize // source.channels
         shape = (img_msg.height, columns, source.channels)
         padded: NDArray[Any] = np.ndarray(shape, dtype, buffer=img_msg.data)  # too small a buffer is a TypeError
-        if columns < img_msg.width:
-            raise CvBridgeError(
-                f"Image is wrongly formed: step {img_msg.step} is too small for {img_msg.width} pixels "
-                f"of {img_msg.encoding}"
-            )
-        image = padded[:, : img_msg.width].astype(dtype.newbyteorder("="))
+        image = np.ascontiguousarray(padded[:, : img_msg.width], dtype.newbyteorder("="))
         if source.channels == 1:
             image = image[..., 0]
         return _convert(image, source, img_msg.encoding, desired_encoding)
@@ -59,8 +56,8 @@ class CvBridge:
             image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if desired_encoding == "passthrough":
             return image
-        if image is None:
-            raise CvBridgeError("The image can't be decoded")
+        if image is None or image.ndim != 3:
+            raise CvBridgeError("The image can't be decoded, or is not in colour")
         return _convert(image, _parse("bgr8"), "bgr8", desired_encoding)
 
     def cv2_to_imgmsg(self, cvim: NDArray[Any], encoding: str = "passthrough", header: Any = None) -> Image:
