@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.prefetch import prefetched
-from ace_ros.frames import PosedFrame
-from ace_ros.frames.posed_frame import Image
+from ace_ros.frames.posed_frame import Image, PosedFrame
 
 if TYPE_CHECKING:
     from ace_ros.localizer import Localizer

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
-from ace_ros.frames import PosedFrame
-from ace_ros.frames.posed_frame import Image
+from ace_ros.frames.posed_frame import Image, PosedFrame
 from ace_ros.geometry import invert, transform
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def _path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: bool
     axes.set_aspect("equal", adjustable="box")
     unit = "m" if metric else "map units"
     axes.set(xlabel=f"seen from above ({unit})", ylabel=unit)
-    axes.legend(loc="best", framealpha=0.9)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
 
 
 def _ground(results: Sequence[FrameResult]) -> tuple[NDArray, NDArray]:

@@ -8,8 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from ace_ros.errors import InputError
-from ace_ros.frames import PosedFrame
-from ace_ros.frames.posed_frame import Image
+from ace_ros.frames.posed_frame import Image, PosedFrame
 
 
 def prefetched(frames: Iterable[PosedFrame], ahead: int = 3) -> Iterator[tuple[PosedFrame, Image | InputError]]:

@@ -22,7 +22,7 @@ from ace_ros.evaluation.cloud import Cloud, map_cloud
 from ace_ros.evaluation.gallery import picture
 from ace_ros.evaluation.metrics import FrameResult, errors, nees
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.frames import PosedFrame, Scene
+from ace_ros.frames.posed_frame import PosedFrame, Scene
 from ace_ros.geometry import Matrix
 
 if TYPE_CHECKING:

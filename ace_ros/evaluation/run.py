@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
 from ace_ros.evaluation.prefetch import prefetched
-from ace_ros.frames import PosedFrame
+from ace_ros.frames.posed_frame import PosedFrame
 
 if TYPE_CHECKING:
     from ace_ros.localizer import Localizer

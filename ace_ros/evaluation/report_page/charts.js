@@ -46,7 +46,7 @@ function showTip(event, text) {
 // spec: {x: {label, min, max, log, format}, y: {...}, marks: [x...], series: [{kind: line|dots|bars, name, colour, points: [[x, y, tip]]}]}
 function chart(id, spec) {
   const host = document.getElementById(id);
-  const width = 520, height = spec.height || 270, left = 50, right = 12, top = 10, bottom = 44;
+  const width = spec.width || 520, height = spec.height || 270, left = 62, right = 12, top = 10, bottom = 44;
   const keyed = spec.series.filter((series) => series.name);
   if (keyed.length > 1) {
     const key = host.appendChild(document.createElement("div"));
@@ -76,7 +76,7 @@ function chart(id, spec) {
   }
   draw(svg, "line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom });
   draw(svg, "text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, spec.x.label);
-  draw(svg, "text", { transform: `translate(12 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" },
+  draw(svg, "text", { transform: `translate(11 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" },
     spec.y.label);
   for (const value of spec.marks || [])
     draw(svg, "line", { class: "mark", x1: px(value), x2: px(value), y1: top, y2: height - bottom });

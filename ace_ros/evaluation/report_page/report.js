@@ -93,7 +93,7 @@ cumulative("cdf-rotation", posed.map((f) => f.rotation), rotationAxis, [1, 2, 5]
 const stateSeries = (point) => STATES.map(([state, colour]) => ({ kind: "dots", name: state.toLowerCase(), colour,
   points: frames.filter((f) => f.state === state).map(point) })).filter((series) => series.points.length);
 const seconds = Math.max(...frames.map((f) => f.time), 1e-3);
-chart("timeline", { height: 190, x: { min: 0, max: seconds, label: "time of the recording (s)" },
+chart("timeline", { width: 1090, height: 250, x: { min: 0, max: seconds, label: "time of the recording (s)" },
   y: { ...translationAxis, label: `error (${unit})` },
   series: stateSeries((f) => [f.time, f.state !== "LOST" && known(f.translation) ? 100 * f.translation : translationAxis.max, describe(f)]) });
 chart("confidence", { x: { min: 0, max: 1, label: "confidence" }, y: { ...translationAxis, label: `error (${unit})` },
@@ -114,11 +114,11 @@ if (nees.length) {
 
 // --- latency
 const times = frames.map((f) => f.milliseconds).sort((a, b) => a - b);
-const top = times[Math.floor((times.length - 1) * 0.99)] * 1.15, low = times[0] * 0.85;
+const high = times[Math.floor((times.length - 1) * 0.99)] * 1.15, low = times[0] * 0.85;
 const bins = Array.from({ length: 30 }, () => 0);
-for (const t of times) bins[Math.min(29, Math.floor(((t - low) / (top - low)) * 30))]++;
-const edge = (i) => low + ((top - low) * i) / 30;
-chart("latency", { x: { min: low, max: top, label: "milliseconds (the last bar holds all that took longer)" },
+for (const t of times) bins[Math.min(29, Math.floor(((t - low) / (high - low)) * 30))]++;
+const edge = (i) => low + ((high - low) * i) / 30;
+chart("latency", { x: { min: low, max: high, label: "milliseconds (the last bar holds all that took longer)" },
   y: { min: 0, max: Math.max(...bins), label: "frames" }, marks: [figures.query_ms.median],
   series: [{ kind: "bars", colour: "true",
     points: bins.map((count, i) => [edge(i), count, `${count} frames: ${short(edge(i))} to ${short(edge(i + 1))} ms`, edge(i + 1)]) }] });

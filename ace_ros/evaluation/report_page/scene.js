@@ -56,7 +56,7 @@ function sceneView(canvas, cloud, paths) {
     context.lineJoin = "round";
     for (const path of paths) {
       context.strokeStyle = context.fillStyle = style.getPropertyValue("--" + path.colour).trim();
-      context.lineWidth = (path.colour === "true" ? 3.5 : 1.5) * ratio;
+      context.lineWidth = (path.colour === "true" ? 5 : 1.8) * ratio;
       context.beginPath();
       let drawing = false;
       for (const point of path.points) {
