@@ -1,0 +1,228 @@
+"""The main job from end to end, through ROS: what ``make demo [SCENE=path]`` runs.
+
+A recording is replayed at 30 Hz into mapping_node, which builds a map; its other frames are replayed into
+localization_node, whose poses are compared with the truth. All three nodes are real processes over DDS. Without an
+argument a small room is made up and photographed. Exits with 1 when anything failed or the result is poor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from demo_ros import DemoError, Processes, Watcher, isolate, nanoseconds
+from demo_show import Show, picture, table
+
+from ace_ros.errors import AceError
+from ace_ros.evaluation.metrics import FrameResult, summarize
+from ace_ros.frames import Scene, generated_room, open_scene, write_bag
+from ace_ros.geometry import pose_from_quaternion
+from ace_ros.msg import LocalizationStatus as Status
+from ace_ros.scene_map import SceneMap
+
+_RATE = 30  # Hz
+_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on
+_SILENCE = 3.0  # s without news, after which the last frame was the last one
+_TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo found out."""
+
+    mapping_frames: int
+    taken: int
+    build_seconds: float
+    map_bytes: int
+    queries: int
+    figures: dict
+    latency_ms: tuple[float, float]  # median, 95 %
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", nargs="?", type=Path, help="a recording; default: a generated room")
+    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder of what remains (default: demo_out)")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        given.output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="ace_demo_") as folder:
+            return run(given.scene, given.output.resolve(), Path(folder))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except (AceError, OSError) as error:
+        print(f"\ndemo: {error}", file=sys.stderr)
+        return 1
+
+
+def run(path: Path | None, output: Path, temporary: Path) -> int:
+    isolate()
+    with Show() as show:
+        with show.step("a room is made up" if path is None else f"reading {path}"):
+            mapping, queries = scenes(path)
+        for scene in (mapping, queries):
+            with show.step(f"writing a bag of {len(scene.frames)} frames"):
+                write_bag(scene, temporary / scene.name)
+        processes = Processes(output)
+        watcher = Watcher(processes)
+        try:
+            taken, build_seconds, map_file = make_map(processes, watcher, show, mapping, temporary / mapping.name, output)
+            results, latencies = localize(processes, watcher, show, queries, temporary / queries.name, map_file)
+        finally:
+            watcher.close()
+            processes.close()
+        with show.step("drawing the picture"):
+            scene_map = SceneMap.load(map_file)
+            (output / "trajectory.png").write_bytes(picture(scene_map, mapping, results))
+    outcome = Outcome(
+        mapping_frames=len(mapping.frames),
+        taken=taken,
+        build_seconds=build_seconds,
+        map_bytes=map_file.stat().st_size,
+        queries=len(queries.frames),
+        figures=summarize(results, mapping.metric, scene_map.header.median_depth),
+        latency_ms=(float(np.median(latencies)) * 1e3, float(np.percentile(latencies, 95)) * 1e3),
+    )
+    print(table(outcome, output))
+    fraction = outcome.figures["localized"] / outcome.figures["frames"]
+    if fraction < _LEAST_LOCALIZED:
+        raise DemoError(f"only {fraction:.0%} of the queries were localized, {_LEAST_LOCALIZED:.0%} were expected")
+    return 0
+
+
+def scenes(path: Path | None) -> tuple[Scene, Scene]:
+    """Mapping and query frames, both at 30 Hz from the same start, as if a robot drove there twice."""
+    parts = generated_room() if path is None else (open_scene(path, "train"), open_scene(path, "test"))
+    mapping, queries = (
+        replace(
+            part,
+            name=name,
+            map_frame="map",
+            frames=[
+                replace(frame, stamp=10**18 + index * 10**9 // _RATE)
+                for index, frame in enumerate(frame for frame in part.frames if frame.map_from_camera is not None)
+            ],
+        )
+        for name, part in zip(("mapping", "queries"), parts, strict=True)
+    )
+    if not queries.frames:
+        raise DemoError(f"{path}: no frames are left to try the map on")
+    return mapping, queries
+
+
+def make_map(
+    processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, output: Path
+) -> tuple[int, float, Path]:
+    """Replay the bag into mapping_node and have the map built: frames taken, seconds of the build, the map's file."""
+    usual = {"use_sim_time": True, "image_transport": "compressed", "pose_source": "pose_stamped"}
+    closeness = {} if scene.metric else {"min_translation": 0.0, "min_rotation": 0.0}
+    files = {"maps_dir": str(output), "map_name": "demo"}
+    processes.start("mapping_node", usual | closeness | files, {**_TOPICS, "pose": "/camera/pose"})
+    with show.step("mapping: frames drive by at 30 Hz", len(scene.frames)) as step:
+        replay(processes, bag)
+        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(_received(watcher)))
+        watcher.wait("the last frame", lambda: _received(watcher) >= len(scene.frames), lambda: step(_received(watcher)))
+    status = watcher.mapping
+    assert status is not None
+    with show.build_step() as feedback:
+        started = time.monotonic()
+        built = watcher.build_map(feedback)
+        seconds = time.monotonic() - started
+    processes.stop("mapping_node")
+    return built.frames, seconds, Path(built.map_path)
+
+
+def localize(
+    processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, map_file: Path
+) -> tuple[list[FrameResult], list[float]]:
+    """Replay the bag into localization_node: what became of each frame that it worked on, and the ages of the poses, s."""
+    parameters = {
+        "use_sim_time": True,
+        "image_transport": "compressed",
+        "map": str(map_file),
+        "tf_mode": "map_to_camera",
+        "odom_frame": "",
+        "base_frame": "",
+    }
+    processes.start("localization_node", parameters, _TOPICS)
+
+    def active() -> bool:
+        status = watcher.localization
+        return status is not None and status.state != Status.STATE_INACTIVE
+
+    with show.step("localizing: the map is loaded"):
+        watcher.wait("localization_node", active)
+    with show.step("localizing: other frames drive by", len(scene.frames)) as step:
+        replay(processes, bag)
+
+        def progress() -> None:
+            step(len(watcher.frame_statuses))
+
+        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), progress)
+        last = scene.frames[-1].stamp
+        heard = [time.monotonic(), len(watcher.frame_statuses)]
+
+        def quiet() -> bool:
+            if len(watcher.frame_statuses) != heard[1]:
+                heard[:] = [time.monotonic(), len(watcher.frame_statuses)]
+            return last in watcher.frame_statuses or time.monotonic() - heard[0] > _SILENCE
+
+        watcher.wait("the last pose", quiet, progress)
+    localized = [s for s in watcher.frame_statuses.values() if s.state == Status.STATE_LOCALIZED]
+    watcher.wait("all poses", lambda: len(watcher.poses) >= len(localized))
+    processes.stop("localization_node")
+    if not localized:
+        raise DemoError("not one frame was localized")
+    return results_of(scene, watcher), [status.latency for status in localized]
+
+
+def replay(processes: Processes, bag: Path) -> None:
+    """Play a bag once somebody listens to its images and its camera."""
+    listened = ",".join((f"{_TOPICS['image']}/compressed", _TOPICS["camera_info"]))
+    processes.start("replay_node", {"bag": str(bag), "wait_for_subscribers": listened}, {})
+
+
+def results_of(scene: Scene, watcher: Watcher) -> list[FrameResult]:
+    """The frames that the node worked on; those that a newer one overtook never asked for a pose."""
+    names = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN"}
+    results = []
+    for frame in scene.frames:
+        status, message = watcher.frame_statuses.get(frame.stamp), watcher.poses.get(frame.stamp)
+        if status is None or frame.map_from_camera is None:
+            continue
+        estimate = None
+        if message is not None:
+            p, q = message.pose.position, message.pose.orientation
+            estimate = pose_from_quaternion((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
+        results.append(
+            FrameResult(
+                name=frame.name,
+                stamp=nanoseconds(status),
+                truth=frame.map_from_camera,
+                state=names.get(status.state, "LOST"),
+                reason=status.reason,
+                estimate=estimate,
+                covariance=None,
+                confidence=status.confidence,
+                inliers=status.inliers,
+                candidates=status.candidates,
+                seconds=status.processing_time,
+            )
+        )
+    return results
+
+
+def _received(watcher: Watcher) -> int:
+    return watcher.mapping.frames_received if watcher.mapping else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
