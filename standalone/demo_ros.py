@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from ace_ros.action import BuildMap
-from ace_ros.msg import LocalizationStatus, MappingStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from ace_ros.action import BuildMap
 from ace_ros.errors import AceError
+from ace_ros.msg import LocalizationStatus, MappingStatus
 
 _LIMIT = 900.0  # s: longer than any step takes on a slow machine
 _PLAYER = "replay_node"  # ends by itself

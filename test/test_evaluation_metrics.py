@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from ace_ros.evaluation.metrics import FrameResult, errors, nees, nees_of, summarize
 from scipy.spatial.transform import Rotation
+
+from ace_ros.evaluation.metrics import FrameResult, errors, nees, nees_of, summarize
 
 
 def pose(x=0.0, degrees=0.0, axis="z"):

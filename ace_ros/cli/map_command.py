@@ -33,7 +33,7 @@ from ace_ros.cli.texts import expected_accuracy, size_text, time_left
 from ace_ros.errors import InputError, MappingError
 from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.frames import Scene, SplitOptions, open_scene
-from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.scene_map import SceneMap
 
 
