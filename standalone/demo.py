@@ -48,7 +48,7 @@ class Outcome:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", nargs="?", type=Path, help="a recording; default: a generated room")
-    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder of what remains (default: demo_out)")
+    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="where to leave the map and the picture")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -74,8 +74,9 @@ def run(path: Path | None, output: Path, temporary: Path) -> int:
         processes = Processes(output)
         watcher = Watcher(processes)
         try:
-            taken, build_seconds, map_file = make_map(processes, watcher, show, mapping, temporary / mapping.name, output)
-            results, latencies = localize(processes, watcher, show, queries, temporary / queries.name, map_file)
+            bags = [temporary / scene.name for scene in (mapping, queries)]
+            taken, build_seconds, map_file = make_map(processes, watcher, show, mapping, bags[0], output)
+            results, latencies = localize(processes, watcher, show, queries, bags[1], map_file)
         finally:
             watcher.close()
             processes.close()
@@ -128,10 +129,12 @@ def make_map(
     processes.start("mapping_node", usual | closeness | files, {**_TOPICS, "pose": "/camera/pose"})
     with show.step("mapping: frames drive by at 30 Hz", len(scene.frames)) as step:
         replay(processes, bag)
-        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(_received(watcher)))
-        watcher.wait("the last frame", lambda: _received(watcher) >= len(scene.frames), lambda: step(_received(watcher)))
-    status = watcher.mapping
-    assert status is not None
+
+        def received() -> int:
+            return watcher.mapping.frames_received if watcher.mapping else 0
+
+        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(received()))
+        watcher.wait("the last frame", lambda: received() >= len(scene.frames), lambda: step(received()))
     with show.build_step() as feedback:
         started = time.monotonic()
         built = watcher.build_map(feedback)
@@ -143,7 +146,7 @@ def make_map(
 def localize(
     processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, map_file: Path
 ) -> tuple[list[FrameResult], list[float]]:
-    """Replay the bag into localization_node: what became of each frame that it worked on, and the ages of the poses, s."""
+    """Replay the bag into localization_node: what became of the frames that it worked on, the ages of poses (s)."""
     parameters = {
         "use_sim_time": True,
         "image_transport": "compressed",
@@ -218,10 +221,6 @@ def results_of(scene: Scene, watcher: Watcher) -> list[FrameResult]:
             )
         )
     return results
-
-
-def _received(watcher: Watcher) -> int:
-    return watcher.mapping.frames_received if watcher.mapping else 0
 
 
 if __name__ == "__main__":

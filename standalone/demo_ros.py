@@ -202,7 +202,7 @@ class Watcher:
 
 def nanoseconds(message: Any) -> int:
     """Stamp of a message with a header."""
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+    return int(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
 
 
 def isolate() -> None:

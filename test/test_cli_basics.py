@@ -165,7 +165,8 @@ def test_figures_of_the_process_are_its_own():
     """Time counts from the start of the process, and memory does not count the process that started it."""
     ballast = bytearray(400_000_000)
     started = time.monotonic()
-    code = "import time; time.sleep(0.3); from ace_ros.cli import console as c; print(c.seconds_since_start(), c.peak_rss_bytes())"
+    code = "import time; time.sleep(0.3)\nfrom ace_ros.cli import console as c\n"
+    code += "print(c.seconds_since_start(), c.peak_rss_bytes())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     seconds, memory = map(float, done.stdout.split())
     assert 0.3 <= seconds <= time.monotonic() - started + 0.02

@@ -21,6 +21,12 @@ COMMANDS = {
     "bag": "write a recording as a rosbag2 bag",
 }
 
+_INTRODUCTION = """\
+usage: ace COMMAND ...
+
+Map a place in minutes; know where a camera is from one image.
+"""
+
 _EXAMPLES = """\
 examples:
   ace map room/ -o room.safetensors               a recording in, a map out
@@ -36,13 +42,12 @@ USAGE_ERROR = 2
 
 
 def help_text() -> str:
-    lines = ["usage: ace COMMAND ...", "", "Map a place in minutes; know where a camera is from one image.", "", "commands:"]
-    lines += [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
-    return "\n".join([*lines, "", _EXAMPLES])
+    commands = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+    return f"{_INTRODUCTION}\ncommands:\n{commands}\n\n{_EXAMPLES}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run ``ace`` and return its exit code: 0 done, 1 failed, 2 not understood, 3 some images not localized, 130 stopped."""
+    """Run ``ace``; the exit code: 0 done, 1 failed, 2 not understood, 3 some images not localized, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     interrupt.install()
     try:

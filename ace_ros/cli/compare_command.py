@@ -48,7 +48,7 @@ class Command:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         figures["recall"]["5cm_5deg"], figures["metric"], figures["query_ms"]["median"], figures["frames"]
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
@@ -67,8 +67,10 @@ def _table(paths: tuple[Path, ...], runs: list[dict[str, Any]]) -> Table:
         values = [value(run) for run in runs]
         known = [v for v in values if v is not None]
         top = best(known) if best and known and len(set(known)) > 1 else None
-        cells = [Text("-" if v is None else shown(v), style="bold" if v is not None and v == top else "") for v in values]
-        table.add_row(label, *cells)
+        table.add_row(
+            label,
+            *(Text("-") if v is None else Text(shown(v), style="bold" if v == top else "") for v in values),
+        )
 
     metric = runs[0]["metric"]
     row("frames", lambda run: run["frames"], str, None)

@@ -54,7 +54,7 @@ class Command:
             task = bar.add_task("looking", total=len(chosen), figures="", left="")
             cloud = map_cloud(localizer, chosen, self.points, on_frame=lambda: bar.advance(task))
         if not len(cloud):
-            raise InputError(f"{self.scene}: not one of {len(chosen)} frames was localized; is it the place of the map?")
+            raise InputError(f"{self.scene}: not one of {len(chosen)} frames was localized: is it the map's place?")
         write_file(self.ply, ply_bytes(cloud))
         stdout.print(f"{self.ply}: {len(cloud)} points", soft_wrap=True)
         return 0

@@ -68,7 +68,8 @@ def colours_at(image: Image, pixels: NDArray[np.floating]) -> NDArray[np.uint8]:
 def ply_bytes(cloud: Cloud) -> bytes:
     """A binary little-endian PLY of x y z (float) and red green blue (uchar)."""
     header = (
-        f"ply\nformat binary_little_endian 1.0\ncomment scene coordinates of an ace_ros map\nelement vertex {len(cloud)}\n"
+        "ply\nformat binary_little_endian 1.0\ncomment scene coordinates of an ace_ros map\n"
+        f"element vertex {len(cloud)}\n"
         "property float x\nproperty float y\nproperty float z\n"
         "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n"
     )

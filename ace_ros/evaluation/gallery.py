@@ -38,8 +38,8 @@ def draw(image: Image, camera: Camera, found: Localization, width: int = _WIDTH)
     Inliers from green (no error) to yellow (the worst of them), some of the outliers in red.
     """
     height = round(image.shape[0] * width / image.shape[1])
-    canvas = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    canvas = cv2.cvtColor(canvas, cv2.COLOR_GRAY2RGB) if canvas.ndim == 2 else canvas.copy()
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    canvas: Image = cv2.cvtColor(small, cv2.COLOR_GRAY2RGB) if small.ndim == 2 else small.copy()
     if found.map_from_camera is None or not len(found.pixels):
         return canvas
     predicted = camera.project(transform(invert(found.map_from_camera), found.scene_coordinates))

@@ -58,7 +58,7 @@ class FrameResult:
 
 
 def errors(results: Sequence[FrameResult], unit: float = 1.0) -> NDArray[np.float64]:
-    """(N, 2) translation error in ``unit``s and rotation error in degrees of every estimate; inf where there is none."""
+    """(N, 2) translation error in ``unit``s and rotation error in degrees of each estimate; inf where there is none."""
     table = np.full((len(results), 2), np.inf)
     for row, result in zip(table, results, strict=True):
         if result.estimate is not None:

@@ -57,7 +57,8 @@ def report_files(
     cloud = map_cloud(localizer, [frames[r.name] for r in results[::every]], _CLOUD_POINTS)
     data = {
         "title": f"{Path(figures['map']).name} on {scene.name}",
-        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {time.strftime('%d %B %Y, %H:%M')}",
+        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), "
+        f"{time.strftime('%d %B %Y, %H:%M')}",
         "figures": figures,
         "frames": rows,
         "video": bool(np.median(np.diff([r.stamp for r in results])) < _VIDEO_GAP) if len(results) > 1 else False,
@@ -120,7 +121,7 @@ def _badness(result: FrameResult, row: dict[str, Any]) -> float:
     """Sorts frames from best to worst: rotation counts as its share of 5 degrees, position of 5 cm."""
     if not result.has_pose:
         return float("inf")
-    return row["translation"] / 0.05 + row["rotation"] / 5.0
+    return float(row["translation"] / 0.05 + row["rotation"] / 5.0)
 
 
 def _nees(result: FrameResult) -> float | None:
@@ -164,9 +165,10 @@ def _pictures(
 
 def _configuration(localizer: Localizer) -> dict[str, str]:
     header = localizer.scene_map.header
+    trained = (f"{name} {value}" for name, value in header.training.items() if not isinstance(value, dict))
     return {
         "encoder": header.encoder,
-        "trained": ", ".join(f"{name} {value}" for name, value in header.training.items() if not isinstance(value, dict)),
+        "trained": ", ".join(trained),
         "device": str(localizer.device),
     }
 

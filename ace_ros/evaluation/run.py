@@ -42,6 +42,7 @@ def evaluate(
     results: list[FrameResult] = []
     skipped = [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
     for frame, image in prefetched(known):
+        assert frame.map_from_camera is not None
         try:
             if isinstance(image, InputError):
                 raise image
