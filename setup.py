@@ -27,7 +27,7 @@ setup(
         "torch>=2.9",  # torch.optim.Muon
         "numpy>=1.23",
         "scipy>=1.10",
-        "opencv-python-headless>=4.6",
+        "opencv-python-headless>=4.6,<5",  # the real cv_bridge is built for OpenCV 4
         "pillow>=9.1",
         "poselib>=2.0.4",
         "kornia>=0.8.3; python_version >= '3.11'",  # kornia.feature.xfeat

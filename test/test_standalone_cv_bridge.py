@@ -179,6 +179,11 @@ def test_compressed_bytes_that_are_no_image():
     assert BRIDGE.compressed_imgmsg_to_cv2(broken) is None
 
 
-def test_a_compressed_grey_image_is_no_bgr8():
+def test_a_compressed_grey_image_is_taken_for_bgr8():
+    """So ask for passthrough and look at the shape."""
+    grey = picture(1)
+    message = compressed(grey, ".png")
+    np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(message, "bgr8"), grey)
+    np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(message, "rgb8")[..., 1], grey)
     with pytest.raises(CvBridgeError):
-        BRIDGE.compressed_imgmsg_to_cv2(compressed(picture(1), ".png"), "rgb8")
+        BRIDGE.compressed_imgmsg_to_cv2(message, "mono8")

@@ -48,7 +48,7 @@ class CvBridge:
         ``passthrough`` gives None for data that can't be decoded.
 
         Raises:
-            CvBridgeError: a conversion that can't be done; of a grey image as well, which is no bgr8.
+            CvBridgeError: a conversion that can't be done; of a grey image to mono8 as well, as it is taken for bgr8.
         """
         data = np.frombuffer(cmprs_img_msg.data, np.uint8)
         image: NDArray[Any] | None = None
@@ -56,8 +56,8 @@ class CvBridge:
             image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if desired_encoding == "passthrough":
             return image
-        if image is None or image.ndim != 3:
-            raise CvBridgeError("The image can't be decoded, or is not in colour")
+        if image is None:
+            raise CvBridgeError("The image can't be decoded")
         return _convert(image, _parse("bgr8"), "bgr8", desired_encoding)
 
     def cv2_to_imgmsg(self, cvim: NDArray[Any], encoding: str = "passthrough", header: Any = None) -> Image:

@@ -21,7 +21,6 @@ from tf2_ros.exceptions import (
 from tf2_ros.rigid import IDENTITY, Rigid, compose, invert
 
 _MAX_DEPTH = 1000
-_QUATERNION_TOLERANCE = 1e-2  # of the squared length
 
 
 def nanoseconds(time: Any) -> int:
@@ -63,7 +62,8 @@ class BufferCore:
     def _insert(self, transform: TransformStamped, authority: str, static: bool) -> None:
         parent, child = transform.header.frame_id.removeprefix("/"), transform.child_frame_id.removeprefix("/")
         t, q = transform.transform.translation, transform.transform.rotation
-        pose = Rigid((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+        norm = math.hypot(q.x, q.y, q.z, q.w) or math.nan  # any length will do, but none
+        pose = Rigid((t.x, t.y, t.z), (q.x / norm, q.y / norm, q.z / norm, q.w / norm))
         fault = _fault(parent, child, pose)
         if fault:
             get_logger("tf2").error(f"Ignoring transform of frame '{child}' from authority '{authority}': {fault}")
@@ -240,9 +240,7 @@ def _fault(parent: str, child: str, pose: Rigid) -> str:
     if not parent:
         return "TF_NO_FRAME_ID: frame_id is not set"
     if any(math.isnan(value) for value in (*pose.translation, *pose.rotation)):
-        return "TF_NAN_INPUT: a nan value in the transform"
-    if not abs(sum(value * value for value in pose.rotation) - 1) < _QUATERNION_TOLERANCE:
-        return f"TF_DENORMALIZED_QUATERNION: {pose.rotation} is not of unit length"
+        return "TF_NAN_INPUT: a nan value in the transform, or a quaternion of zeros"
     return ""
 
 
