@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config" / "mapping.yaml"
 BOOLEANS = ["true", "false"]
@@ -31,8 +32,13 @@ ARGUMENTS = {
     "autostart": ("", "Take frames from the start; false: wait for ~/collect.", ["", *BOOLEANS]),
 }
 PARAMETERS = {
+    "image_transport": "image_transport",
+    "pose_source": "pose_source",
+    "map_frame": "map_frame",
+    "camera_frame": "camera_frame",
+    "body_frame": "body_frame",
     "map": "map_name",
-    **{name: name for name in ("image_transport", "pose_source", "map_frame", "camera_frame", "body_frame", "maps_dir")},
+    "maps_dir": "maps_dir",
 }
 
 

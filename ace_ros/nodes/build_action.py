@@ -13,15 +13,18 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from ace_ros.action import BuildMap
 from ace_ros.errors import InputError
 from ace_ros.mapper import Progress
+from ace_ros.msg import MappingStatus
 from ace_ros.nodes.collecting import Outcome, Result
+from ace_ros.nodes.maps_dir import fingerprint
 from ace_ros.nodes.runtime import Answer
+from ace_ros.scene_map import HeldBack, SceneMap
 
 if TYPE_CHECKING:
     from ace_ros.nodes.mapping_node import MappingNode
 
 _FEEDBACK_PERIOD = 0.2  # s
 _RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for
-_STAGES = {"encoding": (0.0, 0.05), "triangulating": (0.05, 0.2), "training": (0.2, 0.95), "calibrating": (0.95, 1.0)}
+_STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
 _CODES = {
     Result.SUCCESS: BuildMap.Result.RESULT_SUCCESS,
     Result.TOO_FEW_FRAMES: BuildMap.Result.RESULT_TOO_FEW_FRAMES,
@@ -64,15 +67,15 @@ class BuildAction:
         request: BuildMap.Goal = goal.request
         answer = Answer(self._node)
         try:
-            self._node.start_build(
-                request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give
-            )
+            self._node.start_build(request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give)
         except InputError as error:
             goal.abort()
             code = BuildMap.Result.RESULT_INVALID_NAME
             if self._node.collector.building:
                 code = BuildMap.Result.RESULT_UNDEFINED_FAILURE
             return BuildMap.Result(result=code, message=str(error))
+        if goal.is_cancel_requested:  # before there was anything to cancel
+            self._node.collector.cancel()
         outcome: Outcome = await answer.future
         if outcome.result is Result.SUCCESS:
             goal.succeed()
@@ -97,9 +100,8 @@ class _Feedback:
             return
         self._stage, self._last = progress.stage, now
         message = BuildMap.Feedback(stage=progress.stage, progress=overall(progress))
-        message.loss = math.nan if progress.loss is None else float(progress.loss)
-        message.inlier_fraction = math.nan if progress.inliers is None else float(progress.inliers)
-        message.seconds_left = math.nan if progress.seconds_left is None else float(progress.seconds_left)
+        message.loss, message.inlier_fraction = _or_nan(progress.loss), _or_nan(progress.inliers)
+        message.seconds_left = _or_nan(progress.seconds_left)
         self._goal.publish_feedback(message)
 
 
@@ -109,4 +111,20 @@ def result_message(outcome: Outcome) -> BuildMap.Result:
     message.frames, message.seconds = outcome.frames, float(outcome.seconds)
     message.map_path = str(outcome.path) if outcome.path else ""
     message.map_bytes = outcome.size
+    message.map_id = fingerprint(outcome.path) if outcome.path else ""
+    message.steps = int(outcome.scene_map.header.training.get("steps", 0)) if outcome.scene_map else 0
+    fill_held_back(message, outcome.scene_map)
     return message
+
+
+def fill_held_back(message: BuildMap.Result | MappingStatus, scene_map: SceneMap | None) -> None:
+    """Expected accuracy, where it was measured."""
+    held_back = scene_map.header.held_back if scene_map else HeldBack()
+    message.held_back_frames = held_back.frames
+    message.held_back_localized = held_back.localized / held_back.frames if held_back.frames else math.nan
+    message.held_back_translation = _or_nan(held_back.median_translation)
+    message.held_back_rotation = math.radians(_or_nan(held_back.median_rotation_deg))
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)

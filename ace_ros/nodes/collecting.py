@@ -7,6 +7,7 @@ room for it in the queue; a frame that was taken gets into the map, or is counte
 from __future__ import annotations
 
 import enum
+import os
 import threading
 import time
 import traceback
@@ -19,9 +20,11 @@ from ace_ros.camera import Camera
 from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, MappingError
 from ace_ros.frames.posed_frame import Image
 from ace_ros.geometry import Matrix, check_pose
-from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.nodes.keyframes import KeyframePicker, MotionWatch
 from ace_ros.scene_map import SceneMap
+
+_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Counters:
     encoded: int = 0
     similar_view: int = 0
     bad_image: int = 0
+    blurred: int = 0
     bad_pose: int = 0
     overload: int = 0
     full: int = 0
@@ -170,7 +174,10 @@ class Collector:
                 if self._closing.is_set():
                     return
                 job = self._jobs.popleft()
-            job()
+            try:
+                job()
+            except Exception as error:
+                self._report(self._told(error))
 
     def _renew(self) -> None:
         self._mapper = self._new_mapper()
@@ -178,8 +185,13 @@ class Collector:
     def _encode(self, candidate: Candidate) -> None:
         counters = self.counters
         try:
-            self._mapper.add(candidate.decode(), candidate.camera, candidate.map_from_camera, candidate.name)
-            counters.encoded += 1
+            image = candidate.decode()
+            if image[::4, ::4].std() < _DARK:
+                counters.blurred += 1
+                counters.taken -= 1
+            else:
+                self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name)
+                counters.encoded += 1
         except Exception as error:
             counters.bad_image += 1
             counters.taken -= 1
@@ -205,6 +217,7 @@ class Collector:
         usual = self._mapper.options
         try:
             self._mapper.options = override(usual)
+            _check_folder(path.parent)  # better now than after the training
             scene_map = self._mapper.build(progress, self._cancel.is_set)
             if self._cancel.is_set():
                 raise Cancelled("cancelled")
@@ -222,3 +235,12 @@ class Collector:
             self.building = False
         message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB)."
         return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MapFileError(f"{folder}: the folder of the maps can't be made ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise MapFileError(f"{folder}: maps can't be written there, permission is missing")

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
 
 from cv_bridge import CvBridge
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
@@ -263,7 +262,9 @@ class LocalizationNode(LifecycleNode):
         if result.image is None or result.localization is None or not self._debug.get_subscription_count():
             return
         found = result.localization
-        caption = f"{found.inliers}/{found.candidates} inliers, confidence {found.confidence:.2f} {result.fault.sentence}"
+        caption = f"{found.inliers}/{found.candidates} inliers, confidence {found.confidence:.2f}"
+        if result.fault.sentence:
+            caption += f", {result.fault.sentence}"
         message = self._bridge.cv2_to_imgmsg(draw(result.image, found, caption), encoding="rgb8")
         message.header = result.frame.header
         self._debug.publish(message)
@@ -278,7 +279,7 @@ class LocalizationNode(LifecycleNode):
             except MissingTransform:
                 odom_from_base = None
         with self._lock:
-            if self._thread is None or now <= self._tf_sent and now > self._tf_sent - 1_000_000_000:
+            if self._thread is None or self._tf_sent - 1_000_000_000 < now <= self._tf_sent:
                 return  # a simulated clock that stands still
             seconds, self._tf_time, self._tf_sent = time.monotonic() - self._tf_time, time.monotonic(), now
             self._output.resend(now, seconds, odom_from_base)
@@ -352,10 +353,10 @@ class LocalizationNode(LifecycleNode):
         return diagnose(status, self._last, self._counters, self._rival() if self._images else "")
 
 
-def main() -> None:
+def main() -> int:
     """Entry point."""
-    sys.exit(run(LocalizationNode))
+    return run(LocalizationNode)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,7 +26,16 @@ _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera
 _ODOMETRY_ALIVE = 500_000_000  # ns without odometry before it counts as dead, and is not waited for
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt
 
-_STATES = {State.LOCALIZED: Status.STATE_LOCALIZED, State.UNCERTAIN: Status.STATE_UNCERTAIN, State.LOST: Status.STATE_LOST}
+_REASONS = {
+    "dark, blurred": Status.REASON_BLURRED_OR_DARK,
+    "cover only": Status.REASON_POOR_COVERAGE,
+    "geometry of the inliers": Status.REASON_DEGENERATE_GEOMETRY,
+}
+_STATES = {
+    State.LOCALIZED: Status.STATE_LOCALIZED,
+    State.UNCERTAIN: Status.STATE_UNCERTAIN,
+    State.LOST: Status.STATE_LOST,
+}
 
 
 @dataclass(frozen=True)
@@ -187,4 +196,7 @@ class FrameLocalizer:
 
 def reason_code(localization: Localization) -> int:
     """The library's reason as a code of LocalizationStatus."""
-    raise NotImplementedError
+    for phrase, code in _REASONS.items():
+        if phrase in localization.reason:
+            return code
+    return Status.REASON_TOO_FEW_INLIERS

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ace_ros.errors import InputError, MapFileError
-from ace_ros.localizer import Localizer
-from ace_ros.nodes.maps_dir import SUFFIX, map_path
+from ace_ros.localizer import LocalizeOptions, Localizer
+from ace_ros.nodes.maps_dir import SUFFIX, fingerprint, map_path
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.scene_map import SceneMap
 
@@ -22,11 +21,6 @@ class LoadedMap:
     localizer: Localizer
     map_frame: str
     metric: bool
-
-
-def fingerprint(path: Path) -> str:
-    """First 16 hexadecimal digits of the sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def parameter_path(options: LocalizationNodeOptions) -> Path:
@@ -61,6 +55,7 @@ def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
         identity = fingerprint(path)
     except OSError as error:
         raise MapFileError(f"{path}: {error}") from None
-    localizer = Localizer(scene_map, device=options.device)
+    weights = Path(options.encoder_weights).expanduser() if options.encoder_weights else None
+    localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=weights), options.device)
     map_frame = options.map_frame or header.map_frame
     return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer, map_frame, header.metric)

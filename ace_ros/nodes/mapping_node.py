@@ -17,10 +17,10 @@ from std_srvs.srv import SetBool, Trigger
 
 from ace_ros.errors import AceError, InputError
 from ace_ros.geometry import Matrix
-from ace_ros.mapper import Mapper, MapOptions, Progress
+from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
-from ace_ros.nodes.build_action import BuildAction, overall
+from ace_ros.nodes.build_action import BuildAction, fill_held_back, overall
 from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frames_tf import FrameTree
@@ -31,6 +31,7 @@ from ace_ros.nodes.maps_dir import map_path
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.scene_map import SceneMap
 from ace_ros.srv import SaveMap
 
 _POLL = 0.02  # s
@@ -50,7 +51,9 @@ class MappingNode(Node):
         limit_threads(options.threads)
         self.progress: Progress | None = None
         self.outcome: Outcome | None = None
-        self._seen_outcome_frames = 0
+        self._seen_outcome_frames = 0  # taken when the last build began
+        self._last_map: SceneMap | None = None
+        self._map_name = ""
         self._collecting = options.autostart
         self._started = time.monotonic()
         picker = KeyframePicker(
@@ -59,7 +62,7 @@ class MappingNode(Node):
             )
         )
         self.collector = Collector(
-            lambda: Mapper(_map_options(options), map_frame=options.map_frame, metric=True),
+            lambda: Mapper(_map_options(options), map_frame=options.map_frame, metric=options.metric),
             picker,
             options.queue_size,
             options.max_frames,
@@ -92,7 +95,8 @@ class MappingNode(Node):
     def close(self) -> None:
         """Stop the worker thread."""
         if self.collector.counters.taken and self.outcome is None:
-            self.get_logger().warning(f"{self.collector.counters.taken} frames were taken, and no map was built")
+            # The logger's topic may be gone by now.
+            print(f"{self.collector.counters.taken} frames were taken, and no map was built", file=sys.stderr)
         self.collector.close()
 
     # --- frames ---
@@ -141,8 +145,11 @@ class MappingNode(Node):
 
         def done(outcome: Outcome) -> None:
             self.progress, self.outcome = None, outcome
-            log = self.get_logger().info if outcome.result is Result.SUCCESS else self.get_logger().error
-            log(outcome.message)
+            self._last_map = outcome.scene_map or self._last_map
+            if outcome.result in (Result.SUCCESS, Result.CANCELED):
+                self.get_logger().info(outcome.message)
+            else:
+                self.get_logger().error(outcome.message)
             on_done(outcome)
 
         self._map_name = path.stem
@@ -151,8 +158,7 @@ class MappingNode(Node):
         self.publish_status()
 
     def _save_map(self, request: SaveMap.Request, response: SaveMap.Response) -> SaveMap.Response:
-        scene_map = self.outcome.scene_map if self.outcome else None
-        if scene_map is None:
+        if self._last_map is None:
             response.result = SaveMap.Response.RESULT_NO_MAP
             response.message = "no map was built yet: call ~/build_map"
             return response
@@ -162,7 +168,7 @@ class MappingNode(Node):
             response.result, response.message = SaveMap.Response.RESULT_INVALID_NAME, str(error)
             return response
         try:
-            response.map_bytes = scene_map.save(path)
+            response.map_bytes = self._last_map.save(path)
         except AceError as error:
             response.result, response.message = SaveMap.Response.RESULT_WRITE_FAILED, str(error)
             return response
@@ -222,16 +228,18 @@ class MappingNode(Node):
         message.rejected_similar_view = counters.similar_view
         message.rejected_no_pose = self._poses.no_pose
         message.rejected_no_camera_info = self._images.unmatched + self._images.rejected_camera
+        message.rejected_blurred = counters.blurred
         message.rejected_bad_image = counters.bad_image + self._images.rejected_image
         message.rejected_bad_pose = counters.bad_pose + self._poses.bad_pose
         message.rejected_overload = counters.overload
         message.rejected_full = counters.full
-        message.map_name = getattr(self, "_map_name", "")
+        message.map_name = self._map_name
         message.stage = progress.stage if progress else ""
         message.progress = overall(progress)
         message.loss = _or_nan(progress.loss if progress else None)
         message.inlier_fraction = _or_nan(progress.inliers if progress else None)
         message.seconds_left = _or_nan(progress.seconds_left if progress else None)
+        fill_held_back(message, self._last_map)
         message.advice = self._advice()
         self._status.publish(message)
 
@@ -258,6 +266,8 @@ def _map_options(options: MappingNodeOptions) -> MapOptions:
         steps=options.steps or usual.steps,
         seconds=options.seconds or usual.seconds,
         landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
+        encoder=options.encoder,
+        encoder_weights=Path(options.encoder_weights).expanduser() if options.encoder_weights else None,
         seed=options.seed,
         device=options.device,
     )
@@ -267,10 +277,10 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def main() -> None:
+def main() -> int:
     """Entry point."""
-    sys.exit(run(MappingNode))
+    return run(MappingNode)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

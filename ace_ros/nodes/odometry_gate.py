@@ -22,7 +22,7 @@ class GateOptions:
         translation_drift: 1 sigma, m per m travelled.
         rotation_drift: 1 sigma, rad per rad turned.
         heading_drift: 1 sigma, rad per m travelled.
-        translation_floor, rotation_floor: 1 sigma that is always allowed for (jitter of stamps, flexing mounts), m, rad.
+        translation_floor, rotation_floor: 1 sigma that is always allowed for, m, rad: stamps jitter, mounts flex.
     """
 
     probability: float = 0.999

@@ -107,6 +107,7 @@ class MappingNodeOptions(ImageOptions):
         choices=("tf", "pose_stamped", "odometry"),
     )
     map_frame: str = option("map", "Frame that the poses must be given in; the map carries its name.")
+    metric: bool = option(True, "The poses are in metres; false where their scale is arbitrary (monocular SLAM).")
     body_frame: str = option(
         "",
         "Frame whose pose the topic pose gives, carried over to the camera by TF; empty: the camera's optical frame. "
@@ -134,6 +135,8 @@ class MappingNodeOptions(ImageOptions):
     )
     steps: int = option(0, "Training steps; 0: the library's default.", low=0)
     seconds: float = option(0.0, "Limit on the time for training, s; 0: none.", low=0.0)
+    encoder: str = option("xfeat", "Backbone: xfeat, or ace:PATH with the official encoder's weights.")
+    encoder_weights: str = option("", "File of the backbone's weights; empty: those installed with the package.")
     landmarks: int = option(-1, "Landmarks kept in the map; -1: the library's default, 0: none.", low=-1)
     seed: int = option(0, "Seed of everything random in the mapping.", low=0)
     device: str = option("auto", "Where the mapping runs: auto, cpu, cuda or cuda:N.")
@@ -205,6 +208,7 @@ class LocalizationNodeOptions(ImageOptions):
     lost_after: float = option(
         2.0, "when_lost: lost means no reliable pose for so long, s.", low=0.0, high=3600.0
     )
+    encoder_weights: str = option("", "File of the backbone's weights, for maps that were made with weights of a file.")
     device: str = option("auto", "Where the localizer runs: auto, cpu, cuda or cuda:N.")
     threads: int = option(0, "CPU threads of the localizer; 0: the library's default.", low=0, high=256)
 

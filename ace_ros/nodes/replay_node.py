@@ -124,7 +124,8 @@ class ReplayNode(Node):
                 if track.connection.topic in asked and not track.publisher.get_subscription_count()
             }
             if waiting and time.monotonic() > deadline:
-                raise InputError(f"no subscriber to {', '.join(sorted(waiting))} within {self._options.wait_timeout:g} s")
+                names = ", ".join(sorted(waiting))
+                raise InputError(f"no subscriber to {names} within {self._options.wait_timeout:g} s")
             stopped.wait(0.05 if waiting else 0.0)
         return not stopped.is_set()
 
@@ -169,7 +170,7 @@ def _names(text: str) -> set[str]:
     return {name.strip() for name in text.split(",") if name.strip()}
 
 
-def main() -> None:
+def main() -> int:
     """Entry point: the bag is played in this thread, another one serves the node's parameters."""
     rclpy.init()
     stopped = threading.Event()
@@ -192,7 +193,7 @@ def main() -> None:
         rclpy.try_shutdown()
         if node is not None:
             node.close()
-    sys.exit(code)
+    return code
 
 
 def _spin(executor: SingleThreadedExecutor, stopped: threading.Event) -> None:
@@ -205,4 +206,4 @@ def _spin(executor: SingleThreadedExecutor, stopped: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Real nodes in processes of their own, and a probe beside them that asserts on what was received."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from tf2_ros import Buffer, TransformListener
+
+PATIENCE = 60.0  # s until a wait fails; generous, as the machine may be busy
+
+
+@contextmanager
+def own_domain():
+    """A ROS_DOMAIN_ID that no other test on this machine uses meanwhile."""
+    numbers = list(range(1, 101))
+    random.Random(os.getpid()).shuffle(numbers)
+    for number in numbers:
+        with open(f"/tmp/ace_ros_test_domain_{number}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield number
+            return
+    raise RuntimeError("every ROS_DOMAIN_ID is in use")
+
+
+class Process:
+    """A node of this package, started as `ros2 run` would."""
+
+    def __init__(self, executable, domain, log, parameters=None, remaps=None, namespace=""):
+        self.log = Path(log)
+        arguments = [f"{get_package_prefix('ace_ros')}/lib/ace_ros/{executable}", "--ros-args"]
+        for name, value in (parameters or {}).items():
+            text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else value
+            arguments += ["-p", f"{name}:={text}"]
+        for name, topic in (remaps or {}).items():
+            arguments += ["-r", f"{name}:={topic}"]
+        if namespace:
+            arguments += ["-r", f"__ns:={namespace}"]
+        environment = os.environ | {
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+            "ROS_LOG_DIR": str(self.log.parent),
+        }
+        with open(self.log, "w") as output:
+            self.process = subprocess.Popen(
+                arguments, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=self.log.parent
+            )
+
+    def text(self):
+        return self.log.read_text()
+
+    def wait(self, timeout=PATIENCE):
+        return self.process.wait(timeout)
+
+    def interrupt(self):
+        """Ctrl-C; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.wait(20.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Probe(Node):
+    """Publishes, subscribes, calls and waits, all in the test's own thread."""
+
+    def __init__(self, domain, simulated_time=False):
+        self.ros = Context()
+        rclpy.init(context=self.ros, domain_id=domain)
+        overrides = [Parameter("use_sim_time", value=simulated_time)]
+        super().__init__("probe", context=self.ros, parameter_overrides=overrides)
+        self._executor = SingleThreadedExecutor(context=self.ros)
+        self._executor.add_node(self)
+        self.received = {}
+        self.buffer = None
+
+    def close(self):
+        self._executor.shutdown()
+        self.destroy_node()
+        rclpy.shutdown(context=self.ros)
+
+    def hear(self, kind, topic, latched=False, keep=None):
+        """Collect everything on a topic; returns the list that it goes into."""
+        messages = self.received.setdefault(topic, [])
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        qos = QoSProfile(depth=1000, durability=durability)
+        self.create_subscription(kind, topic, lambda message: messages.append(keep(message) if keep else message), qos)
+        return messages
+
+    def listen_to_tf(self):
+        self.buffer = Buffer(node=self)
+        self.listener = TransformListener(self.buffer, self)
+        return self.buffer
+
+    def spin(self, seconds):
+        """Let messages come in for a while."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def until(self, condition, what="", timeout=PATIENCE):
+        """Spin until the condition holds; returns its value."""
+        end = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < end, f"waited {timeout:.0f} s in vain: {what or condition}"
+            self._executor.spin_once(timeout_sec=0.02)
+        return value
+
+    def result(self, future, what=""):
+        self.until(future.done, what)
+        return future.result()
+
+    def call(self, kind, name, **fields):
+        client = self.create_client(kind, name)
+        self.until(client.service_is_ready, f"service {name}")
+        response = self.result(client.call_async(kind.Request(**fields)), f"answer of {name}")
+        self.destroy_client(client)
+        return response
+
+    def goal(self, kind, name, feedback=None, **fields):
+        """Send a goal; returns the handle once it was accepted."""
+        client = ActionClient(self, kind, name)
+        self.until(client.server_is_ready, f"action {name}")
+        callback = None if feedback is None else lambda message: feedback.append(message.feedback)
+        handle = self.result(client.send_goal_async(kind.Goal(**fields), feedback_callback=callback), f"goal {name}")
+        assert handle.accepted
+        return handle
+
+    def subscribed(self, publisher, count=1):
+        self.until(lambda: publisher.get_subscription_count() >= count, f"subscriber to {publisher.topic_name}")
+        return publisher
