@@ -1,0 +1,77 @@
+"""The scene-coordinate head: an MLP from a descriptor to a 3D point (ACE, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ace_ros.encoder import fast_dtype
+
+_NEAREST_ONE = 0.5413  # softplus of it is 1: an untrained head answers at unit distance
+_LEAST_WEIGHT = 1e-3  # points up to 1000 units of depth
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """Size of a head: input dimensions, width of its layers, number of residual blocks of three layers."""
+
+    dimensions: int = 64
+    width: int = 256
+    blocks: int = 2
+
+
+class Head(nn.Module):
+    """Maps descriptors to scene coordinates in the normalised frame (origin 0, median depth of the scene 1).
+
+    The output is homogeneous, (x, y, z, w), so that far points need no large activations. Hidden
+    layers may run in bfloat16; the last layer and the division are always float32.
+    """
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.first = nn.Linear(shape.dimensions, shape.width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(3)) for _ in range(shape.blocks)
+        )
+        self.last = nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(2))
+        self.out = nn.Linear(shape.width, 4)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.out.weight, std=0.01)
+
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        """The square weight matrices, which Muon trains."""
+        layers = [layer for block in self.blocks for layer in block] + list(self.last)  # type: ignore[attr-defined]
+        return [layer.weight for layer in layers]
+
+    def forward(self, descriptors: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """(N, D) descriptors to (N, 3) float32 points; hidden layers run in ``dtype``."""
+        # Entries of a unit vector are small: bring them to order one.
+        x = descriptors.to(dtype) * self.shape.dimensions**0.5
+        x = F.relu(_linear(x, self.first))
+        for block in self.blocks:
+            y = x
+            for layer in block:  # type: ignore[attr-defined]
+                y = F.relu(_linear(y, layer))
+            x = x + y
+        for layer in self.last:
+            x = F.relu(_linear(x, layer))
+        homogeneous = _linear(x.float(), self.out)
+        return homogeneous[:, :3] / (F.softplus(homogeneous[:, 3:] + _NEAREST_ONE) + _LEAST_WEIGHT)
+
+    @torch.inference_mode()
+    def predict(self, descriptors: Tensor) -> Tensor:
+        """(N, D) descriptors to (N, 3) float32 points, as fast as the device can."""
+        device = self.out.weight.device
+        return self(descriptors.to(device), fast_dtype(device))
+
+
+def _linear(x: Tensor, layer: nn.Module) -> Tensor:
+    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))  # type: ignore[union-attr, operator, arg-type]

@@ -1,0 +1,67 @@
+"""The reprojection loss and its curriculum (ACE, section 3.3), in pixels of the encoded image.
+
+Coordinates are in the normalised frame: units of the scene's median depth, so nothing depends on metres.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_NEAREST = 0.02  # of the median depth: what is nearer counts as behind the camera
+_FARTHEST_ERROR = 1000.0  # pixels
+_PULL = 50.0  # pixels a unit: strength that brings invalid points back to their rays
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples of a training step, B of them.
+
+    Attributes:
+        bearings: (B, 2) x/z, y/z of the keypoints. rotations: (B, 3, 3) and centres: (B, 3), map_from_camera.
+        focals: (B,) pixels. targets: (B, 3) triangulated points, NaN where there is none.
+    """
+
+    bearings: Tensor
+    rotations: Tensor
+    centres: Tensor
+    focals: Tensor
+    targets: Tensor
+
+
+def softclamp_threshold(progress: float, start: float = 50.0, end: float = 1.0) -> float:
+    """Width of the tanh at a training progress in [0, 1]: a quarter circle from ``start`` to ``end`` pixels."""
+    return end + (start - end) * math.sqrt(max(0.0, 1.0 - progress**2))
+
+
+def coordinate_loss(points: Tensor, batch: Batch, threshold: Tensor, supervision: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean loss of predicted scene coordinates, and the reprojection error (B,) of each, pixels.
+
+    A valid prediction pays ``w tanh(e / w)`` for its L1 reprojection error e; an invalid one (behind, too near,
+    off by more than 1000 px) is pulled to its ray at median depth. Where a triangulated point is known, its
+    distance, seen from the camera in pixels, is paid likewise, times ``supervision``.
+
+    Args:
+        points: (B, 3) predictions. threshold: w, scalar tensor. supervision: weight, scalar tensor.
+    """
+    local = torch.einsum("nab,na->nb", batch.rotations, points - batch.centres)
+    depth = local[:, 2].clamp_min(_NEAREST)
+    error = (local[:, :2] / depth[:, None] - batch.bearings).abs().sum(1) * batch.focals
+    valid = (local[:, 2] > _NEAREST) & (error < _FARTHEST_ERROR)
+    at_median = torch.cat([batch.bearings, torch.ones_like(batch.bearings[:, :1])], 1)
+    pull = _PULL * (local - at_median).abs().sum(1).clamp_max(1000.0)
+    loss = torch.where(valid, _softclamp(error, threshold), pull)
+    known = ~batch.targets[:, 0].isnan()
+    target = torch.where(known[:, None], batch.targets, points.detach())
+    target_depth = ((target - batch.centres) * batch.rotations[:, :, 2]).sum(1).clamp_min(_NEAREST)
+    distance = (points - target).norm(dim=1) / target_depth * batch.focals
+    loss = loss + torch.where(known, supervision * _softclamp(distance, threshold), 0.0)
+    return loss.mean(), error.detach()
+
+
+def _softclamp(error: Tensor, threshold: Tensor) -> Tensor:
+    # The slight slope beyond the dead zone of tanh keeps far-off predictions moving.
+    return threshold * torch.tanh(error / threshold) + 0.02 * error.clamp_max(_FARTHEST_ERROR)

@@ -1,0 +1,129 @@
+"""From 2D-3D pairs to a camera pose: RANSAC (PoseLib), robust refinement, covariance.
+
+Poses are ``map_from_camera`` in the local frame of the map; pixels are those of the encoded image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import poselib
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ace_ros.geometry import Matrix, invert
+
+_MIN_PAIRS = 6
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Pairs for refinement.
+
+    Attributes:
+        bearings: (N, 2) x/z, y/z. points: (N, 3) local frame. sigmas: (N,) standard deviation of the
+            reprojection error of an inlier, pixels.
+    """
+
+    bearings: NDArray[np.float64]
+    points: NDArray[np.float64]
+    sigmas: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.bearings)
+
+
+def ransac(
+    bearings: NDArray[np.float64],
+    points: NDArray[np.float64],
+    focal: float,
+    threshold: float,
+    iterations: int,
+    progressive: bool = False,
+) -> tuple[Matrix, int] | None:
+    """LO-RANSAC with P3P.
+
+    Args:
+        bearings: (N, 2). points: (N, 3). threshold: inlier reprojection error, pixels.
+        iterations: upper bound, so that latency is bounded whatever the inlier ratio.
+        progressive: the pairs are sorted, best first, and are sampled so (PROSAC).
+
+    Returns:
+        map_from_camera and the number of inliers; None when there is no pose.
+    """
+    finite = np.isfinite(points).all(1)
+    if finite.sum() < _MIN_PAIRS:
+        return None
+    camera = {"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]}
+    options = {
+        "max_reproj_error": threshold,
+        "max_iterations": iterations,
+        "min_iterations": min(64, iterations),
+        "progressive_sampling": progressive,
+        "seed": 0,
+    }
+    pose, info = poselib.estimate_absolute_pose(
+        bearings[finite] * focal, points[finite].astype(np.float64), camera, options, {"max_iterations": 10}
+    )
+    camera_from_map = np.eye(4)
+    camera_from_map[:3, :3], camera_from_map[:3, 3] = pose.R, pose.t
+    if info["num_inliers"] < _MIN_PAIRS or not np.isfinite(camera_from_map).all():
+        return None
+    return invert(camera_from_map), int(info["num_inliers"])
+
+
+def reprojection_errors(
+    pose: Matrix, bearings: NDArray[np.floating], points: NDArray[np.floating], focal: float
+) -> NDArray[np.float64]:
+    """(N,) Euclidean reprojection errors, pixels; infinite behind the camera."""
+    local = (points - pose[:3, 3]) @ pose[:3, :3]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        error = np.linalg.norm(local[:, :2] / local[:, 2:] - bearings, axis=1) * focal
+    return np.where((local[:, 2] > 0) & np.isfinite(error), error, np.inf)
+
+
+def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -> tuple[Matrix, Matrix]:
+    """Iteratively reweighted Gauss-Newton with a Cauchy loss, each pair by its own sigma.
+
+    Returns:
+        map_from_camera, and the information matrix (6, 6) at the solution in the order and axes of
+        :func:`ace_ros.geometry.pose_residual`.
+    """
+    information = np.zeros((6, 6))
+    for _ in range(steps):
+        offset = observed.points - pose[:3, 3]
+        local = offset @ pose[:3, :3]
+        z = np.maximum(local[:, 2], 1e-6)
+        residual = (local[:, :2] / z[:, None] - observed.bearings) * focal / observed.sigmas[:, None]
+        # Cauchy's tail begins at twice the sigma.
+        weight = (local[:, 2] > 0) / (1 + (residual**2).sum(1) / 4)
+        projection = np.zeros((len(observed), 2, 3))
+        projection[:, 0, 0] = projection[:, 1, 1] = 1 / z
+        projection[:, :, 2] = -local[:, :2] / z[:, None] ** 2
+        projection *= (focal / observed.sigmas)[:, None, None]
+        in_map = projection @ pose[:3, :3].T
+        # d(local)/d(translation) = -R^T, d(local)/d(rotation) = R^T [offset]x
+        jacobian = np.concatenate([-in_map, np.cross(in_map, offset[:, None])], 2)
+        weighted = (jacobian * weight[:, None, None]).reshape(-1, 6)
+        information = weighted.T @ jacobian.reshape(-1, 6)
+        scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
+        normal = information / np.outer(scale, scale) + 1e-9 * np.eye(6)
+        step = -np.linalg.solve(normal, (weighted.T @ residual.reshape(-1)) / scale) / scale
+        moved = pose.copy()
+        moved[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix() @ pose[:3, :3]
+        moved[:3, 3] += step[:3]
+        pose = moved
+        if np.linalg.norm(step * scale) < 1e-2:
+            break
+    return pose, information
+
+
+def covariance_from_information(information: Matrix) -> Matrix | None:
+    """Inverse of an information matrix, symmetric and positive definite; None when the geometry is degenerate."""
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    normal = information / np.outer(scale, scale)
+    if not np.isfinite(normal).all() or np.linalg.cond(normal) > 1e10:
+        return None
+    covariance = np.linalg.inv(normal) / np.outer(scale, scale)
+    return np.asarray((covariance + covariance.T) / 2)

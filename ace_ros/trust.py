@@ -1,0 +1,80 @@
+"""When to believe a pose: evidence from two witnesses against what chance would give."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from ace_ros.scene_map import Calibration
+
+
+class State(Enum):
+    """LOCALIZED: rely on it. UNCERTAIN: a pose, for information only. LOST: none worth having."""
+
+    LOCALIZED = 1
+    UNCERTAIN = 2
+    LOST = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a pose.
+
+    Attributes:
+        contrast: standard deviation of the image's grey values. keypoints: found in it.
+        landmark_inliers, head_inliers: pairs of each witness that agree with the pose.
+        has_landmarks: whether the map holds the second witness at all.
+        coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
+    """
+
+    contrast: float
+    keypoints: int
+    landmark_inliers: int = 0
+    head_inliers: int = 0
+    has_landmarks: bool = True
+    coverage: float = 0.0
+    well_conditioned: bool = False
+
+
+_DARK = 6.0  # grey values
+_FEW_KEYPOINTS = 100
+_MIN_COVERAGE = 0.15
+_LOCALIZED = 0.9
+_UNCERTAIN = 0.3
+
+
+def judge(evidence: Evidence, calibration: Calibration) -> tuple[State, float, str]:
+    """State, confidence in [0, 1], and the reason (empty when LOCALIZED).
+
+    The confidence compares the inliers of each witness with the most that decoys (descriptors that
+    belong to no place) collected on this map: at that count it is low, at twice it is near one.
+    """
+    ratio = support(evidence, calibration)
+    confidence = 1 / (1 + math.exp(-8.0 * math.log(max(ratio, 1e-3) / 1.4)))
+    reason = ""
+    if evidence.coverage < _MIN_COVERAGE:
+        confidence = min(confidence, 0.5)
+        reason = f"inliers cover only {evidence.coverage:.0%} of the image"
+    if not evidence.well_conditioned:
+        confidence = min(confidence, 0.5)
+        reason = "the geometry of the inliers does not fix the pose"
+    if confidence >= _LOCALIZED:
+        return State.LOCALIZED, confidence, ""
+    if evidence.contrast < _DARK or evidence.keypoints < _FEW_KEYPOINTS:
+        reason = f"the image is dark, blurred or covered ({evidence.keypoints} keypoints)"
+    elif not reason or confidence < _UNCERTAIN:
+        reason = (
+            f"too few inliers ({evidence.landmark_inliers} landmarks, {evidence.head_inliers} head, "
+            f"of {evidence.keypoints} keypoints)"
+        )
+    return (State.UNCERTAIN if confidence >= _UNCERTAIN else State.LOST), confidence, reason
+
+
+def support(evidence: Evidence, calibration: Calibration) -> float:
+    """Inliers as a multiple of what chance gives; geometric mean over the witnesses."""
+    head = evidence.head_inliers / max(1.0, calibration.chance_head * evidence.keypoints)
+    if not evidence.has_landmarks:
+        return head
+    landmarks = evidence.landmark_inliers / max(1.0, calibration.chance_landmarks)
+    return math.sqrt(landmarks * head)
