@@ -58,12 +58,12 @@ class BuildAction:
             result_timeout=_RESULT_TIMEOUT,
         )
 
-    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:  # type: ignore[type-arg]
+    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         self._node.get_logger().info("the build is to be cancelled")
         self._node.collector.cancel()
         return CancelResponse.ACCEPT
 
-    async def _execute(self, goal: ServerGoalHandle) -> BuildMap.Result:  # type: ignore[type-arg]
+    async def _execute(self, goal: ServerGoalHandle) -> BuildMap.Result:
         request: BuildMap.Goal = goal.request
         answer = Answer(self._node)
         try:
@@ -90,7 +90,7 @@ class BuildAction:
 class _Feedback:
     """Passes progress on, a few times a second and whenever the stage changes."""
 
-    def __init__(self, goal: ServerGoalHandle) -> None:  # type: ignore[type-arg]
+    def __init__(self, goal: ServerGoalHandle) -> None:
         self._goal = goal
         self._stage, self._last = "", 0.0
 

@@ -152,7 +152,7 @@ def _decode_compressed(message: CompressedImage) -> posed_frame.Image:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"image: not a JPEG or PNG that can be read ({data.size} bytes, format '{message.format}')")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _first_line(error: Exception) -> str:

@@ -20,4 +20,4 @@ def draw(image: Image, localization: Localization, caption: str) -> Image:
             cv2.circle(canvas, (int(x), int(y)), radius, colour, -1, cv2.LINE_AA)
     cv2.rectangle(canvas, (0, 0), (canvas.shape[1], 22), (0, 0, 0), -1)
     cv2.putText(canvas, caption, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _WHITE, 1, cv2.LINE_AA)
-    return canvas
+    return np.asarray(canvas, dtype=np.uint8)

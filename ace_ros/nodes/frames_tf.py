@@ -80,7 +80,7 @@ class FrameTree:
         self._listener.watchers.append(callback)
 
 
-class _Listener(TransformListener):  # type: ignore[misc]
+class _Listener(TransformListener):
     def __init__(self, buffer: Buffer, node: Node) -> None:
         self.watchers: list[Callable[[TransformStamped, bool], None]] = []
         super().__init__(buffer, node)

@@ -98,7 +98,7 @@ class InfoMatcher:
         return image, self._infos[older[-1] if older else next(reversed(self._infos))]
 
 
-class ImageInput(SimpleFilter):  # type: ignore[misc]
+class ImageInput(SimpleFilter):
     """Subscribes to ``image`` and ``camera_info`` and signals a :class:`CameraFrame` for each usable pair."""
 
     def __init__(self, node: Node, options: ImageOptions, depth: int) -> None:

@@ -60,7 +60,7 @@ class LocalizationNode(LifecycleNode):
         self._slot: LatestSlot[tuple[CameraFrame, int]] = LatestSlot()
         self._counters = Counters()
         self._fault = Fault(Status.REASON_NO_MAP, "the node is not configured")
-        self._last = status_message(Status.STATE_INACTIVE, self._fault)
+        self._last, self._last_time = status_message(Status.STATE_INACTIVE, self._fault), -math.inf
         self._stale = ""
         self._asked: list[tuple[Answer, float]] = []
         self._tf_time, self._tf_sent = time.monotonic(), 0
@@ -325,7 +325,7 @@ class LocalizationNode(LifecycleNode):
                 self._publish_status(status_message(Status.STATE_WAITING, Fault(SILENCE_CODES[silence], sentence)))
             elif self._stale:
                 self._publish_status(status_message(Status.STATE_WAITING, Fault(Status.REASON_STALE, self._stale)))
-            elif time.monotonic() - self._last_status > 0.5:
+            elif time.monotonic() - self._last_time > 0.5:
                 self._publish_status(self._last)
         late = [answer for answer, deadline in self._asked if time.monotonic() > deadline]
         self._asked = [item for item in self._asked if item[0] not in late]
@@ -346,7 +346,7 @@ class LocalizationNode(LifecycleNode):
             unusable = images.rejected_camera + images.rejected_image if images else 0
             message.frames_rejected = counters.rejected + unusable
             message.kidnap_count = counters.kidnapped
-            self._last, self._last_status = message, time.monotonic()
+            self._last, self._last_time = message, time.monotonic()
             self._status.publish(message)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:

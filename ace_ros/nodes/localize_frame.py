@@ -107,13 +107,13 @@ class FrameLocalizer:
         if base_fault.code and base_from_camera is None and self._holds_back():
             return result(Status.STATE_UNCERTAIN, base_fault, **more)
         odom_from_base, odom_fault = self._odometry(frame)
-        verdicts = self._tracker.judge(
-            localization.map_from_camera, localization.covariance, frame.stamp, odom_from_base, base_from_camera
-        )
+        pose, covariance = localization.map_from_camera, localization.covariance
+        assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
+        verdicts = self._tracker.judge(pose, covariance, frame.stamp, odom_from_base, base_from_camera)
         if not verdicts.accepted:
             fault = Fault(Status.REASON_ODOMETRY_DISAGREES, verdicts.reason)
             return result(Status.STATE_UNCERTAIN, fault, **more)
-        placed = self._placed(frame, localization, base_from_camera, odom_from_base, verdicts.kidnapped)
+        placed = self._placed(frame, pose, covariance, base_from_camera, odom_from_base, verdicts.kidnapped)
         fault = self._missing(base_fault, odom_fault, placed)
         return result(Status.STATE_LOCALIZED, fault, placed=placed, kidnapped=verdicts.kidnapped, **more)
 
@@ -164,13 +164,13 @@ class FrameLocalizer:
     def _placed(
         self,
         frame: CameraFrame,
-        localization: Localization,
+        map_from_camera: Matrix,
+        covariance: Matrix,
         base_from_camera: Matrix | None,
         odom_from_base: Matrix | None,
         kidnapped: bool,
     ) -> PlacedPose:
-        pose, covariance, name = localization.map_from_camera, localization.covariance, frame.header.frame_id
-        assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
+        pose, name = map_from_camera, frame.header.frame_id
         if base_from_camera is not None:
             camera_from_base = invert(base_from_camera)
             covariance = move_covariance(covariance, pose, camera_from_base)
@@ -196,7 +196,5 @@ class FrameLocalizer:
 
 def reason_code(localization: Localization) -> int:
     """The library's reason as a code of LocalizationStatus."""
-    for phrase, code in _REASONS.items():
-        if phrase in localization.reason:
-            return code
-    return Status.REASON_TOO_FEW_INLIERS
+    codes = [code for phrase, code in _REASONS.items() if phrase in localization.reason]
+    return int(codes[0] if codes else Status.REASON_TOO_FEW_INLIERS)

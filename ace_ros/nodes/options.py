@@ -27,7 +27,7 @@ def option(
     return field(default=default, metadata={"text": text, "low": low, "high": high, "choices": tuple(choices)})
 
 
-def check(entry: Field[Any], value: object) -> bool | int | float | str:
+def check(entry: Field[Any], value: Any) -> Any:
     """Return ``value`` in the type of the option, or say what is wrong with it.
 
     Raises:
@@ -43,10 +43,10 @@ def check(entry: Field[Any], value: object) -> bool | int | float | str:
     low, high, choices = entry.metadata["low"], entry.metadata["high"], entry.metadata["choices"]
     if choices and value not in choices:
         raise InputError(f"parameter {entry.name}: takes one of {', '.join(choices)}; got '{value}'")
-    if (low is not None and not value >= low) or (high is not None and not value <= high):  # type: ignore[operator]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
         upper = "or more" if high is None else f"to {high:g}"
         raise InputError(f"parameter {entry.name}: takes {low:g} {upper}, got {value!r}")
-    return value  # type: ignore[return-value]
+    return value
 
 
 def from_values(cls: type[Options], values: Mapping[str, object]) -> Options:

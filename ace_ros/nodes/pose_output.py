@@ -50,7 +50,7 @@ def bounded_covariance(covariance: Matrix) -> Matrix:
     clean = (covariance + covariance.T) / 2
     index = np.diag_indices(6)
     clean[index] = np.maximum(clean[index], _LEAST_VARIANCE)
-    return clean
+    return np.asarray(clean)
 
 
 def initial_covariance(covariance: Matrix) -> Matrix:
