@@ -27,8 +27,8 @@ def calibrate(
 ) -> SceneMap:
     """Return the map with the expected accuracy and the calibration of covariance and confidence filled in.
 
-    Decoys tell what chance gives: a held-back view's descriptors turned by a random rotation of their
-    space keep all their statistics, but belong to no place.
+    Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
+    looks like this place to every witness, but from nowhere.
     """
     localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=encoder_weights), device)
     total = 2 * len(held_back)
@@ -74,12 +74,13 @@ def _decoys(localizer: Localizer, views: list[View], report: Callable[[int], Non
     for done, view in enumerate(views):
         report(done)
         features = _float(view)
-        turn, _ = torch.linalg.qr(torch.randn((features.descriptors.shape[1],) * 2, generator=generator))
-        decoy = replace(features, descriptors=features.descriptors @ turn.to(features.descriptors.device))
+        order = torch.randperm(len(features), generator=generator).to(features.descriptors.device)
+        decoy = replace(features, descriptors=features.descriptors[order])
         evidence = localizer.localize_features(decoy, view.camera).evidence
         if evidence is not None:
             landmarks.append(evidence.landmark_inliers)
             head.append(evidence.head_inliers / max(1, evidence.keypoints))
+    print('DECOY',np.percentile(landmarks,[50,90,100]),np.percentile(head,[50,90,100]))
     return max(max(landmarks), Calibration.chance_landmarks / 2), max(max(head), Calibration.chance_head / 2)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ace_ros.errors import InputError
 
 _DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
+_UNDISTORT_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,16 @@ class Camera:
             return (points - (self.cx, self.cy)) / (self.fx, self.fy)
         if not len(points):
             return points
-        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-10)
         coefficients = np.asarray(self.distortion)
-        undistorted = cv2.undistortPoints(points[:, None], self.matrix, coefficients, None, None, None, criteria)
-        return np.asarray(undistorted, dtype=np.float64).reshape(-1, 2)
+        undistorted = cv2.undistortPoints(points[:, None], self.matrix, coefficients).reshape(-1, 2).astype(np.float64)
+        # OpenCV's few iterations leave pixels at the rim of a wide lens; go on until nothing moves.
+        for _ in range(_UNDISTORT_STEPS):
+            there = self.project(np.concatenate([undistorted, np.ones((len(points), 1))], 1))
+            step = (there - points) / (self.fx, self.fy)
+            undistorted -= step
+            if np.abs(step).max() < 1e-9:
+                break
+        return undistorted
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels (N, 2) of points (N, 3) in camera axes; NaN where a point is not in front (z <= 0)."""

@@ -11,7 +11,7 @@ import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
@@ -167,20 +167,21 @@ def _packaged_weights() -> Path:
 def _load_network(path: Path) -> nn.Module:
     from kornia.feature.xfeat import XFeatModel  # here, because importing kornia takes a while
 
-    network = XFeatModel()
+    network: nn.Module = XFeatModel()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     network.eval().requires_grad_(False)
     network.norm = nn.Identity()
     del network.fine_matcher
     for module in network.modules():
         if module.__class__.__name__ == "BasicLayer":
-            convolution, norm, activation = module.layer
-            module.layer = nn.Sequential(_fold(convolution, norm), activation)
+            convolution, norm, activation = cast(nn.Sequential, module.layer)
+            module.layer = nn.Sequential(_fold(cast(nn.Conv2d, convolution), cast(nn.BatchNorm2d, norm)), activation)
     return network
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """Fold a batch norm without affine part into the convolution before it."""
+    assert norm.running_var is not None and norm.running_mean is not None
     scale = torch.rsqrt(norm.running_var + norm.eps)
     folded = nn.Conv2d(
         convolution.in_channels,

@@ -70,8 +70,10 @@ class Head(nn.Module):
     def predict(self, descriptors: Tensor) -> Tensor:
         """(N, D) descriptors to (N, 3) float32 points, as fast as the device can."""
         device = self.out.weight.device
-        return self(descriptors.to(device), fast_dtype(device))
+        points: Tensor = self(descriptors.to(device), fast_dtype(device))
+        return points
 
 
 def _linear(x: Tensor, layer: nn.Module) -> Tensor:
-    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))  # type: ignore[union-attr, operator, arg-type]
+    assert isinstance(layer, nn.Linear)
+    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))

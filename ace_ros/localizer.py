@@ -131,7 +131,8 @@ class Localizer:
         start = time.perf_counter()
         if image.shape[:2] != (camera.height, camera.width):
             raise InputError(
-                f"image: it is {image.shape[1]} x {image.shape[0]} pixels, its camera says {camera.width} x {camera.height}"
+                f"image: it is {image.shape[1]} x {image.shape[0]} pixels, "
+                f"its camera says {camera.width} x {camera.height}"
             )
         contrast = float(check_image(image)[::4, ::4].std())
         features = self._encoder(image, self.options.keypoints)
@@ -176,7 +177,12 @@ class Localizer:
         pairs = self._landmarks.match(query.features)
         iterations = self.options.iterations
         found = solver.ransac(
-            query.bearings[pairs.keypoint], self._landmarks.points[pairs.point], query.focal, 5.0, iterations, True
+            query.bearings[pairs.keypoint],
+            self._landmarks.points[pairs.point].astype(np.float64),
+            query.focal,
+            5.0,
+            iterations,
+            True,
         )
         if found is not None:
             proposals.append(found[0])

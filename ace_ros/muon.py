@@ -6,8 +6,6 @@ Newton-Schulz iteration together, which halves the cost of a step, and run on an
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +23,7 @@ class Muon:
     @torch.no_grad()
     def step(self, rate: float | Tensor) -> None:
         """Move every matrix by ``rate`` along its orthogonalised momentum."""
-        gradient = torch.stack([cast(Tensor, matrix.grad) for matrix in self._matrices])
+        gradient = torch.stack([matrix.grad for matrix in self._matrices if matrix.grad is not None])
         self._velocity.lerp_(gradient, 1 - self._momentum)
         update = orthogonalize(gradient.lerp(self._velocity, self._momentum)) * -rate
         torch._foreach_add_([matrix.data for matrix in self._matrices], list(update.unbind()))
@@ -43,4 +41,5 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.to(matrices.dtype)
+    result: Tensor = x.to(matrices.dtype)
+    return result

@@ -131,7 +131,7 @@ class SceneMap:
             os.replace(temporary, path)
             temporary = None
         except OSError as error:
-            raise MapFileError(f"{path}: the map could not be written ({error.strerror}); nothing was changed") from None
+            raise MapFileError(f"{path}: could not be written ({error.strerror}); nothing was changed") from None
         finally:
             if temporary is not None:
                 with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ class SceneMap:
         header, tensors = _read(path)
         try:
             head = Head(header.head)
-            state = {key.removeprefix("head."): value.float() for key, value in tensors.items() if key.startswith("head.")}
+            state = {k.removeprefix("head."): v.float() for k, v in tensors.items() if k.startswith("head.")}
             head.load_state_dict(state)
             points = tensors["landmarks.points"].numpy()
             codes = tensors["landmarks.codes"].numpy()
@@ -180,6 +180,7 @@ def describe(header: MapHeader, landmarks: int) -> str:
             f"{held.median_translation:.4g} {unit}, {held.median_rotation_deg:.2f} deg (median of {held.localized} "
             f"localized of {held.frames} held-back views)"
         )
+    training = header.training
     rows = {
         "format": f"version {header.format_version}, created {header.created}",
         "encoder": f"{header.encoder}, weights {header.encoder_sha256[:12]}, images {header.encoder_size} px",
@@ -189,7 +190,7 @@ def describe(header: MapHeader, landmarks: int) -> str:
         "origin": " ".join(f"{v:.3f}" for v in header.origin),
         "cameras": f"{size} {unit}; median depth of the scene {header.median_depth:.3g} {unit}",
         "mapped from": f"{header.frames} frames",
-        "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in header.training.items()),
+        "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in training.items()),
         "expected": accuracy,
     }
     return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
@@ -201,9 +202,9 @@ def _read(path: Path) -> tuple[MapHeader, dict[str, torch.Tensor]]:
     if not path.is_file():
         raise MapFileError(f"{path}: not a file; a map is one file")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118: not a mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise MapFileError(f"{path}: {_not_a_map(path)} ({error})") from None
     if metadata.get("format") != _FORMAT:
@@ -217,7 +218,7 @@ def _not_a_map(path: Path) -> str:
         if not start:
             return "the file is empty"
         if start[:2] == b"PK" or start[:1] == b"\x80":
-            return "a pickle or PyTorch checkpoint, not a map of ace_ros; it was not loaded, because pickles can run code"
+            return "a pickle or PyTorch checkpoint, not a map; it was not loaded, because pickles can run code"
         if start[8:9] == b"{":
             return "the map is truncated or damaged; copy it again or map again"
     return "not a map of ace_ros"

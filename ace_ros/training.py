@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -38,7 +38,7 @@ class TrainingOptions:
     batch: int = 4096
     rate: float = 0.03
     adam_rate: float = 2e-3
-    shape: HeadShape = HeadShape()
+    shape: HeadShape = field(default_factory=HeadShape)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class TrainingStatistics:
 Report = Callable[[int, int, float, float], None]  # steps done, steps in all, loss, inlier fraction; may raise
 
 
-def train(buffer: TrainingBuffer, options: TrainingOptions, generator: torch.Generator, report: Report) -> tuple[Head, TrainingStatistics]:
+def train(
+    buffer: TrainingBuffer, options: TrainingOptions, generator: torch.Generator, report: Report
+) -> tuple[Head, TrainingStatistics]:
     """Train a head from nothing.
 
     Raises:
@@ -79,7 +81,7 @@ def train(buffer: TrainingBuffer, options: TrainingOptions, generator: torch.Gen
         loss, error = coordinate_loss(head(features, dtype), batch, threshold, threshold.new_full((), 1.0 - progress))
         muon.zero_grad()
         adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         muon.step(options.rate * rate)
         adam.step()
         done += 1

@@ -172,7 +172,7 @@ def _visible(
 def pairs_within(
     predicted: NDArray[np.floating], keypoints: NDArray[np.floating], radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs (index into predicted (A, 2), index into keypoints (B, 2)) within ``radius``, at most 6 a prediction."""
+    """Pairs (index into predicted (A, 2), index into keypoints (B, 2)) within ``radius``, at most 6 a prediction."""
     if not len(predicted) or not len(keypoints):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     distance, index = cKDTree(keypoints).query(predicted, k=min(6, len(keypoints)), distance_upper_bound=radius)
@@ -227,5 +227,3 @@ def refine_points(
 def _mean_descriptors(views: PackedViews, count: int, view: Tensor, keypoint: Tensor, track: Tensor) -> Tensor:
     seen = views.descriptors[view, keypoint]
     return F.normalize(torch.zeros(count, seen.shape[1], device=views.device).index_add_(0, track, seen), dim=1)
-
-

@@ -97,4 +97,4 @@ def spread(packed: PackedViews, count: int) -> NDArray[np.int64]:
 
 def _extent(camera: Camera) -> NDArray[np.float64]:
     corners = np.array([[0, 0], [camera.width - 1, 0], [0, camera.height - 1], [camera.width - 1, camera.height - 1]])
-    return np.abs(camera.bearings(corners)).max(0)
+    return np.asarray(np.abs(camera.bearings(corners)).max(0))
