@@ -1,0 +1,192 @@
+"""COLMAP's model files, text and binary: cameras and images; points are passed over."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.geometry import Matrix, invert, pose_from_quaternion
+
+# id in binary files: name, number of parameters
+_MODELS = {
+    0: ("SIMPLE_PINHOLE", 3),
+    1: ("PINHOLE", 4),
+    2: ("SIMPLE_RADIAL", 4),
+    3: ("RADIAL", 5),
+    4: ("OPENCV", 8),
+    5: ("OPENCV_FISHEYE", 8),
+    6: ("FULL_OPENCV", 12),
+    7: ("FOV", 5),
+    8: ("SIMPLE_RADIAL_FISHEYE", 4),
+    9: ("RADIAL_FISHEYE", 5),
+    10: ("THIN_PRISM_FISHEYE", 12),
+}
+_SUPPORTED = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
+_COUNTS = dict(_MODELS.values())
+
+
+@dataclass(frozen=True)
+class ModelImage:
+    """An image of the model; the pose, (4, 4) world from camera, is NaN where the file's is not finite."""
+
+    name: str
+    camera_id: int
+    map_from_camera: Matrix
+
+
+def read_model(folder: Path) -> tuple[dict[int, Camera], list[ModelImage]]:
+    """Cameras by id, and images, of the model in ``folder``; text files are preferred.
+
+    Raises:
+        InputError: files that are missing, truncated or malformed, or a camera model that is not supported.
+    """
+    kind = "txt" if (folder / "images.txt").is_file() else "bin"
+    for name in (f"cameras.{kind}", f"images.{kind}"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing: a COLMAP model has cameras and images")
+    if kind == "txt":
+        return _text_cameras(folder / "cameras.txt"), list(_text_images(folder / "images.txt"))
+    return _binary_cameras(folder / "cameras.bin"), _binary_images(folder / "images.bin")
+
+
+def _camera(model: str, width: int, height: int, values: list[float], where: str) -> Camera:
+    if model not in _SUPPORTED:
+        raise InputError(
+            f"{where}: the camera model {model} is not supported ({', '.join(_SUPPORTED)} are): "
+            "undistort the images with 'colmap image_undistorter'"
+        )
+    if len(values) != _COUNTS[model]:
+        raise InputError(f"{where}: {model} has {_COUNTS[model]} parameters, here are {len(values)}")
+    focals = 1 if model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL") else 2
+    fx, fy = values[0], values[focals - 1]
+    cx, cy, *rest = values[focals:]
+    distortion = tuple(rest) + (0.0,) * (-len(rest) % 4)  # k, or k1 k2, or OpenCV's own order
+    try:
+        # COLMAP puts the centre of the first pixel at (0.5, 0.5).
+        return Camera(width, height, fx, fy, cx - 0.5, cy - 0.5, distortion if any(distortion) else ())
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _image(name: str, camera_id: int, quaternion_wxyz: list[float], translation: list[float], where: str) -> ModelImage:
+    if not np.isfinite([*quaternion_wxyz, *translation]).all():
+        return ModelImage(name, camera_id, np.full((4, 4), np.nan))
+    w, x, y, z = quaternion_wxyz
+    return ModelImage(name, camera_id, invert(pose_from_quaternion(translation, (x, y, z, w), f"{where}: {name}")))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open() as file:
+            for number, line in enumerate(file, 1):
+                if not line.startswith("#"):
+                    yield number, line.strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error})") from None
+
+
+def _text_cameras(path: Path) -> dict[int, Camera]:
+    cameras = {}
+    for number, line in _lines(path):
+        if not line:
+            continue
+        words = line.split()
+        where = f"{path}, line {number}"
+        try:
+            identity, model, width, height = int(words[0]), words[1], int(words[2]), int(words[3])
+            values = [float(word) for word in words[4:]]
+        except (ValueError, IndexError):
+            raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'") from None
+        cameras[identity] = _camera(model, width, height, values, where)
+    return cameras
+
+
+def _text_images(path: Path) -> Iterator[ModelImage]:
+    """Every other line is an image, followed by its points: blank, or numbers that end with a point's id."""
+    points_next = False
+    for number, line in _lines(path):
+        if points_next and (not line or _is_integer(line.rsplit(maxsplit=1)[-1])):
+            points_next = False
+            continue
+        if not line:
+            continue
+        words = line.split(maxsplit=9)
+        try:
+            numbers = [float(word) for word in words[1:8]]
+            camera_id, name = int(words[8]), words[9]
+        except (ValueError, IndexError):
+            raise InputError(
+                f"{path}, line {number}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, got '{line[:60]}'"
+            ) from None
+        yield _image(name, camera_id, numbers[:4], numbers[4:], f"{path}, line {number}")
+        points_next = True
+
+
+def _is_integer(word: str) -> bool:
+    return word.lstrip("-").isdigit()
+
+
+class _Binary:
+    """Little-endian values in a row."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: can't be read ({error})") from None
+        self._at = 0
+
+    def take(self, layout: str) -> tuple:
+        try:
+            values = struct.unpack_from("<" + layout, self._data, self._at)
+        except struct.error:
+            raise self._truncated() from None
+        self._at += struct.calcsize("<" + layout)
+        return values
+
+    def text(self) -> str:
+        end = self._data.find(b"\0", self._at)
+        if end < 0:
+            raise self._truncated()
+        text = self._data[self._at : end].decode(errors="replace")
+        self._at = end + 1
+        return text
+
+    def skip(self, size: int) -> None:
+        self._at += size
+        if self._at > len(self._data):
+            raise self._truncated()
+
+    def _truncated(self) -> InputError:
+        return InputError(f"{self.path}: truncated ({len(self._data)} bytes): copy or export the model again")
+
+
+def _binary_cameras(path: Path) -> dict[int, Camera]:
+    data = _Binary(path)
+    (count,) = data.take("Q")
+    cameras = {}
+    for _ in range(count):
+        identity, model_id, width, height = data.take("iiQQ")
+        model, size = _MODELS.get(model_id, (f"number {model_id}", 0))
+        cameras[identity] = _camera(model, width, height, list(data.take(f"{size}d")), f"{path}: camera {identity}")
+    return cameras
+
+
+def _binary_images(path: Path) -> list[ModelImage]:
+    data = _Binary(path)
+    (count,) = data.take("Q")
+    images = []
+    for _ in range(count):
+        _, *numbers, camera_id = data.take("i7di")
+        name = data.text()
+        (points,) = data.take("Q")
+        data.skip(points * 24)
+        images.append(_image(name, camera_id, numbers[:4], numbers[4:], str(path)))
+    return images
