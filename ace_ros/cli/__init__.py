@@ -77,10 +77,24 @@ def _dispatch(arguments: list[str]) -> int:
 
     module = importlib.import_module(f"ace_ros.cli.{name}_command")
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
-    command = tyro.cli(module.Command, prog=f"ace {name}", description=module.__doc__, args=rest, config=config)
+    description = _description(module.__doc__ or "")
+    command = tyro.cli(module.Command, prog=f"ace {name}", description=description, args=rest, config=config)
     code = command.run()
     sys.stdout.flush()
     return int(code)
+
+
+def _description(text: str) -> str:
+    """The docstring of a command for its help, in the width of the terminal."""
+    import re
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size().columns, 100)
+    paragraphs = text.strip().split("\n\n")
+    filled = [p if p.startswith("examples:") else textwrap.fill(p, width) for p in paragraphs]
+    # tyro joins a line that begins with a letter to the one before it; a space of no width keeps them apart
+    return "\n\n".join(re.sub(r"\n(?=[A-Za-z])", "\n\u200b", paragraph) for paragraph in filled)
 
 
 def _explain(error: BaseException) -> int:

@@ -40,5 +40,5 @@ class Command:
             note(text)
         with interrupt.unwinding():
             write_bag(scene, self.output, storage=self.storage)
-        stdout.print(f"{self.output}: {len(scene.frames)} frames")
+        stdout.print(f"{self.output}: {len(scene.frames)} frames", soft_wrap=True)
         return 0

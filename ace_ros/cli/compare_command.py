@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 from rich.table import Table
@@ -27,10 +27,12 @@ from ace_ros.evaluation.metrics import THRESHOLDS
 Value = Callable[[dict[str, Any]], float | None]
 Shown = Callable[[float], str]
 
+_TWO_OR_MORE = tyro.conf.arg(metavar="JSON JSON...", help_behavior_hint="(two or more)")
+
 
 @dataclass
 class Command:
-    evaluations: tyro.conf.Positional[tuple[Path, ...]]
+    evaluations: Annotated[tuple[Path, ...], tyro.conf.Positional, _TWO_OR_MORE]
     """Two or more JSON files of 'ace evaluate --json'."""
 
     def run(self) -> int:

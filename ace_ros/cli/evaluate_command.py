@@ -33,6 +33,7 @@ from ace_ros.cli.console import (
     write_json,
 )
 from ace_ros.cli.texts import angle_text, distance_text, threshold_text, time_left
+from ace_ros.encoder import resolve_device
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
@@ -83,11 +84,12 @@ class Command:
             "map": str(self.map),
             "scene": str(self.scene),
             "split": self.split,
-            "device": str(localizer.device),
+            "device": str(resolve_device(self.device)),
             "seconds": seconds_since_start(),
             "peak_rss_bytes": peak_rss_bytes(),
         }
-        stdout.print(summary_table(f"{self.map.name} on {scene.name} ({self.split})", figures))
+        stdout.print(f"{self.map.name} on {scene.name} ({self.split})", style="bold", soft_wrap=True)
+        stdout.print(summary_table(figures))
         self._write(figures, results, localizer, scene)
         return 0
 
@@ -107,7 +109,7 @@ class Command:
             stdout.print(f"report: {self.report / 'report.html'}", soft_wrap=True)
 
     def _options(self) -> dict:
-        return {name: str(value) for name, value in asdict(self.solving).items()}
+        return {name: str(value) for name, value in {"device": self.device, **asdict(self.solving)}.items()}
 
 
 def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], list[str]]:
@@ -127,9 +129,9 @@ def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], li
     return found
 
 
-def summary_table(title: str, figures: dict) -> Table:
+def summary_table(figures: dict) -> Table:
     """The figures of an evaluation for people."""
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     frames = figures["frames"]

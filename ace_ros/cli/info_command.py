@@ -14,7 +14,6 @@ from typing import Any
 
 import tyro
 
-from ace_ros.cli.texts import expected_accuracy
 from ace_ros.scene_map import SceneMap
 
 
@@ -31,7 +30,6 @@ class Command:
             print(json.dumps(asdict(scene_map.header), indent=2, default=_plain))
         else:
             print(scene_map.describe())
-            print(expected_accuracy(scene_map.header.held_back, scene_map.header.metric))
         return 0
 
 

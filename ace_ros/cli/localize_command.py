@@ -4,8 +4,8 @@ The pose is that of the camera in the map: position in units of the map, unit qu
 z forward. Of an image that can't be localized, the line says so, with the reason. The exit code is 0 when every
 image was localized, 3 when some were not, 1 when some could not be read.
 
---camera takes fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, a ROS camera_info YAML, or a recording
-whose calibration to use.
+The camera is given as fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, as a ROS camera_info YAML, or as a
+recording whose calibration to use.
 
 examples:
   ace localize room.safetensors a.jpg b.jpg --camera 525,525,320,240
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -30,13 +31,14 @@ from ace_ros.scene_map import SceneMap
 
 SOME_UNREADABLE = 1
 SOME_NOT_LOCALIZED = 3
+_ONE_OR_MORE = tyro.conf.arg(metavar="IMAGE...", help_behavior_hint="(one or more)")
 
 
 @dataclass
 class Command:
     map: tyro.conf.Positional[Path]
     """Map file."""
-    images: tyro.conf.Positional[tuple[Path, ...]]
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, _ONE_OR_MORE]
     """Image files, grey or colour."""
     camera: str
     """fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]], a ROS camera_info YAML, or a recording."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.progress import TaskID
 
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import (
@@ -29,7 +30,7 @@ from ace_ros.cli.console import (
     stdout,
     write_json,
 )
-from ace_ros.cli.texts import expected_accuracy, size_text, time_left
+from ace_ros.cli.texts import expected_accuracy, held_back, size_text, time_left
 from ace_ros.errors import InputError, MappingError
 from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.frames import Scene, SplitOptions, open_scene
@@ -68,12 +69,13 @@ class Command:
             "peak_rss_bytes": peak_rss_bytes(),
             "map_bytes": size,
             "metric": header.metric,
-            "held_back": header.held_back,
+            "held_back": held_back(header),
         }
         if self.json:
             write_json(self.json, figures)
-        stdout.print(f"{self.output}: {size_text(size)} from {len(mapper)} frames in {figures['seconds']:.0f} s")
-        stdout.print(expected_accuracy(header.held_back, header.metric))
+        seconds = f"{figures['seconds']:.0f} s"
+        stdout.print(f"{self.output}: {size_text(size)} from {len(mapper)} frames in {seconds}", soft_wrap=True)
+        stdout.print(expected_accuracy(header), soft_wrap=True)
         return 0
 
 
@@ -97,10 +99,15 @@ def _train(mapper: Mapper, scene: Scene) -> SceneMap:
         if not len(mapper):
             raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
 
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
+
+        def finish() -> None:
+            for task in tasks.values():
+                bar.update(task, completed=bar.tasks[task].total, left="")
 
         def show(progress: Progress) -> None:
             if progress.stage not in tasks:
+                finish()
                 tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total, figures="", left="")
             bar.update(
                 tasks[progress.stage],
@@ -110,7 +117,9 @@ def _train(mapper: Mapper, scene: Scene) -> SceneMap:
                 left=time_left(progress.seconds_left) if progress.done < progress.total else "",
             )
 
-        return mapper.build(progress=show)
+        scene_map = mapper.build(progress=show)
+        finish()
+        return scene_map
 
 
 def _figures(progress: Progress) -> str:

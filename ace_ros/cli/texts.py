@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ace_ros.scene_map import MapHeader
+
 
 def distance_text(translation: float | None, metric: bool) -> str:
     """A position error: metres, or a fraction of the median depth."""
@@ -31,13 +36,28 @@ def time_left(seconds: float | None) -> str:
     return f"{minutes}:{rest:02d} left"
 
 
-def expected_accuracy(held_back: dict, metric: bool) -> str:
+def expected_accuracy(header: MapHeader) -> str:
     """What a user may expect of a map, from the views that were not trained on."""
-    frames = held_back.get("frames")
-    translation, rotation = held_back.get("median_translation"), held_back.get("median_rotation_deg")
-    if not frames:
+    held = held_back(header)
+    if not held["frames"]:
         return "expected accuracy: unknown (too few frames to hold any back)"
-    if translation is None or rotation is None:
-        return f"expected accuracy: poor (most of {frames} held-back views could not be localized)"
-    errors = f"{distance_text(translation, metric)}, {angle_text(rotation)}"
-    return f"expected accuracy: {errors} (median of {frames} held-back views)"
+    if held["median_translation"] is None or held["median_rotation_deg"] is None:
+        return f"expected accuracy: poor (hardly one of {held['frames']} held-back views could be localized)"
+    errors = f"{distance_text(held['median_translation'], header.metric)}, {angle_text(held['median_rotation_deg'])}"
+    counts = f"{held['localized']} localized of {held['frames']} held-back views"
+    return f"expected accuracy: {errors} (median of {counts})"
+
+
+def held_back(header: MapHeader) -> dict[str, float | None]:
+    """The header's figures of held-back views for JSON: of a map that is not metric, relative to the median depth."""
+    held = header.held_back
+    translation = held.median_translation
+    if translation is not None and not header.metric:
+        translation /= header.median_depth
+    return {
+        "frames": held.frames,
+        "localized": held.localized,
+        "median_translation": translation,
+        "median_rotation_deg": held.median_rotation_deg,
+        "nees_mean": held.nees_mean,
+    }

@@ -143,12 +143,16 @@ def _packed(cloud: Cloud, results: Sequence[FrameResult]) -> dict[str, Any]:
     upward = -np.mean([r.truth[:3, 1] for r in results], axis=0)  # cameras are mostly held upright: y is down
     if np.linalg.norm(upward) < 0.1:
         upward = np.array([0.0, 0.0, 1.0])
+    ahead = np.mean([r.truth[:3, 2] for r in results], axis=0)
+    if np.linalg.norm(np.cross(ahead, upward)) < 0.1:  # all around, or straight down
+        ahead = np.cross(upward, np.eye(3)[np.argmin(np.abs(upward))])
     return {
         "xyz": base64.b64encode(cloud.points.astype("<f4").tobytes()).decode(),
         "rgb": base64.b64encode(cloud.colours.tobytes()).decode(),
         "centre": ((low + high) / 2).tolist(),
         "radius": float(max(np.linalg.norm(high - low) / 2, 1e-6)),
         "up": upward.tolist(),
+        "ahead": ahead.tolist(),
     }
 
 
@@ -169,7 +173,6 @@ def _configuration(localizer: Localizer) -> dict[str, str]:
     return {
         "encoder": header.encoder,
         "trained": ", ".join(trained),
-        "device": str(localizer.device),
     }
 
 

@@ -152,7 +152,7 @@ for (const which of ["worst", "best"])
     add(caption, "b", frame.state.toLowerCase(), frame.state);
     caption.append(known(frame.translation) ? `  ${distance(frame.translation)} ${unit}, ${angle(frame.rotation)} deg` : "");
     add(caption, "br");
-    caption.append(`${frame.name}, confidence ${frame.confidence.toFixed(2)}, ${frame.inliers} of ${frame.candidates}` +
+    caption.append(`${frame.name}, confidence ${frame.confidence.toFixed(2)}, ${frame.inliers} inliers` +
       (frame.reason ? `; ${frame.reason}` : ""));
   }
 for (const [name, value] of Object.entries(data.configuration)) row(byId("configuration"), name, value, "code");

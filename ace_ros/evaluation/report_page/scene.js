@@ -8,12 +8,12 @@ function decode(text, Type) {
 
 function sceneView(canvas, cloud, paths) {
   const xyz = decode(cloud.xyz, Float32Array), rgb = decode(cloud.rgb, Uint8Array), count = xyz.length / 3;
-  const start = { turn: 0.6, tilt: 0.5, zoom: 1, x: 0, y: 0 };
+  const start = { turn: 0.35, tilt: 0.4, zoom: 1, x: 0, y: 0 };
   let view = { ...start }, pending = false;
   const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
   const unit = (a) => { const n = Math.hypot(...a); return a.map((v) => v / n); };
   const up = unit(cloud.up);
-  const side = unit(cross(up, Math.abs(up[0]) < 0.9 ? [1, 0, 0] : [0, 1, 0])), ahead = cross(up, side);
+  const side = unit(cross(cloud.ahead, up)), ahead = cross(up, side); // seen from behind the cameras
 
   function axes() {
     const c = Math.cos(view.turn), s = Math.sin(view.turn), ct = Math.cos(view.tilt), st = Math.sin(view.tilt);
