@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ace_ros.errors import InputError
-from ace_ros.frames import ace, colmap, nerfstudio
+from ace_ros.frames import ace, colmap, nerfstudio, tum
 from ace_ros.frames.images import decode_image, read_image
 from ace_ros.frames.options import BagOptions, SplitOptions
 from ace_ros.frames.posed_frame import Image, PosedFrame, Scene
@@ -23,7 +23,7 @@ __all__ = [
     "read_image",
 ]
 
-_LAYOUTS = (nerfstudio, colmap, ace)
+_LAYOUTS = (nerfstudio, colmap, tum, ace)
 
 
 def open_scene(path: Path | str, split: Split = "train", options: SplitOptions | None = None) -> Scene:

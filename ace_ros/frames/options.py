@@ -23,7 +23,7 @@ class BagOptions:
     """Frame that the poses are to be given in, of those in TF."""
     body_frame: str = ""
     """Frame whose pose the pose topic gives; empty: child_frame_id of odometry, else the camera's optical frame."""
-    max_pose_gap: float = 0.5
+    max_pose_gap: float = 0.25
     """Poses further apart than this (s) are not interpolated."""
 
 
