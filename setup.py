@@ -38,5 +38,6 @@ setup(
         "rosbags>=0.10,<0.12",
         "matplotlib>=3.6",
     ],
+    extras_require={"demo": ["scikit-image>=0.22"]},  # its photographs, for the generated scenes
     entry_points={"console_scripts": ["ace = ace_ros.cli:main"]},
 )
