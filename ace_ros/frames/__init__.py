@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ace_ros.errors import InputError
-from ace_ros.frames import ace, colmap, nerfstudio, tum
+from ace_ros.frames import ace, colmap, nerfstudio, rosbag, tum
+from ace_ros.frames.bag_writer import write_bag
 from ace_ros.frames.images import decode_image, read_image
 from ace_ros.frames.options import BagOptions, SplitOptions
 from ace_ros.frames.posed_frame import Image, PosedFrame, Scene
@@ -21,9 +22,10 @@ __all__ = [
     "decode_image",
     "open_scene",
     "read_image",
+    "write_bag",
 ]
 
-_LAYOUTS = (nerfstudio, colmap, tum, ace)
+_LAYOUTS = (rosbag, nerfstudio, colmap, tum, ace)
 
 
 def open_scene(path: Path | str, split: Split = "train", options: SplitOptions | None = None) -> Scene:

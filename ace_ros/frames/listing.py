@@ -97,7 +97,7 @@ def frames_of(entries: Sequence[Entry], skips: Skips, where: str, first_index: i
     mismatched: list[str] = []
     for index, ((entry, checked), size) in enumerate(zip(there, sizes, strict=True)):
         stated = entry.camera if isinstance(entry.camera, Camera) else entry.camera(*(size or known))
-        camera = _fitted(stated, size or (stated.width, stated.height))
+        camera = fitted(stated, size or (stated.width, stated.height))
         if camera is None:
             mismatched.append(f"{entry.path} is {size}, its camera {(stated.width, stated.height)}")
         elif camera is not stated:
@@ -122,7 +122,7 @@ def _finite(pose: ArrayLike | None) -> Matrix | None:
     return matrix if np.isfinite(matrix).all() else None
 
 
-def _fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:
+def fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:
     """The camera for the same view at ``size``; None when that has another shape."""
     width, height = size
     if size == (camera.width, camera.height):

@@ -1,0 +1,145 @@
+"""A rosbag2, mcap or sqlite3, by ``rosbags``: connections by type, headers without decoding, single messages later."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from ace_ros.errors import InputError
+
+FILES = ("*.mcap", "*.db3")
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where a message is in the bag, and its std_msgs/Header.
+
+    Attributes:
+        log_time, ordinal: time of recording (ns), and which of its topic's messages with that time it is.
+        stamp: ns; zero when the sender set none.
+        frame: frame_id without a leading slash.
+    """
+
+    log_time: int
+    ordinal: int
+    stamp: int
+    frame: str
+
+
+class Bag:
+    """An open bag; messages are decoded with the definitions that all releases of ROS 2 share.
+
+    Raises:
+        InputError: here and in all methods, when the bag is damaged or was not closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._types = get_typestore(Stores.LATEST)
+        try:
+            self._reader = Reader(_storage(path))
+            self._reader.open()
+        except InputError:
+            raise
+        except Exception as error:  # rosbags and what it builds on raise many kinds on damaged files
+            raise self._damaged(error) from error
+        self.connections = [connection for connection in self._reader.connections if connection.msgcount]
+        if not self.connections:
+            raise InputError(f"{path}: the bag holds no messages")
+
+    def of_type(self, *types: str) -> list[Connection]:
+        """Connections with messages of these types, by topic."""
+        found = [connection for connection in self.connections if connection.msgtype in types]
+        return sorted(found, key=lambda connection: connection.topic)
+
+    def raw(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """All messages of the connections, undecoded, with the time of recording."""
+        if not connections:
+            return
+        try:
+            yield from self._reader.messages(connections)
+        except InputError:
+            raise
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, Any]]:
+        """All messages of the connections, decoded."""
+        for connection, log_time, data in self.raw(connections):
+            yield connection, log_time, self._decode(connection, data)
+
+    def first(self, connection: Connection) -> Any:
+        """First message of a topic."""
+        for _, _, message in self.messages([connection]):
+            return message
+        raise InputError(f"{self.path}: {connection.topic} holds no messages")
+
+    def headers(self, connection: Connection) -> list[Header]:
+        """Headers of all messages of a topic whose type begins with one."""
+        found: list[Header] = []
+        for _, log_time, data in self.raw([connection]):
+            ordinal = found[-1].ordinal + 1 if found and found[-1].log_time == log_time else 0
+            try:
+                stamp, frame = _header(data)
+            except (struct.error, IndexError, UnicodeDecodeError) as error:
+                raise self._damaged(error) from error
+            found.append(Header(log_time, ordinal, stamp, frame))
+        return found
+
+    def at(self, connection: Connection, header: Header) -> Any:
+        """The message that the header was taken from; any thread may ask."""
+        try:
+            with self._lock:
+                same_time = self._reader.messages([connection], start=header.log_time, stop=header.log_time + 1)
+                data = next(data for ordinal, (*_, data) in enumerate(same_time) if ordinal == header.ordinal)
+        except Exception as error:
+            raise self._damaged(error) from error
+        return self._decode(connection, data)
+
+    def _decode(self, connection: Connection, data: bytes) -> Any:
+        try:
+            return self._types.deserialize_cdr(data, connection.msgtype)
+        except Exception as error:
+            raise InputError(f"{self.path}: a message on {connection.topic} can't be decoded ({error})") from error
+
+    def _damaged(self, error: Exception) -> InputError:
+        reason = str(error).rstrip(".") or type(error).__name__
+        return InputError(
+            f"{self.path}: not a rosbag2 that can be read: {reason}. Was the recording cut off? 'mcap recover' (mcap) "
+            "or 'ros2 bag reindex' may help"
+        )
+
+
+def storage_files(path: Path) -> list[Path]:
+    """Storage files in a folder, sorted."""
+    return sorted(file for pattern in FILES for file in path.glob(pattern))
+
+
+def _storage(path: Path) -> Path:
+    """What to open: a folder with metadata.yaml, or a storage file."""
+    if path.is_file():
+        if path.suffix == ".bag":
+            raise InputError(f"{path}: a ROS 1 bag: convert it with 'rosbags-convert --src {path.name} --dst NEW'")
+        return path.parent if path.name == "metadata.yaml" else path
+    if (path / "metadata.yaml").is_file():
+        return path
+    files = storage_files(path)
+    if len(files) > 1:
+        raise InputError(f"{path}: {len(files)} storage files without metadata.yaml: run 'ros2 bag reindex' on it")
+    return files[0]
+
+
+def _header(data: bytes) -> tuple[int, str]:
+    """Stamp (ns) and frame_id of a CDR message that begins with std_msgs/Header."""
+    order = "<" if data[1] & 1 else ">"
+    seconds, nanoseconds, length = struct.unpack_from(order + "iII", data, 4)
+    return seconds * 10**9 + nanoseconds, bytes(data[16 : 16 + max(length - 1, 0)]).decode().lstrip("/")
