@@ -21,6 +21,8 @@ from ace_ros.geometry import Matrix
 _SAMPLES = 2  # a pixel's side, in samples
 _NEAR = 0.02
 _NOTHING = -1
+_TIGHT = 1e-4
+_MOST_TILES = 24  # a side
 
 
 @dataclass
@@ -85,8 +87,9 @@ class Renderer:
         for index, area in drawn:
             _draw_texture(self._parts[index], frames[index], fine, index, area, owner, image)
         size = (camera.width, camera.height)
-        with np.errstate(divide="ignore"):
-            depth = 1 / cv2.resize(inverse_depth, size, interpolation=cv2.INTER_AREA)
+        empty = cv2.resize((owner == _NOTHING).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+        depth = np.full(empty.shape, np.inf, np.float32)
+        np.divide(1, cv2.resize(inverse_depth, size, interpolation=cv2.INTER_AREA), out=depth, where=~empty)
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA), depth
 
     def _visible(self, corners: NDArray, eye: NDArray, camera: Camera) -> list[int]:
@@ -109,7 +112,7 @@ class Renderer:
 def _tiles(surface: Surface, tile: float) -> list[tuple[NDArray, NDArray, NDArray, Texture]]:
     height, width = surface.texture.shape[:2]
     columns, rows = (
-        int(np.clip(np.ceil(np.linalg.norm(edge) / tile), 1, pixels // 8 or 1))
+        int(np.clip(np.ceil(np.linalg.norm(edge) / tile), 1, min(_MOST_TILES, pixels // 64 or 1)))
         for edge, pixels in ((surface.right, width), (surface.down, height))
     )
     xs = np.linspace(0, width, columns + 1).round().astype(int)
@@ -152,8 +155,7 @@ def _draw_depth(
     right, bottom = np.minimum(np.ceil(pixels.max(axis=0)) + 1, limit).astype(int)
     if right <= left or bottom <= top:
         return None
-    mask = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillConvexPoly(mask, np.round((pixels - (left, top)) * 16).astype(np.int32), 255, cv2.LINE_8, 4)
+    mask = _inside(pixels, left, top, right, bottom)
     normal = np.cross(frame[1], frame[2])
     slope = normal / (normal @ frame[0])  # 1/z = slope . (ray with z = 1)
     across = slope[0] * (np.arange(left, right) - camera.cx) / camera.fx
@@ -166,6 +168,27 @@ def _draw_depth(
     cv2.copyTo(here, nearer, buffer)
     np.copyto(owner[top:bottom, left:right], index, where=nearer > 0)
     return int(left), int(top), int(right), int(bottom)
+
+
+def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+    """Samples whose centres lie in a convex polygon (N, 2): non-zero; cv2.fillConvexPoly would add half a sample."""
+    edges = np.roll(polygon, -1, axis=0) - polygon
+    if edges[:, 0] @ np.roll(edges[:, 1], -1) < edges[:, 1] @ np.roll(edges[:, 0], -1):  # seen from behind
+        polygon, edges = polygon[::-1], -np.roll(edges[::-1], -1, axis=0)
+    rows = np.arange(top, bottom)
+    first, last = np.full(len(rows), float(left)), np.full(len(rows), float(right - 1))
+    for (x, y), (across, down) in zip(polygon, edges, strict=True):
+        if down == 0:
+            continue  # the rectangle of the image that is looked at ends there
+        border = x + (rows - y) * (across / down)
+        if down < 0:
+            np.maximum(first, border, out=first)
+        else:
+            np.minimum(last, border, out=last)
+    # The tolerance keeps neighbours tight.
+    first, last = np.ceil(first - _TIGHT).astype(np.int32), np.floor(last + _TIGHT).astype(np.int32)
+    columns = np.arange(left, right, dtype=np.int32)
+    return np.asarray((columns >= first[:, None]) & (columns <= last[:, None])).view(np.uint8)
 
 
 def _draw_texture(

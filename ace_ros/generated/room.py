@@ -18,6 +18,7 @@ from ace_ros.generated.textures import (
     label,
     noise,
     photograph,
+    plain,
     planks,
     plaster,
     stones,
@@ -41,9 +42,9 @@ def room_surfaces(seed: int = 0) -> list[Surface]:
     blockers = np.array([bounds(item) for thing in things for item in thing])
     surfaces = [*_shell(rng), *_pictures(rng), *(s for thing in things for item in thing for s in item)]
     grid = np.array([[x, y] for x in (-0.25, 0.25) for y in (-0.25, 0.25)])
-    lights = [Light(np.column_stack([grid + lamp, np.full(4, HEIGHT - 0.08)]), 1.35) for lamp in _LAMPS]
+    lights = [Light(np.column_stack([grid + lamp, np.full(4, HEIGHT - 0.08)]), 1.7) for lamp in _LAMPS]
     window = [[-HALF[0] + 0.05, y, z] for y in (0.1, 0.9) for z in (1.2, 1.8)]
-    return lit(surfaces, [*lights, Light(np.array(window), 1.1)], blockers, ambient=0.2)
+    return lit(surfaces, [*lights, Light(np.array(window), 1.1)], blockers, ambient=0.27)
 
 
 def _shell(rng: np.random.Generator) -> list[Surface]:
@@ -99,25 +100,38 @@ def _pictures(rng: np.random.Generator) -> list[Surface]:
         ("south", -0.5, 1.3, 0.5, 0.5, "moon.png", black), ("south", 0.2, 1.5, 0.6, 0.45, "coins.png", pine),
         ("south", 2.65, 1.3, 0.6, 0.75, "ihc.png", black),
         ("east", 1.6, 1.25, 0.8, 0.8, "retina.jpg", black), ("east", 0.6, 1.4, 0.75, 0.55, "text.png", pine),
-        ("east", -0.5, 1.2, 0.9, 0.9, "color.png", black), ("east", -1.9, 1.7, 0.8, 0.5, "page.png", black),
+        ("east", -1.9, 1.7, 0.8, 0.5, "page.png", black),
         ("west", -1.6, 1.2, 0.8, 0.8, "gravel.png", pine), ("west", 1.9, 1.3, 0.6, 0.75, "cell.png", black),
     ]  # fmt: skip
     surfaces = [s for *place, name, frame in hung for s in _picture(*place, photograph(name), frame)]
+    surfaces += _picture("east", -0.5, 1.15, 1.1, 0.85, _notices(rng), pine)
     x, y = HALF
     # A door and a window.
     leaf = wood(rng, 820, 360, (196, 180, 150))
     for top in (60, 330, 560):
         cv2.rectangle(leaf, (50, top), (310, top + 200), (128, 112, 88), 3, cv2.LINE_AA)
     surfaces += box((0.95, -y, 0), (1.85, -y + 0.05, 2.05), partial(wood, rng, colour=(196, 180, 150)), north=leaf)
-    surfaces += box((1.7, -y + 0.05, 1.0), (1.8, -y + 0.1, 1.03), partial(tint_plain, (150, 150, 155)))
-    view = cv2.resize(photograph("motorcycle_left.png"), None, fx=0.5, fy=0.5) if False else _view(rng)
-    surfaces.append(surface((-x + 0.01, -0.1, 2.05), (0, 1.2, 0), (0, 0, -1.1), view, glows=True))
+    surfaces += box((1.7, -y + 0.05, 1.0), (1.8, -y + 0.1, 1.03), partial(plain, colour=(150, 150, 155)))
+    surfaces.append(surface((-x + 0.01, -0.1, 2.05), (0, 1.2, 0), (0, 0, -1.1), _view(rng), glows=True))
     for low, high in (
         ((-x, -0.16, 0.9), (-x + 0.06, -0.1, 2.1)), ((-x, 1.1, 0.9), (-x + 0.06, 1.16, 2.1)), ((-x, 0.47, 0.95), (-x + 0.05, 0.53, 2.05)),
         ((-x, -0.16, 2.05), (-x + 0.06, 1.16, 2.11)), ((-x, -0.25, 0.89), (-x + 0.2, 1.25, 0.95)),
     ):  # fmt: skip
         surfaces += box(low, high, partial(wood, rng, colour=(226, 224, 218)), 300)
     return surfaces
+
+
+def _notices(rng: np.random.Generator) -> Texture:
+    """A board of cork with papers on it."""
+    board = tint((178, 132, 84), 0.16 * noise(rng, 425, 550, (9, 9), 2))
+    for x in range(30, 480, 110):
+        for y in range(30, 330, 140):
+            left, top = x + int(rng.integers(-15, 15)), y + int(rng.integers(-15, 15))
+            paper = board[top : top + int(rng.integers(80, 125)), left : left + int(rng.integers(60, 95))]
+            label(rng, paper)
+            paper[:] = paper * rng.uniform(0.75, 1.0, 3)
+            cv2.circle(board, (left + 30, top + 5), 4, (190, 40, 40), -1, cv2.LINE_AA)
+    return board
 
 
 def _view(rng: np.random.Generator) -> Texture:
@@ -129,10 +143,6 @@ def _view(rng: np.random.Generator) -> Texture:
     for left in range(0, 512, 37):
         cv2.circle(image, (left, 300 - int(rng.integers(0, 50))), int(rng.integers(25, 60)), (52, int(rng.integers(80, 120)), 48), -1)
     return image
-
-
-def tint_plain(colour: tuple[float, float, float], height: int, width: int) -> Texture:
-    return np.full((height, width, 3), colour, np.uint8)
 
 
 def _bookcase(rng: np.random.Generator, place: tuple[float, float], width: float, height: float) -> list[list[Surface]]:
@@ -167,7 +177,7 @@ def _desk(rng: np.random.Generator) -> list[list[Surface]]:
     things += [box((x, y, 0), (x + 0.05, y + 0.05, 0.72), pine) for x in (x0, x1 - 0.05) for y in (y0, y1 - 0.05)]
     screen = cv2.resize(photograph("coffee.png"), (360, 220), interpolation=cv2.INTER_AREA)
     screen = cv2.copyMakeBorder(screen, 10, 10, 10, 10, cv2.BORDER_CONSTANT, value=(22, 22, 24))
-    black = partial(tint_plain, (30, 30, 32))
+    black = partial(plain, colour=(30, 30, 32))
     things += [box((-1.75, -2.4, 0.85), (-1.05, -2.35, 1.25), black, north=screen), box((-1.45, -2.45, 0.75), (-1.35, -2.38, 0.95), black)]
     things += [box((-2.2, -2.45, 0.75), (-1.95, -2.2, 1.02), partial(cardboard, rng), turn=0.3)]
     return [*things, prism((-0.8, -2.0, 0.75), 0.045, 0.1, partial(fabric, rng, colour=(190, 60, 50), second=(240, 235, 225)))]
@@ -217,7 +227,7 @@ def _parcels(rng: np.random.Generator) -> list[list[Surface]]:
 
 def _chair(rng: np.random.Generator) -> list[list[Surface]]:
     red = partial(fabric, rng, colour=(168, 62, 48))
-    steel = partial(tint_plain, (90, 92, 96))
+    steel = partial(plain, colour=(90, 92, 96))
     chair = [box((-1.65, -1.75, 0.43), (-1.2, -1.3, 0.48), red), box((-1.65, -1.34, 0.55), (-1.2, -1.3, 0.95), red)]
     legs = [box((x, y, 0), (x + 0.03, y + 0.03, 0.43), steel) for x in (-1.65, -1.23) for y in (-1.75, -1.33)]
     return [*chair, *legs, *(box((x, -1.335, 0.43), (x + 0.03, -1.305, 0.55), steel) for x in (-1.6, -1.28))]
@@ -226,7 +236,7 @@ def _chair(rng: np.random.Generator) -> list[list[Surface]]:
 def _floor_lamp(rng: np.random.Generator) -> list[list[Surface]]:
     x, y = 2.8, 1.35
     shade = partial(fabric, rng, colour=(236, 214, 164), second=(250, 236, 200))
-    return [prism((x, y, 0), 0.14, 0.03, partial(tint_plain, (60, 60, 62))), prism((x, y, 0.03), 0.012, 1.4, partial(tint_plain, (70, 70, 72)), 6),
+    return [prism((x, y, 0), 0.14, 0.03, partial(plain, colour=(60, 60, 62))), prism((x, y, 0.03), 0.012, 1.4, partial(plain, colour=(70, 70, 72)), 6),
             prism((x, y, 1.4), 0.17, 0.28, shade)]  # fmt: skip
 
 

@@ -22,10 +22,14 @@ _WORDS = (
     "ATLAS", "Optics", "Der Wald", "MAPS", "Algebra", "Poems", "Le Monde", "ROBOTS", "Vision", "Stars", "History of Art",
     "Birds", "Ocean", "Kalman", "NOVEL", "Geometry", "The Sea", "Cooking", "Chess", "Tales", "LIGHT", "Journal", "Garden",
 )  # fmt: skip
+_CLOTHS: tuple[Colour, ...] = (
+    (150, 44, 40), (44, 66, 112), (40, 88, 66), (196, 160, 92), (182, 176, 160), (60, 54, 52), (112, 70, 48), (190, 110, 50),
+    (92, 112, 140), (120, 40, 72),
+)  # fmt: skip
 
 
 def photograph(name: str) -> Texture:
-    """One of the photographs in scikit-image's wheel (free of restrictions: see skimage/data/README.txt).
+    """One of the photographs in scikit-image's wheel (CC0, public domain, or free of known restrictions).
 
     Raises:
         InputError: scikit-image is not installed.
@@ -67,6 +71,10 @@ def noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float,
 def tint(colour: Colour, modulation: NDArray) -> Texture:
     """``colour`` times (1 + modulation (h, w))."""
     return np.clip(np.asarray(colour, np.float32) * (1 + modulation[..., None]), 0, 255).astype(np.uint8)
+
+
+def plain(height: int, width: int, colour: Colour) -> Texture:
+    return np.full((height, width, 3), colour, np.uint8)
 
 
 def plaster(rng: np.random.Generator, height: int, width: int, colour: Colour) -> Texture:
@@ -151,7 +159,7 @@ def books(rng: np.random.Generator, height: int, width: int) -> Texture:
             x += thick
             continue
         tall = int(height * rng.uniform(0.68, 0.97))
-        colour = np.clip(np.array(cv2.cvtColor(_hsv(rng), cv2.COLOR_HSV2RGB)[0, 0], float), 15, 240)
+        colour = np.array(_CLOTHS[rng.integers(len(_CLOTHS))]) * rng.uniform(0.7, 1.25, 3)
         spine = tint(tuple(colour), 0.10 * noise(rng, tall, thick, (tall, 5), 2))
         ink = (235.0, 225.0, 200.0) if colour.sum() < 380 else (30.0, 25.0, 25.0)
         for band in rng.uniform(0.03, 0.97, rng.integers(1, 4)):
@@ -166,10 +174,6 @@ def books(rng: np.random.Generator, height: int, width: int) -> Texture:
         image[height - tall :, x:end] = spine[:, : end - x]
         x += thick
     return image
-
-
-def _hsv(rng: np.random.Generator) -> Texture:
-    return np.array([[[rng.integers(0, 180), rng.integers(40, 210), rng.integers(50, 235)]]], np.uint8)
 
 
 def cardboard(rng: np.random.Generator, height: int, width: int) -> Texture:
