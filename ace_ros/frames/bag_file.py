@@ -16,6 +16,7 @@ from rosbags.typesys import Stores, get_typestore
 from ace_ros.errors import InputError
 
 FILES = ("*.mcap", "*.db3")
+METRIC_KEY = "ace_ros.metric"  # in the custom data of bags written here: false where the source had no metric scale
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Bag:
         """Connections with messages of these types, by topic."""
         found = [connection for connection in self.connections if connection.msgtype in types]
         return sorted(found, key=lambda connection: connection.topic)
+
+    @property
+    def metric(self) -> bool:
+        """Whether poses are in metres: always in ROS, but for bags made from recordings without scale."""
+        return (self._reader.storage.metadata.custom or {}).get(METRIC_KEY) != "false"
 
     def raw(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """All messages of the connections, undecoded, with the time of recording."""
@@ -129,7 +135,10 @@ def _storage(path: Path) -> Path:
     if path.is_file():
         if path.suffix == ".bag":
             raise InputError(f"{path}: a ROS 1 bag: convert it with 'rosbags-convert --src {path.name} --dst NEW'")
-        return path.parent if path.name == "metadata.yaml" else path
+        whole = path.name == "metadata.yaml" or (
+            (path.parent / "metadata.yaml").is_file() and storage_files(path.parent) == [path]
+        )
+        return path.parent if whole else path
     if (path / "metadata.yaml").is_file():
         return path
     files = storage_files(path)

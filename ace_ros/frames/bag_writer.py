@@ -22,6 +22,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.frames.bag_file import METRIC_KEY
 from ace_ros.frames.images import encoding_of
 from ace_ros.frames.posed_frame import PosedFrame, Scene
 from ace_ros.geometry import Matrix, quaternion_xyzw
@@ -48,7 +49,7 @@ _RELIABLE = Qos(
     _FOREVER,
     False,
 )
-_VERSION: Literal[8] = 8  # of metadata.yaml: what Jazzy writes; Humble's ros2 bag reads it as well
+_VERSION: Literal[8] = 8  # of metadata.yaml; 9 writes QoS in another way, which older releases don't read
 
 
 def write_bag(
@@ -74,6 +75,7 @@ def write_bag(
         temporary.mkdir()
         plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         with Writer(temporary / path.name, version=_VERSION, storage_plugin=plugin) as writer:
+            writer.set_custom_data(METRIC_KEY, str(scene.metric).lower())
             _Messages(writer, scene).write(on_frame)
         os.replace(temporary / path.name, path)
     except OSError as error:

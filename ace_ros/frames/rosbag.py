@@ -48,7 +48,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Scene:
     notes = [*notes, *camera_notes, *truth.notes]
     frames, split_notes = choose(frames, split, options, path if path.is_dir() else path.parent)
     name = path.resolve().stem if path.suffix in (".mcap", ".db3") else path.resolve().name
-    return Scene(name, frames, metric=True, map_frame=truth.frame, notes=notes + split_notes)
+    return Scene(name, frames, metric=bag.metric, map_frame=truth.frame, notes=notes + split_notes)
 
 
 def _frame(bag: Bag, images: Connection, header: Header, camera: Camera, truth: GroundTruth, index: int) -> PosedFrame:
