@@ -1,13 +1,77 @@
 """What many tests share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ace_ros.camera import Camera
+from ace_ros.frames import open_scene
 from ace_ros.generated import make_room
+from ace_ros.mapper import MapOptions, Mapper
+
+Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
+
+
+@dataclass(frozen=True)
+class MappedRoom:
+    """The generated room with a quickly made map of it, and all its frames in memory."""
+
+    map: Path
+    mapping: list[Frame]
+    queries: list[Frame]
+
+
+@pytest.fixture(scope="session")
+def scenes_dir() -> Path:
+    """Real recordings, which are not part of the project."""
+    for folder in Path(__file__).resolve().parents:
+        if (scenes := folder / "shared" / "scenes").is_dir():
+            return scenes
+    pytest.skip("there are no real recordings in ../shared/scenes")
+
+
+def _recording(scenes_dir: Path, name: str) -> Path:
+    if not (scenes_dir / name).is_dir():
+        pytest.skip(f"there is no {scenes_dir / name}")
+    return scenes_dir / name
+
+
+@pytest.fixture(scope="session")
+def redkitchen(scenes_dir: Path) -> Path:
+    """ACE's layout, metric."""
+    return _recording(scenes_dir, "redkitchen")
+
+
+@pytest.fixture(scope="session")
+def fox(scenes_dir: Path) -> Path:
+    """nerfstudio's layout, with images missing."""
+    return _recording(scenes_dir, "fox")
+
+
+@pytest.fixture(scope="session")
+def bonsai(scenes_dir: Path) -> Path:
+    """COLMAP's layout, with a list of queries."""
+    return _recording(scenes_dir, "bonsai")
 
 
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated room on disk, ACE's layout: 200 mapping frames, 60 queries."""
     return make_room(tmp_path_factory.mktemp("generated") / "room")
+
+
+@pytest.fixture(scope="session")
+def mapped_room(room: Path, tmp_path_factory: pytest.TempPathFactory) -> MappedRoom:
+    """A map that localizes every query; made by the library alone."""
+    frames = {
+        split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_scene(room, split).frames]
+        for split in ("train", "test")
+    }
+    mapper = Mapper(MapOptions(steps=300, landmark_views=100, samples=300, batch=2048))
+    for index, frame in enumerate(frames["train"][::2]):
+        mapper.add(*frame, name=str(index))
+    path = tmp_path_factory.mktemp("maps") / "room.safetensors"
+    mapper.build().save(path)
+    return MappedRoom(path, frames["train"], frames["test"])

@@ -1,0 +1,153 @@
+"""Images as they come: kinds, damage, orientation; which frames are queries; poses between poses."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from scene_making import ace_scene, matrix_text, nerfstudio_scene, picture, pose
+
+from ace_ros.errors import InputError
+from ace_ros.frames import SplitOptions, open_scene, read_image
+from ace_ros.frames.images import is_truncated
+from ace_ros.frames.trajectory import Trajectory
+from ace_ros.geometry import pose_error
+
+RGB = picture()
+GREY = RGB[..., 0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (RGB[..., ::-1], RGB),
+        (GREY, GREY),
+        (GREY.astype(np.uint16) * 257, GREY),
+        (RGB[..., ::-1].astype(np.uint16) * 257, RGB),
+        (np.dstack([RGB[..., ::-1], np.full_like(GREY, 100)]), RGB),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_kinds_of_pixels(tmp_path, stored, expected, suffix):
+    path = tmp_path / f"image{suffix}"
+    assert cv2.imwrite(str(path), stored)
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
+def test_exif_orientation_is_never_applied(tmp_path):
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to look at it
+    PillowImage.fromarray(RGB).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    PillowImage.fromarray(RGB).save(tmp_path / "plain.jpg", quality=95)
+    np.testing.assert_array_equal(read_image(tmp_path / "turned.jpg"), read_image(tmp_path / "plain.jpg"))
+
+
+def jpeg(**options):
+    return cv2.imencode(".jpg", RGB, [value for pair in options.items() for value in pair])[1].tobytes()
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 0.99])
+def test_truncated_images_are_refused(tmp_path, kept):
+    thumbnail = jpeg()
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail  # has an end marker of its own
+    for name, content in {
+        "a.jpg": jpeg(),
+        "b.jpg": jpeg()[:2] + segment + jpeg()[2:],
+        "c.png": cv2.imencode(".png", RGB)[1].tobytes(),
+    }.items():
+        assert not is_truncated(content)
+        assert not is_truncated(content + b"trailer of a phone")
+        path = tmp_path / name
+        path.write_bytes(content[: int(kept * len(content))])
+        with pytest.raises(InputError, match=rf"{name}: the image is truncated"):
+            read_image(path)
+
+
+def test_what_is_no_image_is_refused(tmp_path):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("a letter")
+    assert cv2.imwrite(str(tmp_path / "depth.tiff"), GREY.astype(np.float32))
+    for name, said in (
+        ("empty.jpg", "empty"),
+        ("text.jpg", "not an image"),
+        ("depth.tiff", "float32"),
+        ("nowhere.jpg", "no such image"),
+        (".", "can't be read"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_image(tmp_path / name)
+
+
+def test_a_damaged_image_fails_when_it_is_read_and_not_before(tmp_path):
+    folder = ace_scene(tmp_path)
+    (folder / "rgb" / "frame-000000.color.png").write_bytes(b"")
+    frames = open_scene(folder).frames
+    assert len(frames) == 4
+    with pytest.raises(InputError, match=r"frame-000000\.color\.png: the image is empty"):
+        frames[0].read()
+    np.testing.assert_array_equal(frames[1].read(), picture(1))
+
+
+def test_one_image_of_another_size_fails_when_it_is_read(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0, w=64, h=48)
+    assert cv2.imwrite(str(folder / "images" / "3.png"), GREY[:, :40])
+    frame = open_scene(folder, "all").frames[3]
+    with pytest.raises(InputError, match=r"3\.png: the image is 40 x 48, its camera 64 x 48"):
+        frame.read()
+
+
+def names(scene):
+    return [frame.name.removeprefix("images/").removesuffix(".png") for frame in scene.frames]
+
+
+def test_every_eighth_frame_is_a_query_unless_told_otherwise(tmp_path):
+    folder = nerfstudio_scene(tmp_path, 20, fl_x=60.0)
+    assert names(open_scene(folder, "test")) == ["0", "8", "16"]
+    assert len(open_scene(folder, "train").frames) == 17
+    assert len(open_scene(folder, "all").frames) == 20
+    every_fifth = SplitOptions(test_every=5, test_offset=2)
+    assert names(open_scene(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
+    (folder / "test.txt").write_text("# queries\nimages/3.png\n4.png\n\n5\nnot_there.png\n")
+    scene = open_scene(folder, "test")
+    assert names(scene) == ["3", "4", "5"]
+    assert scene.notes == ["test.txt names 1 frames that are not there, not_there.png for one"]
+    assert names(open_scene(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
+    (tmp_path / "other.txt").write_text("images/7")
+    assert names(open_scene(folder, "test", SplitOptions(test_list=tmp_path / "other.txt"))) == ["7"]
+
+
+def test_splits_that_make_no_sense_are_refused(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0)
+    (tmp_path / "list.txt").write_text("nothing.png")
+    for options, said in (
+        (SplitOptions(test_every=1), "at least 2"),
+        (SplitOptions(test_every=0), "at least 2"),
+        (SplitOptions(test_offset=-1), "negative"),
+        (SplitOptions(test_list=tmp_path / "nowhere.txt"), "list of queries can't be read"),
+        (SplitOptions(test_list=tmp_path / "list.txt"), "none of its 1 lines names a frame"),
+        (SplitOptions(test_list=tmp_path / "list.txt", test_every=3), "exclude each other"),
+    ):
+        with pytest.raises(InputError, match=said):
+            open_scene(folder, "test", options)
+    with pytest.raises(InputError, match="train, test or all"):
+        open_scene(folder, "validation")
+
+
+def test_poses_between_poses():
+    first, second = np.eye(4), pose(1)
+    trajectory = Trajectory.of([(2_000_000_000, second), (1_000_000_000, first)])
+    stamps = [1_000_000_000, 1_500_000_000, 2_000_000_000, 999_999_999, 2_000_000_001]
+    exact, half, last, before, after = trajectory.at(stamps, max_gap=1.0)
+    np.testing.assert_array_equal(exact, first)
+    np.testing.assert_array_equal(last, second)
+    assert before is None and after is None
+    for end in (first, second):
+        assert pose_error(half, end) == pytest.approx([value / 2 for value in pose_error(first, second)])
+    assert trajectory.at([1_500_000_000], max_gap=0.9) == [None]
+    assert Trajectory.of([]).at([1], 1.0) == [None]
+
+
+def test_a_pose_file_with_a_byte_order_of_its_own_is_named(tmp_path):
+    folder = ace_scene(tmp_path)
+    (folder / "poses" / "frame-000001.pose.txt").write_bytes(matrix_text(pose()).encode("utf-16"))
+    with pytest.raises(InputError, match=r"frame-000001\.pose\.txt"):
+        open_scene(folder)
