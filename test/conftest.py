@@ -8,7 +8,7 @@ import pytest
 
 from ace_ros.camera import Camera
 from ace_ros.frames import open_scene
-from ace_ros.generated import make_room
+from ace_ros.generated import make_courtyard, make_room
 from ace_ros.mapper import MapOptions, Mapper
 
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
@@ -60,6 +60,12 @@ def bonsai(scenes_dir: Path) -> Path:
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated room on disk, ACE's layout: 200 mapping frames, 60 queries."""
     return make_room(tmp_path_factory.mktemp("generated") / "room")
+
+
+@pytest.fixture(scope="session")
+def courtyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated courtyard on disk, COLMAP's layout, arbitrary units: 100 photographs to map from, 20 queries."""
+    return make_courtyard(tmp_path_factory.mktemp("generated") / "courtyard")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -66,7 +67,9 @@ class Renderer:
         self._corners = np.stack([origin, origin + right, origin + right + down, origin + down], axis=1)
         self._away = np.cross(right, down)
 
-    def render(self, camera: Camera, map_from_camera: Matrix, background: Texture | None = None) -> tuple[Texture, NDArray]:
+    def render(
+        self, camera: Camera, map_from_camera: Matrix, background: Texture | None = None
+    ) -> tuple[Texture, NDArray]:
         """The image, uint8 (H, W, 3) RGB, and the depth along the optical axis, float32 (H, W), inf where nothing is.
 
         ``camera`` is a pinhole without distortion. ``background``, of twice the image's size, shows where nothing is.
@@ -124,8 +127,8 @@ def _tiles(surface: Surface, tile: float) -> list[tuple[NDArray, NDArray, NDArra
             surface.down * ((y1 - y0) / height),
             np.ascontiguousarray(surface.texture[y0:y1, x0:x1]),
         )
-        for x0, x1 in zip(xs[:-1], xs[1:], strict=True)
-        for y0, y1 in zip(ys[:-1], ys[1:], strict=True)
+        for x0, x1 in pairwise(xs)
+        for y0, y1 in pairwise(ys)
     ]
 
 
@@ -178,7 +181,7 @@ def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> N
     rows = np.arange(top, bottom)
     first, last = np.full(len(rows), float(left)), np.full(len(rows), float(right - 1))
     for (x, y), (across, down) in zip(polygon, edges, strict=True):
-        if down == 0:
+        if abs(down) < 1e-9:
             continue  # the rectangle of the image that is looked at ends there
         border = x + (rows - y) * (across / down)
         if down < 0:
@@ -186,13 +189,20 @@ def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> N
         else:
             np.minimum(last, border, out=last)
     # The tolerance keeps neighbours tight.
-    first, last = np.ceil(first - _TIGHT).astype(np.int32), np.floor(last + _TIGHT).astype(np.int32)
+    first, last = (np.clip(limit, left - 1, right) for limit in (np.ceil(first - _TIGHT), np.floor(last + _TIGHT)))
+    first, last = first.astype(np.int32), last.astype(np.int32)
     columns = np.arange(left, right, dtype=np.int32)
     return np.asarray((columns >= first[:, None]) & (columns <= last[:, None])).view(np.uint8)
 
 
 def _draw_texture(
-    part: _Part, frame: NDArray, camera: Camera, index: int, area: tuple[int, int, int, int], owner: NDArray, image: Texture
+    part: _Part,
+    frame: NDArray,
+    camera: Camera,
+    index: int,
+    area: tuple[int, int, int, int],
+    owner: NDArray,
+    image: Texture,
 ) -> None:
     left, top, right, bottom = area
     mask = cv2.inRange(owner[top:bottom, left:right], index, index)

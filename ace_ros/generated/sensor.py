@@ -14,7 +14,7 @@ _QUALITY = 92  # JPEG
 
 
 def exposed(image: Texture, rng: np.random.Generator, noise: float = 2.0) -> Texture:
-    """The image with a lens's vignetting, a slightly wandering exposure and noise, standard deviation in grey levels."""
+    """The image with vignetting, a slightly wandering exposure, and noise of so many grey levels."""
     height, width = image.shape[:2]
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     gain = (1 - 0.09 * (x * x + y * y)).astype(np.float32) * np.float32(rng.normal(1, 0.025))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -55,11 +55,16 @@ def surface(
 
 
 def box(
-    low: ArrayLike, high: ArrayLike, paint: Paint | Texture, density: float = 400, turn: float = 0.0, **faces: Paint | Texture
+    low: ArrayLike,
+    high: ArrayLike,
+    paint: Paint | Texture,
+    density: float = 400,
+    turn: float = 0.0,
+    faces: Mapping[str, Paint | Texture] | None = None,
 ) -> list[Surface]:
     """An upright box from corner to corner, turned by ``turn`` radians about its own axis.
 
-    ``faces`` paints single sides otherwise: west (-x), east (+x), south (-y), north (+y), top, bottom.
+    ``faces`` paints some sides otherwise: west (-x), east (+x), south (-y), north (+y), top, bottom.
     """
     a, b = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     x, y, z = np.diag(b - a)
@@ -75,12 +80,20 @@ def box(
     rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
     centre = (a + b) / 2
     return [
-        surface(rotation @ (origin - centre) + centre, rotation @ right, rotation @ down, faces.get(side, paint), density)
+        surface(
+            rotation @ (origin - centre) + centre,
+            rotation @ right,
+            rotation @ down,
+            (faces or {}).get(side, paint),
+            density,
+        )
         for side, (origin, right, down) in sides.items()
     ]
 
 
-def prism(foot: ArrayLike, radius: float, height: float, paint: Paint, sides: int = 12, density: float = 400) -> list[Surface]:
+def prism(
+    foot: ArrayLike, radius: float, height: float, paint: Paint, sides: int = 12, density: float = 400
+) -> list[Surface]:
     """A round thing: an upright prism without a bottom, closed by a lid."""
     centre = np.asarray(foot, dtype=np.float64)
     angles = -np.arange(sides + 1) * 2 * np.pi / sides
@@ -109,7 +122,8 @@ def _lid(rim: Vector, centre: Vector, radius: float, paint: Paint, density: floa
         texel = ((corners - centre)[:, :2] * (1, -1) / (2 * radius) + 0.5) * size
         target = np.array([[0, 0], [width, 0], [width, height]], np.float32) - 0.5
         warp = cv2.getAffineTransform(np.float32(texel - 0.5), target.astype(np.float32))
-        lids.append(Surface(corners[0], right, down, cv2.warpAffine(disc, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)))
+        texture = cv2.warpAffine(disc, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        lids.append(Surface(corners[0], right, down, texture))
     return lids
 
 
@@ -134,7 +148,9 @@ def bounds(surfaces: Iterable[Surface]) -> Vector:
     return np.array([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 
-def lit(surfaces: Iterable[Surface], lights: list[Light], blockers: Vector, ambient: float, cell: float = 0.1) -> list[Surface]:
+def lit(
+    surfaces: Sequence[Surface], lights: list[Light], blockers: Vector, ambient: float, cell: float = 0.1
+) -> list[Surface]:
     """The surfaces with light and soft shadows painted on.
 
     Args:
@@ -148,7 +164,10 @@ def lit(surfaces: Iterable[Surface], lights: list[Light], blockers: Vector, ambi
     away = np.repeat([s.away for s in shaded], counts, axis=0)
     both = np.repeat([s.two_sided for s in shaded], counts)
     points = np.concatenate(
-        [s.origin + a.reshape(-1, 1) * s.right + b.reshape(-1, 1) * s.down for s, (a, b) in zip(shaded, places, strict=True)]
+        [
+            s.origin + a.reshape(-1, 1) * s.right + b.reshape(-1, 1) * s.down
+            for s, (a, b) in zip(shaded, places, strict=True)
+        ]
     )
     points -= _SKIN * away
     total = np.full(len(points), ambient)
@@ -162,7 +181,10 @@ def lit(surfaces: Iterable[Surface], lights: list[Light], blockers: Vector, ambi
             total += strength * ~_blocked(points, ray, blockers)
     fields = iter(np.split(total, np.cumsum(counts)[:-1]))
     grids = iter(places)
-    return [s if s.glows else replace(s, texture=_shaded(s.texture, next(fields).reshape(next(grids)[0].shape))) for s in surfaces]
+    return [
+        s if s.glows else replace(s, texture=_shaded(s.texture, next(fields).reshape(next(grids)[0].shape)))
+        for s in surfaces
+    ]
 
 
 def _grid(s: Surface, cell: float) -> tuple[NDArray, NDArray]:

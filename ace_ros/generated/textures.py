@@ -19,12 +19,12 @@ Paint = Callable[[int, int], Texture]  # height, width in pixels -> texture
 Colour = tuple[float, float, float]
 
 _WORDS = (
-    "ATLAS", "Optics", "Der Wald", "MAPS", "Algebra", "Poems", "Le Monde", "ROBOTS", "Vision", "Stars", "History of Art",
-    "Birds", "Ocean", "Kalman", "NOVEL", "Geometry", "The Sea", "Cooking", "Chess", "Tales", "LIGHT", "Journal", "Garden",
+    "ATLAS", "Optics", "Der Wald", "MAPS", "Algebra", "Poems", "Le Monde", "ROBOTS", "Vision", "Stars", "Birds",
+    "History of Art", "Kalman", "NOVEL", "Geometry", "The Sea", "Cooking", "Chess", "Tales", "LIGHT", "Journal",
 )  # fmt: skip
 _CLOTHS: tuple[Colour, ...] = (
-    (150, 44, 40), (44, 66, 112), (40, 88, 66), (196, 160, 92), (182, 176, 160), (60, 54, 52), (112, 70, 48), (190, 110, 50),
-    (92, 112, 140), (120, 40, 72),
+    (150, 44, 40), (44, 66, 112), (40, 88, 66), (196, 160, 92), (182, 176, 160), (60, 54, 52), (112, 70, 48),
+    (190, 110, 50), (92, 112, 140), (120, 40, 72),
 )  # fmt: skip
 
 
@@ -122,7 +122,9 @@ def planks(rng: np.random.Generator, height: int, width: int, colour: Colour, ac
 
 def stones(rng: np.random.Generator, height: int, width: int, colour: Colour, size: tuple[int, int]) -> Texture:
     """Bricks, tiles or paving of ``size`` (y, x) pixels in running bond; every stone differs from the others."""
-    base = 0.10 * noise(rng, height, width, (size[0] * 0.8, size[1] * 0.5)) + 0.07 * noise(rng, height, width, (4, 4), 2)
+    base = 0.10 * noise(rng, height, width, (size[0] * 0.8, size[1] * 0.5)) + 0.07 * noise(
+        rng, height, width, (4, 4), 2
+    )
     image = tint(colour, base).astype(np.float32)
     joint = max(1, size[0] // 16)
     for row, y in enumerate(range(0, height, size[0])):
@@ -167,7 +169,7 @@ def books(rng: np.random.Generator, height: int, width: int) -> Texture:
         title = np.zeros((thick, tall), np.uint8)
         scale = thick / 40
         cv2.putText(title, str(rng.choice(_WORDS)), (int(0.2 * tall), int(thick * 0.68)), 2, scale, 255, 1, cv2.LINE_AA)
-        spine = np.where(cv2.rotate(title, cv2.ROTATE_90_CLOCKWISE)[..., None] > 90, np.uint8(ink), spine)
+        spine = np.where(cv2.rotate(title, cv2.ROTATE_90_CLOCKWISE)[..., None] > 90, np.array(ink, np.uint8), spine)
         spine[:, :1] //= 2
         spine[:, -1:] //= 2
         end = min(width, x + thick)
@@ -178,9 +180,11 @@ def books(rng: np.random.Generator, height: int, width: int) -> Texture:
 
 def cardboard(rng: np.random.Generator, height: int, width: int) -> Texture:
     """A side of a parcel: tape, a label, stamps."""
-    image = tint((176, 136, 92), 0.05 * noise(rng, height, width, (80, 80)) + 0.03 * noise(rng, height, width, (3, 40), 1))
+    image = tint(
+        (176, 136, 92), 0.05 * noise(rng, height, width, (80, 80)) + 0.03 * noise(rng, height, width, (3, 40), 1)
+    )
     middle, tape = height // 2, max(2, height // 14)
-    image[middle - tape : middle + tape] = image[middle - tape : middle + tape] // 2 + np.uint8((96, 82, 55))
+    image[middle - tape : middle + tape] = image[middle - tape : middle + tape] // 2 + np.array((96, 82, 55), np.uint8)
     y, x = int(height * rng.uniform(0.1, 0.5)), int(width * rng.uniform(0.08, 0.5))
     label(rng, image[y : y + int(height * 0.34), x : x + int(width * 0.4)])
     word = str(rng.choice(("FRAGILE", "THIS SIDE UP", "BOOKS", "LAB 3", "KITCHEN")))
@@ -194,7 +198,9 @@ def label(rng: np.random.Generator, image: Texture) -> None:
     image[:] = np.uint8(rng.uniform(215, 245, 3))
     y = int(height * 0.16)
     while y < height * 0.68:
-        cv2.putText(image, str(rng.choice(_WORDS)), (int(width * 0.06), y), 1, max(0.6, width / 160), (35, 35, 45), 1, 16)
+        cv2.putText(
+            image, str(rng.choice(_WORDS)), (int(width * 0.06), y), 1, max(0.6, width / 160), (35, 35, 45), 1, 16
+        )
         y += max(10, height // 5)
     for x in range(int(width * 0.06), int(width * 0.94), 3):
         image[int(height * 0.74) : int(height * 0.92), x : x + int(rng.integers(1, 3))] = 25
@@ -207,5 +213,7 @@ def framed(picture: Texture, height: int, width: int, border: float = 0.05) -> T
     scale = min(picture.shape[0] / inner_height, picture.shape[1] / inner_width)
     rows, columns = int(inner_height * scale), int(inner_width * scale)
     top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
-    inner = cv2.resize(picture[top : top + rows, left : left + columns], (inner_width, inner_height), interpolation=cv2.INTER_AREA)
+    inner = cv2.resize(
+        picture[top : top + rows, left : left + columns], (inner_width, inner_height), interpolation=cv2.INTER_AREA
+    )
     return cv2.copyMakeBorder(inner, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=(238, 235, 228))

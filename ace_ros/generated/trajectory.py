@@ -36,6 +36,23 @@ def query_drive(count: int) -> list[Matrix]:
     return [_on_the_way(t, inside=0.36, lower=0.12, turned=0.3) for t in np.linspace(0.8, 0.4, count)]
 
 
+def photographs(count: int, rng: np.random.Generator) -> list[Matrix]:
+    """Sparse views from a round through the courtyard: two in three across its middle, one in three outward."""
+    poses = []
+    for k in range(count):
+        around = (k + rng.uniform(-0.3, 0.3)) * 2 * np.pi / count
+        radius = rng.uniform(4.8, 7.6)
+        eye = np.array([radius * np.cos(around), radius * np.sin(around), rng.uniform(1.4, 1.95)])
+        target = np.append(rng.uniform(-1.5, 1.5, 2), rng.uniform(1.0, 2.2))
+        if k % 3 == 2:
+            target = 2 * eye - target
+        ahead = target - eye
+        yaw = np.arctan2(ahead[1], ahead[0])
+        pitch = rng.uniform(-0.06, 0.16)
+        poses.append(looking(eye, yaw, pitch, rng.normal(0, 0.04)))
+    return poses
+
+
 def _on_the_way(t: float, inside: float = 0.0, lower: float = 0.0, turned: float = 0.0) -> Matrix:
     around = 3 * np.pi * t - 0.4
     widths = np.array([1.45, 1.1]) + 0.15 * np.sin(7 * t) - inside
