@@ -175,3 +175,13 @@ class BagMaker:
             header=self.header(stamp, parent), child_frame_id=child, transform=transform,
         )  # fmt: skip
         self.put("/tf_static" if static else "/tf", "tf2_msgs/msg/TFMessage", stamp, transforms=[item])
+
+
+STAMPS = [START + index * SECOND // 10 for index in range(8)]
+
+
+def camera_messages(bag, stamps=STAMPS, **values):
+    """An image and a CameraInfo at each stamp."""
+    for index, stamp in enumerate(stamps):
+        bag.info(stamp, **values)
+        bag.compressed(stamp, index)
