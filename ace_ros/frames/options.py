@@ -22,8 +22,8 @@ class BagOptions:
     map_frame: str = ""
     """Frame that the poses are to be given in, of those in TF."""
     body_frame: str = ""
-    """Frame whose pose the pose topic gives. Empty: child_frame_id of odometry; else base_link where TF mounts the camera
-    on it and the topic is not in the camera's namespace; else the camera's optical frame."""
+    """Frame whose pose the pose topic gives. Empty: child_frame_id of odometry; else base_link, where TF mounts the
+    camera on it and the topic is not in the camera's namespace; else the camera's optical frame."""
     max_pose_gap: float = 0.25
     """Poses further apart than this (s) are not interpolated."""
 
