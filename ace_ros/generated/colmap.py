@@ -48,7 +48,7 @@ def corners(image: Texture, view: View, camera: Camera) -> tuple[NDArray[np.floa
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     around = np.ones((5, 5), np.uint8)
     nearest, farthest = cv2.erode(view.depth, around), cv2.dilate(view.depth, around)
-    smooth = (np.isfinite(farthest) & (farthest < (1 + 5 * _SAME_DEPTH) * nearest)).astype(np.uint8)
+    smooth = (np.isfinite(farthest) & (farthest / (1 + 5 * _SAME_DEPTH) < nearest)).astype(np.uint8)
     found = cv2.goodFeaturesToTrack(grey, _CORNERS, 0.01, 12, mask=smooth)
     pixels = np.zeros((0, 2)) if found is None else found.reshape(-1, 2).astype(np.float64)
     column, row = pixels.astype(int).T

@@ -82,9 +82,12 @@ class Renderer:
         image = np.zeros((*shape, 3), np.uint8) if background is None else background.copy()
         corners = (self._corners - eye) @ rotation
         frames = (self._frames - np.array([eye, np.zeros(3), np.zeros(3)])) @ rotation
+        normals = self._away @ rotation
+        with np.errstate(divide="ignore", invalid="ignore"):  # seen from its edge, and then not drawn
+            slopes = normals / (normals * frames[:, 0]).sum(axis=1, keepdims=True)
         drawn = []
         for index in self._visible(corners, eye, fine):
-            area = _draw_depth(corners[index], frames[index], fine, self.near, index, inverse_depth, owner)
+            area = _draw_depth(corners[index], slopes[index], fine, self.near, index, inverse_depth, owner)
             if area is not None:
                 drawn.append((index, area))
         for index, area in drawn:
@@ -146,9 +149,12 @@ def _clipped(corners: NDArray, near: float) -> NDArray:
 
 
 def _draw_depth(
-    corners: NDArray, frame: NDArray, camera: Camera, near: float, index: int, inverse_depth: NDArray, owner: NDArray
+    corners: NDArray, slope: NDArray, camera: Camera, near: float, index: int, inverse_depth: NDArray, owner: NDArray
 ) -> tuple[int, int, int, int] | None:
-    """Enter a part where it is nearest; the rectangle (left, top, right, bottom) that it may be seen in."""
+    """Enter a part where it is nearest; the rectangle (left, top, right, bottom) that it may be seen in.
+
+    ``slope`` (3,) gives 1/z = slope . (x, y, 1) at a normalised image point.
+    """
     polygon = _clipped(corners, near)
     if len(polygon) < 3:
         return None
@@ -159,8 +165,6 @@ def _draw_depth(
     if right <= left or bottom <= top:
         return None
     mask = _inside(pixels, left, top, right, bottom)
-    normal = np.cross(frame[1], frame[2])
-    slope = normal / (normal @ frame[0])  # 1/z = slope . (ray with z = 1)
     across = slope[0] * (np.arange(left, right) - camera.cx) / camera.fx
     along = slope[1] * (np.arange(top, bottom) - camera.cy) / camera.fy + slope[2]
     here = np.add.outer(along.astype(np.float32), across.astype(np.float32))
@@ -175,12 +179,12 @@ def _draw_depth(
 
 def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
     """Samples whose centres lie in a convex polygon (N, 2): non-zero; cv2.fillConvexPoly would add half a sample."""
-    edges = np.roll(polygon, -1, axis=0) - polygon
-    if edges[:, 0] @ np.roll(edges[:, 1], -1) < edges[:, 1] @ np.roll(edges[:, 0], -1):  # seen from behind
-        polygon, edges = polygon[::-1], -np.roll(edges[::-1], -1, axis=0)
+    following = np.concatenate([polygon[1:], polygon[:1]])
+    if polygon[:, 0] @ following[:, 1] < polygon[:, 1] @ following[:, 0]:  # seen from behind
+        polygon, following = following, polygon
     rows = np.arange(top, bottom)
     first, last = np.full(len(rows), float(left)), np.full(len(rows), float(right - 1))
-    for (x, y), (across, down) in zip(polygon, edges, strict=True):
+    for (x, y), (across, down) in zip(polygon.tolist(), (following - polygon).tolist(), strict=True):
         if abs(down) < 1e-9:
             continue  # the rectangle of the image that is looked at ends there
         border = x + (rows - y) * (across / down)

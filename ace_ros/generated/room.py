@@ -52,7 +52,7 @@ def _shell(rng: np.random.Generator) -> list[Surface]:
     x, y = HALF
     warm, cool = (214.0, 204.0, 184.0), (176.0, 192.0, 196.0)
     floor = planks(rng, round(y * 800), round(x * 800), (158, 112, 72), 52, 520)
-    ceiling = stones(rng, round(y * 500), round(x * 500), (226, 224, 218), (150, 150))
+    ceiling = stones(rng, round(y * 500), round(x * 500), (226, 224, 218), (150, 150), 0.3)
     bricks = stones(rng, round(HEIGHT * 400), round(y * 800), (172, 96, 72), (30, 92))
     shell = [
         surface((-x, y, 0), (2 * x, 0, 0), (0, -2 * y, 0), floor),
@@ -62,7 +62,7 @@ def _shell(rng: np.random.Generator) -> list[Surface]:
         surface((-x, -y, HEIGHT), (0, 2 * y, 0), (0, 0, -HEIGHT), partial(plaster, rng, colour=warm)),
         surface((x, y, HEIGHT), (0, -2 * y, 0), (0, 0, -HEIGHT), bricks),
     ]
-    white = partial(wood, rng, colour=(222, 220, 214))
+    white = partial(plaster, rng, colour=(226, 224, 218))
     for low, high in (
         ((-x, y - 0.02, 0), (x, y, 0.09)), ((-x, -y, 0), (x, -y + 0.02, 0.09)), ((-x, -y, 0), (-x + 0.02, y, 0.09)),
     ):  # fmt: skip
@@ -129,7 +129,7 @@ def _pictures(rng: np.random.Generator) -> list[Surface]:
         ((-x, 0.47, 0.95), (-x + 0.05, 0.53, 2.05)),
         ((-x, -0.16, 2.05), (-x + 0.06, 1.16, 2.11)), ((-x, -0.25, 0.89), (-x + 0.2, 1.25, 0.95)),
     ):  # fmt: skip
-        surfaces += box(low, high, partial(wood, rng, colour=(226, 224, 218)), 300)
+        surfaces += box(low, high, partial(plaster, rng, colour=(230, 228, 222)), 300)
     return surfaces
 
 

@@ -120,19 +120,20 @@ def planks(rng: np.random.Generator, height: int, width: int, colour: Colour, ac
     return image
 
 
-def stones(rng: np.random.Generator, height: int, width: int, colour: Colour, size: tuple[int, int]) -> Texture:
+def stones(
+    rng: np.random.Generator, height: int, width: int, colour: Colour, size: tuple[int, int], vary: float = 1.0
+) -> Texture:
     """Bricks, tiles or paving of ``size`` (y, x) pixels in running bond; every stone differs from the others."""
-    base = 0.10 * noise(rng, height, width, (size[0] * 0.8, size[1] * 0.5)) + 0.07 * noise(
-        rng, height, width, (4, 4), 2
-    )
-    image = tint(colour, base).astype(np.float32)
+    base = 0.10 * noise(rng, height, width, (size[0] * 0.8, size[1] * 0.5))
+    base += 0.07 * noise(rng, height, width, (4, 4), 2)
+    table = (height // size[0] + 1, width // size[1] + 2)
+    tones = 1 + vary * rng.uniform(-0.3, 0.2, (*table, 1)) + vary * rng.uniform(-0.05, 0.05, (*table, 3))
+    y, x = np.arange(height)[:, None], np.arange(width)
+    row = y // size[0]
+    column, across = np.divmod(x + size[1] // 2 * (row % 2), size[1])
     joint = max(1, size[0] // 16)
-    for row, y in enumerate(range(0, height, size[0])):
-        for x in range(-size[1] // 2 * (row % 2), width, size[1]):
-            part = image[y : y + size[0], max(0, x) : x + size[1]]
-            part *= rng.uniform(0.7, 1.2) * (1 + rng.uniform(-0.06, 0.06, 3)).astype(np.float32)
-            part[:joint] *= 0.55
-            part[:, : joint if x >= 0 else 0] *= 0.55
+    shade = np.where((y % size[0] < joint) | (across < joint), np.float32(0.55), np.float32(1)) * (1 + base)
+    image = tones.astype(np.float32)[row, column] * np.asarray(colour, np.float32) * shade[..., None]
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
