@@ -21,7 +21,8 @@ from demo_show import Show, picture, table
 
 from ace_ros.errors import AceError
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.frames import Scene, generated_room, open_scene, write_bag
+from ace_ros.frames import Scene, open_scene, write_bag
+from ace_ros.generated import make_room
 from ace_ros.geometry import pose_from_quaternion
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.scene_map import SceneMap
@@ -67,7 +68,7 @@ def run(path: Path | None, output: Path, temporary: Path) -> int:
     isolate()
     with Show() as show:
         with show.step("a room is made up" if path is None else f"reading {path}"):
-            mapping, queries = scenes(path)
+            mapping, queries = scenes(path or make_room(temporary / "room"))
         for scene in (mapping, queries):
             with show.step(f"writing a bag of {len(scene.frames)} frames"):
                 write_bag(scene, temporary / scene.name)
@@ -99,9 +100,9 @@ def run(path: Path | None, output: Path, temporary: Path) -> int:
     return 0
 
 
-def scenes(path: Path | None) -> tuple[Scene, Scene]:
+def scenes(path: Path) -> tuple[Scene, Scene]:
     """Mapping and query frames, both at 30 Hz from the same start, as if a robot drove there twice."""
-    parts = generated_room() if path is None else (open_scene(path, "train"), open_scene(path, "test"))
+    parts = open_scene(path, "train"), open_scene(path, "test")
     mapping, queries = (
         replace(
             part,

@@ -76,7 +76,7 @@ def _dispatch(arguments: list[str]) -> int:
     import tyro
 
     module = importlib.import_module(f"ace_ros.cli.{name}_command")
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
     description = _description(module.__doc__ or "")
     command = tyro.cli(module.Command, prog=f"ace {name}", description=description, args=rest, config=config)
     code = command.run()

@@ -30,12 +30,12 @@ class Command:
     """Which of its frames."""
     storage: Literal["mcap", "sqlite3"] = "mcap"
     """File format of the bag."""
-    options: SplitOptions = field(default_factory=SplitOptions)
+    recording: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         if self.output.exists():
             raise InputError(f"{self.output}: is there already; a bag is never overwritten: name another")
-        scene = open_scene(self.scene, split=self.split, options=self.options)
+        scene = open_scene(self.scene, split=self.split, options=self.recording)
         for text in scene.notes:
             note(text)
         with interrupt.unwinding():

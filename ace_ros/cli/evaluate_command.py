@@ -61,7 +61,7 @@ class Command:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     solving: LocalizeOptions = field(default_factory=LocalizeOptions)
-    options: SplitOptions = field(default_factory=SplitOptions)
+    recording: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         for path in filter(None, (self.json, self.trajectory)):
@@ -70,7 +70,7 @@ class Command:
             make_folder(self.report)
             check_writable(self.report / "report.html")
         scene_map = SceneMap.load(self.map)
-        scene = open_scene(self.scene, split=self.split, options=self.options)
+        scene = open_scene(self.scene, split=self.split, options=self.recording)
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         results, skipped = _evaluate(localizer, scene)
         for text in [*scene.notes, *skipped[:_LISTED_SKIPS]]:

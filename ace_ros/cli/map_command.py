@@ -47,13 +47,13 @@ class Command:
     json: Path | None = None
     """Also write the figures of this run: frames, steps, seconds, peak_rss_bytes, map_bytes, held_back."""
     training: MapOptions = field(default_factory=MapOptions)
-    split: SplitOptions = field(default_factory=SplitOptions)
+    recording: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         check_writable(self.output)
         if self.json:
             check_writable(self.json)
-        scene = open_scene(self.scene, split="train", options=self.split)
+        scene = open_scene(self.scene, split="train", options=self.recording)
         for text in scene.notes:
             note(text)
         mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)

@@ -34,6 +34,13 @@ def trajectory_png(results: Sequence[FrameResult], cloud: Cloud, metric: bool, t
     return picture.getvalue()
 
 
+def is_path(results: Sequence[FrameResult]) -> bool:
+    """Whether the frames follow each other as those of a video do: then a line joins them."""
+    positions = np.array([r.truth[:3, 3] for r in results])
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    return len(steps) > 10 and bool(np.median(steps) < 0.1 * np.linalg.norm(np.ptp(positions, axis=0)))
+
+
 def _path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: bool) -> None:
     across, along = _ground(results)
     true = np.array([r.truth[:3, 3] for r in results])
@@ -42,8 +49,12 @@ def _path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: bool
     lost = true[[not r.has_pose for r in results]]
     if len(cloud):
         axes.scatter(cloud.points @ across, cloud.points @ along, c=cloud.colours / 255.0, s=1.5, linewidths=0)
-    axes.plot(true @ across, true @ along, color=TRUE, linewidth=3.5, alpha=0.55, label="true path")
-    axes.plot(found @ across, found @ along, ".-", color=ESTIMATED, linewidth=0.8, markersize=3, label="estimated")
+    if is_path(results):
+        axes.plot(true @ across, true @ along, color=TRUE, linewidth=3.5, alpha=0.55, label="true path")
+        axes.plot(found @ across, found @ along, ".-", color=ESTIMATED, linewidth=0.8, markersize=3, label="estimated")
+    else:
+        axes.plot(true @ across, true @ along, "o", color=TRUE, markersize=7, alpha=0.55, label="true")
+        axes.plot(found @ across, found @ along, ".", color=ESTIMATED, markersize=4, label="estimated")
     if len(lost):
         axes.plot(lost @ across, lost @ along, "x", color=LOST, label=f"lost ({len(lost)})")
     extent = np.concatenate([true, cloud.points]) if len(cloud) else true

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _SHOWN = 10  # worst and best frames
 _CLOUD_FRAMES = 60
 _CLOUD_POINTS = 25_000
-_VIDEO_GAP = 1e9  # ns; frames further apart than this (median) are photos, not a path
 
 
 def report_files(
@@ -61,11 +60,11 @@ def report_files(
         f"{time.strftime('%d %B %Y, %H:%M')}",
         "figures": figures,
         "frames": rows,
-        "video": bool(np.median(np.diff([r.stamp for r in results])) < _VIDEO_GAP) if len(results) > 1 else False,
+        "video": plots.is_path(results),
         "cloud": _packed(cloud, results),
         "gallery": {
-            "best": _pictures(order[:_SHOWN], results, frames, localizer),
-            "worst": _pictures(order[: -_SHOWN - 1 : -1], results, frames, localizer),
+            "best": _pictures(order[: min(_SHOWN, len(order) - len(order) // 2)], results, frames, localizer),
+            "worst": _pictures(order[::-1][: min(_SHOWN, len(order) // 2)], results, frames, localizer),
         },
         "configuration": {**options, **_configuration(localizer), **_versions()},
     }
@@ -169,7 +168,7 @@ def _pictures(
 
 def _configuration(localizer: Localizer) -> dict[str, str]:
     header = localizer.scene_map.header
-    trained = (f"{name} {value}" for name, value in header.training.items() if not isinstance(value, dict))
+    trained = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in header.training.items())
     return {
         "encoder": header.encoder,
         "trained": ", ".join(trained),

@@ -119,7 +119,7 @@ const bins = Array.from({ length: 30 }, () => 0);
 for (const t of times) bins[Math.min(29, Math.floor(((t - low) / (high - low)) * 30))]++;
 const edge = (i) => low + ((high - low) * i) / 30;
 chart("latency", { x: { min: low, max: high, label: "milliseconds (the last bar holds all that took longer)" },
-  y: { min: 0, max: Math.max(...bins), label: "frames" }, marks: [figures.query_ms.median],
+  y: { min: 0, max: Math.max(...bins), label: "frames", format: (v) => (Number.isInteger(v) ? v : "") }, marks: [figures.query_ms.median],
   series: [{ kind: "bars", colour: "true",
     points: bins.map((count, i) => [edge(i), count, `${count} frames: ${short(edge(i))} to ${short(edge(i + 1))} ms`, edge(i + 1)]) }] });
 
