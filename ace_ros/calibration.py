@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ace_ros.encoder import Features
 from ace_ros.geometry import pose_error, pose_residual
-from ace_ros.localizer import LocalizeOptions, Localizer
+from ace_ros.localizer import Localization, LocalizeOptions, Localizer
 from ace_ros.scene_map import Calibration, HeldBack, SceneMap
-from ace_ros.trust import State
+from ace_ros.trust import State, judge, ratios
 from ace_ros.views import View
 
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by the defaults
@@ -30,24 +31,29 @@ def calibrate(
     Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
     looks like this place to every witness, but from nowhere.
     """
-    localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=encoder_weights), device)
+    options = LocalizeOptions(encoder_weights=encoder_weights)
+    localizer = Localizer(scene_map, options, device)
     total = 2 * len(held_back)
     chance = _decoys(localizer, held_back, lambda done: report(done, total))
     calibration = replace(scene_map.header.calibration, chance_landmarks=chance[0], chance_head=chance[1])
-    scene_map = replace(scene_map, header=replace(scene_map.header, calibration=calibration))
-    localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=encoder_weights), device)
-    errors, normalised = [], []
+    answers = []
     for done, view in enumerate(held_back):
         report(len(held_back) + done, total)
-        answer = localizer.localize_features(_float(view), view.camera)
-        if answer.state is not State.LOCALIZED or answer.map_from_camera is None or answer.covariance is None:
+        answers.append(localizer.localize_features(_in_float(view.features), view.camera))
+    calibration = replace(calibration, landmark_weight=_landmark_weight(answers, calibration))
+    errors, normalised = [], []
+    for view, answer in zip(held_back, answers, strict=True):
+        if answer.map_from_camera is None or answer.covariance is None or answer.evidence is None:
+            continue
+        if judge(answer.evidence, calibration)[0] is not State.LOCALIZED:
             continue
         errors.append(pose_error(answer.map_from_camera, view.map_from_camera))
         residual = pose_residual(answer.map_from_camera, view.map_from_camera)
         normalised.append(float(residual @ np.linalg.solve(answer.covariance, residual)))
     if not errors:
-        return replace(scene_map, header=replace(scene_map.header, held_back=HeldBack(len(held_back))))
-    factor = _factor(np.array(normalised))
+        header = replace(scene_map.header, calibration=calibration, held_back=HeldBack(len(held_back)))
+        return replace(scene_map, header=header)
+    factor = _factor(normalised)
     scale = calibration.covariance_scale * factor
     translation, rotation = np.median(np.array(errors), axis=0)
     header = replace(
@@ -60,29 +66,35 @@ def calibrate(
     return replace(scene_map, header=header)
 
 
-def _factor(normalised: np.ndarray) -> float:
+def _factor(normalised: list[float]) -> float:
     """Factor on the covariance that brings the mean NEES to 6, less sure of itself with few views."""
-    clipped = np.minimum(normalised, 10 * np.median(normalised))
-    count = len(normalised)
-    return float(np.exp((np.log(clipped.mean() / 6.0)) * count / (count + _PRIOR_VIEWS)))
+    values = np.array(normalised)
+    mean = np.minimum(values, 10 * np.median(values)).mean()
+    return float((mean / 6.0) ** (len(values) / (len(values) + _PRIOR_VIEWS)))
+
+
+def _landmark_weight(answers: list[Localization], calibration: Calibration) -> float:
+    """How much more than chance each witness has to say where it does well."""
+    told = np.array([ratios(answer.evidence, calibration) for answer in answers if answer.evidence is not None])
+    landmarks, head = np.maximum(np.log(np.percentile(told, 75, axis=0)), 0.05)
+    return float(landmarks / (landmarks + head))
 
 
 def _decoys(localizer: Localizer, views: list[View], report: Callable[[int], None]) -> tuple[float, float]:
     """The most landmark inliers, and the largest fraction of head inliers, of poses found for decoys."""
     generator = torch.Generator().manual_seed(0)
-    landmarks, head = [0.0], [0.0]
+    landmarks, head = Calibration.chance_landmarks, Calibration.chance_head
     for done, view in enumerate(views):
         report(done)
-        features = _float(view)
+        features = _in_float(view.features)
         order = torch.randperm(len(features), generator=generator).to(features.descriptors.device)
         decoy = replace(features, descriptors=features.descriptors[order])
         evidence = localizer.localize_features(decoy, view.camera).evidence
         if evidence is not None:
-            landmarks.append(evidence.landmark_inliers)
-            head.append(evidence.head_inliers / max(1, evidence.keypoints))
-    print('DECOY',np.percentile(landmarks,[50,90,100]),np.percentile(head,[50,90,100]))
-    return max(max(landmarks), Calibration.chance_landmarks / 2), max(max(head), Calibration.chance_head / 2)
+            landmarks = max(landmarks, float(evidence.landmark_inliers))
+            head = max(head, evidence.head_inliers / max(1, evidence.head_asked))
+    return landmarks, head
 
 
-def _float(view: View):  # type: ignore[no-untyped-def]
-    return replace(view.features, descriptors=view.features.descriptors.float())
+def _in_float(features: Features) -> Features:
+    return replace(features, descriptors=features.descriptors.float())

@@ -96,7 +96,7 @@ class Camera:
             undistorted -= step
             if np.abs(step).max() < 1e-9:
                 break
-        return undistorted
+        return np.asarray(undistorted)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels (N, 2) of points (N, 3) in camera axes; NaN where a point is not in front (z <= 0)."""

@@ -18,6 +18,7 @@ from ace_ros.views import PackedViews
 
 _QUANTUM = 254.0  # descriptor entries are stored as int8 in steps of 1 / 254: half a unit is the largest seen
 _MIN_COSINE = 0.7
+_COLD = 5000  # the best seen landmarks are enough to find a first pose; all of them sharpen it
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Landmarks:
     """Triangulated keypoints of a map, ready for matching on a device.
 
     Attributes:
-        points: (L, 3) float32 in the local frame of the map.
+        points: (L, 3) float32 in the local frame of the map, the most often seen ones first.
         codes: (L, D) int8, descriptors in steps of 1/254.
     """
 
@@ -44,19 +45,19 @@ class Landmarks:
         self._descriptors = codes.astype(np.float32)
         self._descriptors /= np.maximum(np.linalg.norm(self._descriptors, axis=1, keepdims=True), 1e-9)
         self._device, self._dtype = device, fast_dtype(device)
-        self._matrix = torch.from_numpy(self._descriptors).to(device, self._dtype)
+        self._matrix = torch.from_numpy(self._descriptors[:_COLD]).to(device, self._dtype)
 
     def __len__(self) -> int:
         return len(self.points)
 
     def match(self, features: Features) -> Pairs:
-        """Mutual best matches of all keypoints with all landmarks, best first."""
+        """Mutual best matches of all keypoints with the best seen landmarks, the likest first."""
         if not len(self) or not len(features):
             return Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
         similarity = features.descriptors.to(self._device, self._dtype) @ self._matrix.T
         cosine, landmark = similarity.max(1)
-        keypoints = torch.arange(len(features), device=self._device)
-        good = torch.nonzero((similarity.argmax(0)[landmark] == keypoints) & (cosine > _MIN_COSINE))[:, 0]
+        # A maximum down the columns costs a tenth of the argument of it; ties are left to RANSAC.
+        good = torch.nonzero((similarity.amax(0)[landmark] <= cosine) & (cosine > _MIN_COSINE))[:, 0]
         order = torch.argsort(cosine[good], descending=True, stable=True)
         good = good[order]
         return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
@@ -91,20 +92,20 @@ def quantize(descriptors: Tensor) -> NDArray[np.int8]:
 
 
 def select(tracks: Tracks, views: PackedViews, count: int) -> Tensor:
-    """Indices of the ``count`` tracks to keep: often seen ones, so that every view sees its share.
+    """Indices of the ``count`` tracks to keep, longest first: often seen ones, so that every view sees its share.
 
     Longest first, a track is taken while one of its views still lacks landmarks; what is left of
     the count goes to the longest others.
     """
-    if len(tracks) <= count:
-        return torch.arange(len(tracks))
     lengths = tracks.lengths.cpu().numpy()
     order = np.argsort(-lengths, kind="stable")
+    if len(tracks) <= count:
+        return torch.from_numpy(order)
     rows = np.argsort(tracks.track.cpu().numpy(), kind="stable")
     starts = np.concatenate([[0], np.cumsum(lengths)])
     seen_by = tracks.view.cpu().numpy()[rows]
     # A view's fair share of all the observations that the kept tracks will have.
-    quota = 0.5 * lengths[order[:count]].sum() / tracks.views_used
+    quota = 0.5 * lengths[order[:count]].sum() / views.count
     have = np.zeros(views.count)
     taken = np.zeros(len(tracks), dtype=bool)
     left = count
@@ -116,4 +117,4 @@ def select(tracks: Tracks, views: PackedViews, count: int) -> Tensor:
             left -= 1
     rest = order[~taken[order]][:left]
     taken[rest] = True
-    return torch.from_numpy(np.nonzero(taken)[0])
+    return torch.from_numpy(order[taken[order]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from ace_ros.camera import Camera
 from ace_ros.encoder import Features, check_image, make_encoder, resolve_device, working_size
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.geometry import Matrix
-from ace_ros.landmarks import Landmarks
+from ace_ros.landmarks import Landmarks, Pairs
 from ace_ros.scene_map import SceneMap
 from ace_ros.trust import Evidence, State, judge
+
+_LEAST_PAIRS = 6
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,16 @@ class _Query:
 
 @dataclass(frozen=True)
 class _Hypothesis:
+    """A pose, the landmarks found where it makes them appear, and the head's points (M,) that agree."""
+
     pose: Matrix
-    landmark_inliers: int
-    head_inliers: int
+    near: Pairs
+    head_inlier: NDArray[np.bool_]
 
     @property
     def support(self) -> float:
         # A landmark is sharper and rarer than a regressed coordinate.
-        return self.landmark_inliers + 0.25 * self.head_inliers
+        return len(self.near) + 0.25 * float(self.head_inlier.sum())
 
 
 class Localizer:
@@ -100,6 +104,9 @@ class Localizer:
     _COARSE = 12.0  # pixels: search radius around a first pose, and for its head inliers
     _FINE = 4.0
     _PRIOR = 24.0
+    _HEAD_ASKED = 500  # keypoints that the head is asked about when it is the second witness
+    _SHARP = 2.0  # pixels: a landmark this near counts as evidence
+    _AGREES = 8.0  # pixels: a head prediction this near counts as evidence
     _TRACKED = 50  # landmark inliers that make a carried-forward pose good enough to skip the cold start
 
     def __init__(self, scene_map: SceneMap, options: LocalizeOptions | None = None, device: str = "auto") -> None:
@@ -155,7 +162,8 @@ class Localizer:
             camera.bearings(pixels),
             camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height))),
         )
-        head_points = self._head.predict(features.descriptors).cpu().numpy().astype(np.float64)
+        asked = self._HEAD_ASKED if len(self._landmarks) else len(features)
+        head_points = self._head.predict(features.best(asked).descriptors).cpu().numpy().astype(np.float64)
         head_points *= self.scene_map.header.median_depth
         best = self._track(query, head_points, prior) if prior is not None else None
         predicted = time.perf_counter()
@@ -169,7 +177,7 @@ class Localizer:
         local[:3, 3] -= self._origin
         pose = self._polish(query, local, (self._PRIOR, self._FINE))
         found = self._judge(query, head_points, pose)
-        return found if found.landmark_inliers >= self._TRACKED else None
+        return found if len(found.near) >= self._TRACKED else None
 
     def _search(self, query: _Query, head_points: NDArray[np.float64]) -> _Hypothesis | None:
         """Poses proposed by both witnesses, each judged by both."""
@@ -188,11 +196,12 @@ class Localizer:
             proposals.append(found[0])
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if found is None or found[1] < self._TRACKED:
-            found = solver.ransac(query.bearings, head_points, query.focal, 10.0, iterations)
+            bearings = query.bearings[: len(head_points)]
+            found = solver.ransac(bearings, head_points, query.focal, 10.0, iterations)
             if found is not None:
                 proposals.append(found[0])
         polished = [self._polish(query, pose, (self._COARSE, self._FINE)) for pose in proposals]
-        judged = [self._judge(query, head_points, pose) for pose in proposals + polished]
+        judged = [self._judge(query, head_points, pose) for pose in polished]
         return max(judged, key=lambda hypothesis: hypothesis.support, default=None)
 
     def _polish(self, query: _Query, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
@@ -211,8 +220,9 @@ class Localizer:
 
     def _judge(self, query: _Query, head_points: NDArray[np.float64], pose: Matrix) -> _Hypothesis:
         near = self._landmarks.match_near(query.descriptors, query.bearings, pose, query.focal, self._FINE)
-        head_errors = solver.reprojection_errors(pose, query.bearings, head_points, query.focal)
-        return _Hypothesis(pose, len(near), int((head_errors < self._COARSE).sum()))
+        bearings = query.bearings[: len(head_points)]
+        head_errors = solver.reprojection_errors(pose, bearings, head_points, query.focal)
+        return _Hypothesis(pose, near, head_errors < self._COARSE)
 
     def _answer(
         self,
@@ -224,38 +234,33 @@ class Localizer:
         zoom: float,
         timings: dict[str, float],
     ) -> Localization:
+        calibration = self.scene_map.header.calibration
+        evidence = Evidence(contrast, len(pixels), len(head_points), has_landmarks=len(self._landmarks) > 0)
         if best is None:
-            evidence = Evidence(contrast=contrast, keypoints=len(pixels))
-            state, confidence, reason = judge(evidence, self.scene_map.header.calibration)
+            state, confidence, reason = judge(evidence, calibration)
             nothing = np.empty((0, 3))
             return Localization(
                 state, reason, None, None, confidence, 0, len(pixels), 0.0, nothing[:, :2], nothing,
                 np.empty(0, dtype=bool), timings, evidence,
             )  # fmt: skip
-        calibration = self.scene_map.header.calibration
-        near = self._landmarks.match_near(query.descriptors, query.bearings, best.pose, query.focal, self._FINE)
-        head_errors = solver.reprojection_errors(best.pose, query.bearings, head_points, query.focal)
-        head_inlier = head_errors < self._COARSE
-        keypoint = np.concatenate([near.keypoint, np.nonzero(head_inlier)[0]])
-        points = np.concatenate([self._landmarks.points[near.point], head_points[head_inlier]])
-        sigmas = np.concatenate(
-            [np.full(len(near), calibration.landmark_sigma), np.full(int(head_inlier.sum()), calibration.head_sigma)]
-        )
+        landmarks = len(best.near)
+        keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_inlier)[0]])
+        points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_inlier]])
+        kind = np.arange(len(points)) < landmarks
+        sigmas = np.where(kind, calibration.landmark_sigma, calibration.head_sigma)
         observed = solver.Observations(query.bearings[keypoint], points, sigmas)
         pose, covariance = best.pose, None
-        if len(observed) >= 6:
+        if len(observed) >= _LEAST_PAIRS:
             pose, information = solver.refine(pose, observed, query.focal)
             covariance = solver.covariance_from_information(information)
             if covariance is not None:
                 covariance = covariance * calibration.covariance_scale
         errors = solver.reprojection_errors(pose, observed.bearings, points, query.focal)
-        inlier = errors < np.where(np.arange(len(points)) < len(near), self._FINE, self._COARSE)
-        evidence = Evidence(
-            contrast=contrast,
-            keypoints=len(pixels),
-            landmark_inliers=int(inlier[: len(near)].sum()),
-            head_inliers=int(inlier[len(near) :].sum()),
-            has_landmarks=len(self._landmarks) > 0,
+        inlier = errors < np.where(kind, self._SHARP, self._AGREES)
+        evidence = replace(
+            evidence,
+            landmark_inliers=int(inlier[kind].sum()),
+            head_inliers=int(inlier[~kind].sum()),
             coverage=_coverage(query.bearings, query.bearings[keypoint[inlier]]),
             well_conditioned=covariance is not None,
         )

@@ -51,10 +51,10 @@ class MapOptions:
 
     steps: int = 1000
     seconds: float | None = None
-    landmarks: int = 5000
+    landmarks: int = 10000
     keypoints: int = 1000
     views: int = 1000
-    landmark_views: int = 200
+    landmark_views: int = 120
     samples: int = 600
     batch: int = 4096
     width: int = 256
@@ -242,7 +242,7 @@ class _Build:
         points = torch.empty(0, 3, device=self._device)
         descriptors = torch.empty(0, packed.descriptors.shape[2], device=self._device)
         reach = float(packed.centres.norm(dim=1).max())
-        return Tracks(points, descriptors, empty, empty, empty, 0), max(3.0 * reach, 1.0)
+        return Tracks(points, descriptors, empty, empty, empty), max(3.0 * reach, 1.0)
 
 
 def _hold_back(views: list[View]) -> tuple[list[View], list[View]]:

@@ -22,18 +22,22 @@ def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
     Returns:
         (K, N) index of the keypoint in each other view, -1 for none.
     """
-    similarity = (views.descriptors[i].bfloat16() @ views.descriptors[others].bfloat16().transpose(1, 2)).float()
     relative = views.rotations[others].transpose(1, 2)
     rays = homogeneous(views.bearings[i]) @ (relative @ views.rotations[i]).transpose(1, 2)
     baseline = (relative @ (views.centres[i] - views.centres[others])[:, :, None])[:, None, :, 0]
     lines = torch.linalg.cross(baseline.expand_as(rays), rays)
-    lines = lines / lines[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    distance = (lines @ homogeneous(views.bearings[others]).transpose(1, 2)).abs() * views.focals[others, None, None]
-    similarity = torch.where(distance < MAX_EPIPOLAR, similarity, 0.0)
-    cosine, best = similarity.max(2)
-    back = torch.gather(similarity.argmax(1), 1, best)
-    mutual = back == torch.arange(views.keypoints, device=views.device)
-    return torch.where(mutual & (cosine > MIN_COSINE) & views.valid[i], best, -1)
+    lines = lines / lines[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-9) * views.focals[others, None, None]
+    numbers = torch.arange(views.keypoints, device=views.device)
+    matches = []
+    # Pair by pair: a million similarities fit a processor's cache, ten million don't.
+    for k, other in enumerate(others.tolist()):
+        similarity = views.descriptors[i] @ views.descriptors[other].T
+        distance = (lines[k] @ homogeneous(views.bearings[other]).T).abs_()
+        similarity.masked_fill_(distance > MAX_EPIPOLAR, 0.0)
+        cosine, best = similarity.max(1)
+        mutual = similarity.argmax(0)[best] == numbers
+        matches.append(torch.where(mutual & (cosine > MIN_COSINE) & views.valid[i], best, -1))
+    return torch.stack(matches)
 
 
 def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor) -> tuple[Tensor, Tensor]:

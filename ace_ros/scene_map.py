@@ -32,13 +32,15 @@ class Calibration:
         covariance_scale: factor on the inverse information matrix, so that the mean NEES becomes 6.
         chance_landmarks: landmark inliers that a wrong pose collects by chance (the most that decoys had).
         chance_head: likewise the fraction of head predictions.
+        landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
     """
 
     landmark_sigma: float = 0.8
     head_sigma: float = 4.0
-    covariance_scale: float = 4.0
+    covariance_scale: float = 10.0
     chance_landmarks: float = 20.0
-    chance_head: float = 0.04
+    chance_head: float = 0.03
+    landmark_weight: float = 0.5
 
 
 @dataclass(frozen=True)

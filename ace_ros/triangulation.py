@@ -33,7 +33,6 @@ class Tracks:
     Attributes:
         points: (L, 3) float32, local frame. descriptors: (L, D) float32, unit length.
         view, keypoint, track: (M,) int64, one row an observation.
-        views_used: how many views were searched.
     """
 
     points: Tensor
@@ -41,7 +40,6 @@ class Tracks:
     view: Tensor
     keypoint: Tensor
     track: Tensor
-    views_used: int
 
     def __len__(self) -> int:
         return len(self.points)
@@ -55,20 +53,21 @@ class Tracks:
 def triangulate(
     views: PackedViews, max_views: int, depth: float, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Tracks:
-    """Triangulate what at most ``max_views`` well spread views see.
+    """Triangulate what at most ``max_views`` well spread views see, and look for it in all views.
 
     Args:
         depth: median depth of the scene (:func:`ace_ros.matching.scene_depth`), units of the map.
         report: called with (views done, views in all); may raise to stop.
     """
     chosen = spread(views, max_views)
-    total = 3 * len(chosen)
+    everywhere = np.arange(views.count)
+    total = 2 * len(chosen) + views.count
     points, scores, observations = _stars(views, chosen, depth, lambda done: report(done, total))
     points, descriptors = _merge(views, points, scores, observations)
-    tracks = Tracks(points, descriptors, *(torch.empty(0, dtype=torch.long),) * 3, len(chosen))
-    for turn in (1, 2):
-        tracks = _observe(views, tracks, chosen, lambda done, turn=turn: report(turn * len(chosen) + done, total))  # type: ignore[misc]
-    return tracks
+    nobody = torch.empty(0, dtype=torch.long)
+    tracks = Tracks(points, descriptors, nobody, nobody, nobody)
+    tracks = _observe(views, tracks, chosen, lambda done: report(len(chosen) + done, total))
+    return _observe(views, tracks, everywhere, lambda done: report(2 * len(chosen) + done, total))
 
 
 def _stars(
@@ -147,7 +146,7 @@ def _observe(views: PackedViews, tracks: Tracks, chosen: NDArray[np.int64], repo
     view, keypoint, track = view[kept], keypoint[kept], (torch.cumsum(enough, 0) - 1)[track[kept]]
     xyz, _ = refine_points(views, xyz[enough], view, keypoint, track, steps=2)
     looks = _mean_descriptors(views, len(xyz), view, keypoint, track)
-    return Tracks(xyz, looks, view, keypoint, track, tracks.views_used)
+    return Tracks(xyz, looks, view, keypoint, track)
 
 
 def _visible(

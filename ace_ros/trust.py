@@ -23,13 +23,16 @@ class Evidence:
 
     Attributes:
         contrast: standard deviation of the image's grey values. keypoints: found in it.
-        landmark_inliers, head_inliers: pairs of each witness that agree with the pose.
+        head_asked: keypoints that the head was asked about.
+        landmark_inliers, head_inliers: pairs of each witness that agree with the pose closely: chance
+            scatters over its search radius, truth does not.
         has_landmarks: whether the map holds the second witness at all.
         coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
     """
 
     contrast: float
     keypoints: int
+    head_asked: int = 0
     landmark_inliers: int = 0
     head_inliers: int = 0
     has_landmarks: bool = True
@@ -41,17 +44,19 @@ _DARK = 6.0  # grey values
 _FEW_KEYPOINTS = 100
 _MIN_COVERAGE = 0.15
 _LOCALIZED = 0.9
+_EVEN = 2.0  # support at which a pose is as likely right as wrong
+_SLOPE = 8.0
 _UNCERTAIN = 0.3
 
 
 def judge(evidence: Evidence, calibration: Calibration) -> tuple[State, float, str]:
     """State, confidence in [0, 1], and the reason (empty when LOCALIZED).
 
-    The confidence compares the inliers of each witness with the most that decoys (descriptors that
-    belong to no place) collected on this map: at that count it is low, at twice it is near one.
+    The confidence compares the inliers of each witness with the most that decoys collected on this
+    map: at that count it is near zero, at three times that near one.
     """
     ratio = support(evidence, calibration)
-    confidence = 1 / (1 + math.exp(-8.0 * math.log(max(ratio, 1e-3) / 1.4)))
+    confidence = 1 / (1 + math.exp(-_SLOPE * math.log(max(ratio, 1e-3) / _EVEN)))
     reason = ""
     if evidence.coverage < _MIN_COVERAGE:
         confidence = min(confidence, 0.5)
@@ -72,9 +77,14 @@ def judge(evidence: Evidence, calibration: Calibration) -> tuple[State, float, s
 
 
 def support(evidence: Evidence, calibration: Calibration) -> float:
-    """Inliers as a multiple of what chance gives; geometric mean over the witnesses."""
-    head = evidence.head_inliers / max(1.0, calibration.chance_head * evidence.keypoints)
-    if not evidence.has_landmarks:
-        return head
-    landmarks = evidence.landmark_inliers / max(1.0, calibration.chance_landmarks)
-    return math.sqrt(landmarks * head)
+    """Inliers as a multiple of what chance gives: weighted geometric mean over the witnesses."""
+    landmarks, head = ratios(evidence, calibration)
+    weight = calibration.landmark_weight if evidence.has_landmarks else 0.0
+    return math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head))
+
+
+def ratios(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
+    """Inliers of the landmarks and of the head as multiples of what chance gives, at least 0.01."""
+    landmarks = evidence.landmark_inliers / calibration.chance_landmarks
+    head = evidence.head_inliers / max(1.0, calibration.chance_head * evidence.head_asked)
+    return max(landmarks, 0.01), max(head, 0.01)
