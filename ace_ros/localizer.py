@@ -79,16 +79,18 @@ class _Query:
 
 @dataclass(frozen=True)
 class _Hypothesis:
-    """A pose, the landmarks found where it makes them appear, and the head's points (M,) that agree."""
+    """A pose, the landmarks found where it makes them appear (``sharp`` of them very near), and the head's
+    points (M,) that agree."""
 
     pose: Matrix
     near: Pairs
+    sharp: int
     head_inlier: NDArray[np.bool_]
 
     @property
     def support(self) -> float:
         # A landmark is sharper and rarer than a regressed coordinate.
-        return len(self.near) + 0.25 * float(self.head_inlier.sum())
+        return self.sharp + 0.25 * float(self.head_inlier.sum())
 
 
 class Localizer:
@@ -107,7 +109,6 @@ class Localizer:
     _HEAD_ASKED = 500  # keypoints that the head is asked about when it is the second witness
     _SHARP = 2.0  # pixels: a landmark this near counts as evidence
     _AGREES = 8.0  # pixels: a head prediction this near counts as evidence
-    _TRACKED = 50  # landmark inliers that make a carried-forward pose good enough to skip the cold start
 
     def __init__(self, scene_map: SceneMap, options: LocalizeOptions | None = None, device: str = "auto") -> None:
         self.options = options or LocalizeOptions()
@@ -122,6 +123,8 @@ class Localizer:
             )
         self._origin = np.asarray(header.origin)
         self._head = scene_map.head.to(self._device)
+        # So many sharp landmarks leave no doubt: no other proposal is sought.
+        self._enough = max(50.0, 3 * header.calibration.chance_landmarks)
         self._landmarks = Landmarks(scene_map.points, scene_map.codes, self._device)
 
     def localize(self, image: NDArray[np.uint8], camera: Camera, prior: Matrix | None = None) -> Localization:
@@ -177,7 +180,7 @@ class Localizer:
         local[:3, 3] -= self._origin
         pose = self._polish(query, local, (self._PRIOR, self._FINE))
         found = self._judge(query, head_points, pose)
-        return found if len(found.near) >= self._TRACKED else None
+        return found if found.sharp >= self._enough else None
 
     def _search(self, query: _Query, head_points: NDArray[np.float64]) -> _Hypothesis | None:
         """Poses proposed by both witnesses, each judged by both."""
@@ -195,7 +198,7 @@ class Localizer:
         if found is not None:
             proposals.append(found[0])
         # The head is asked only where landmarks leave a doubt: it costs as much again.
-        if found is None or found[1] < self._TRACKED:
+        if found is None or found[1] < self._enough:
             bearings = query.bearings[: len(head_points)]
             found = solver.ransac(bearings, head_points, query.focal, 10.0, iterations)
             if found is not None:
@@ -222,7 +225,9 @@ class Localizer:
         near = self._landmarks.match_near(query.descriptors, query.bearings, pose, query.focal, self._FINE)
         bearings = query.bearings[: len(head_points)]
         head_errors = solver.reprojection_errors(pose, bearings, head_points, query.focal)
-        return _Hypothesis(pose, near, head_errors < self._COARSE)
+        near_points = self._landmarks.points[near.point]
+        errors = solver.reprojection_errors(pose, query.bearings[near.keypoint], near_points, query.focal)
+        return _Hypothesis(pose, near, int((errors < self._SHARP).sum()), head_errors < self._COARSE)
 
     def _answer(
         self,

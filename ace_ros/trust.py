@@ -46,6 +46,7 @@ _MIN_COVERAGE = 0.15
 _LOCALIZED = 0.9
 _EVEN = 2.0  # support at which a pose is as likely right as wrong
 _SLOPE = 8.0
+_ALONE = 0.7
 _UNCERTAIN = 0.3
 
 
@@ -77,10 +78,15 @@ def judge(evidence: Evidence, calibration: Calibration) -> tuple[State, float, s
 
 
 def support(evidence: Evidence, calibration: Calibration) -> float:
-    """Inliers as a multiple of what chance gives: weighted geometric mean over the witnesses."""
+    """Inliers as a multiple of what chance gives: weighted geometric mean over the witnesses.
+
+    Landmarks alone are believed at a discount, for places that the head never learnt well.
+    """
     landmarks, head = ratios(evidence, calibration)
-    weight = calibration.landmark_weight if evidence.has_landmarks else 0.0
-    return math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head))
+    if not evidence.has_landmarks:
+        return head
+    weight = calibration.landmark_weight
+    return max(math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head)), _ALONE * landmarks)
 
 
 def ratios(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
