@@ -16,11 +16,30 @@ _LEAST_WEIGHT = 1e-3  # points up to 1000 units of depth
 
 @dataclass(frozen=True)
 class HeadShape:
-    """Size of a head: input dimensions, width of its layers, number of residual blocks of three layers."""
+    """Size and kind of a head.
+
+    Attributes:
+        dimensions: of its input. width: of its layers. blocks: residual blocks of three layers.
+        layout: ``ours``, or ``ace`` for that of the heads that ACE publishes (:class:`ace_ros.official.AceHead`).
+    """
 
     dimensions: int = 64
     width: int = 256
     blocks: int = 2
+    layout: str = "ours"
+
+    def __post_init__(self) -> None:
+        if self.layout not in ("ours", "ace"):
+            raise ValueError(f"a head of layout '{self.layout}'")
+
+
+def make_head(shape: HeadShape) -> Head:
+    """An untrained head of that shape."""
+    if shape.layout == "ace":
+        from ace_ros.official import AceHead
+
+        return AceHead(shape)
+    return Head(shape)
 
 
 class Head(nn.Module):
@@ -33,7 +52,7 @@ class Head(nn.Module):
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
         self.shape = shape
-        self.first = nn.Linear(shape.dimensions, shape.width)
+        self.first: nn.Module = nn.Linear(shape.dimensions, shape.width)
         self.blocks = nn.ModuleList(
             nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(3)) for _ in range(shape.blocks)
         )
@@ -53,9 +72,7 @@ class Head(nn.Module):
 
     def forward(self, descriptors: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """(N, D) descriptors to (N, 3) float32 points; hidden layers run in ``dtype``."""
-        # Entries of a unit vector are small: bring them to order one.
-        x = descriptors.to(dtype) * self.shape.dimensions**0.5
-        x = F.relu(_linear(x, self.first))
+        x = self._enter(descriptors.to(dtype))
         for block in self.blocks:
             y = x
             for layer in block:  # type: ignore[attr-defined]
@@ -64,7 +81,15 @@ class Head(nn.Module):
         for layer in self.last:
             x = F.relu(_linear(x, layer))
         homogeneous = _linear(x.float(), self.out)
-        return homogeneous[:, :3] / (F.softplus(homogeneous[:, 3:] + _NEAREST_ONE) + _LEAST_WEIGHT)
+        return homogeneous[:, :3] / self._weight(homogeneous[:, 3:])
+
+    def _enter(self, descriptors: Tensor) -> Tensor:
+        # Entries of a unit vector are small: bring them to order one.
+        return F.relu(_linear(descriptors * self.shape.dimensions**0.5, self.first))
+
+    def _weight(self, w: Tensor) -> Tensor:
+        """What the fourth output means as a divisor."""
+        return F.softplus(w + _NEAREST_ONE) + _LEAST_WEIGHT
 
     @torch.inference_mode()
     def predict(self, descriptors: Tensor) -> Tensor:

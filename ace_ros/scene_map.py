@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ace_ros.errors import MapFileError
-from ace_ros.head import Head, HeadShape
+from ace_ros.head import Head, HeadShape, make_head
 
 FORMAT_VERSION = 1
 _FORMAT = "ace_ros map"
@@ -150,7 +150,7 @@ class SceneMap:
         path = Path(path)
         header, tensors = _read(path)
         try:
-            head = Head(header.head)
+            head = make_head(header.head)
             state = {k.removeprefix("head."): v.float() for k, v in tensors.items() if k.startswith("head.")}
             head.load_state_dict(state)
             points = tensors["landmarks.points"].numpy()

@@ -12,7 +12,7 @@ import torch
 from ace_ros.buffer import TrainingBuffer
 from ace_ros.encoder import fast_dtype
 from ace_ros.errors import MappingError
-from ace_ros.head import Head, HeadShape
+from ace_ros.head import Head, HeadShape, make_head
 from ace_ros.loss import coordinate_loss, softclamp_threshold
 from ace_ros.muon import Muon
 
@@ -62,7 +62,7 @@ def train(
         MappingError: the loss is not finite: training diverged.
     """
     device = buffer.features.device
-    head = Head(options.shape).to(device)
+    head = make_head(options.shape).to(device)
     hidden = head.hidden
     of_muon = {id(matrix) for matrix in hidden}
     others = [p for p in head.parameters() if id(p) not in of_muon]
