@@ -23,7 +23,7 @@ class Features:
     """Keypoints of one image, best first.
 
     Attributes:
-        descriptors: (N, D) float32, unit length.
+        descriptors: (N, D) float32, unit length where the encoder has keypoints.
         pixels: (N, 2) float32, x y in pixels of the image that was given.
         scores: (N,) float32 in [0, 1].
     """
@@ -41,11 +41,18 @@ class Features:
 
 
 class Encoder(Protocol):
-    """A backbone. ``identity`` names it in map files, ``sha256`` is that of its weights' file."""
+    """A backbone.
+
+    Attributes:
+        identity: its name in map files. sha256: of its weights' file. dimensions: of a descriptor.
+        has_keypoints: whether it answers with keypoints that can be matched by their unit descriptors, so that
+            landmarks can be made of them, and not with cells of the image.
+    """
 
     identity: str
     sha256: str
     dimensions: int
+    has_keypoints: bool
     device: torch.device
 
     def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
@@ -105,7 +112,7 @@ def working_size(width: int, height: int, short_side: int) -> tuple[int, int]:
 
 
 def make_encoder(identity: str, device: torch.device, short_side: int, weights: Path | None = None) -> Encoder:
-    """The encoder of that name, ``xfeat``; ``weights`` is its file where it is not the packaged one.
+    """The encoder of that name, ``xfeat`` or ``ace``; ``weights`` is its file where it is not the packaged one.
 
     Raises:
         InputError: no such encoder, or its weights are not to be had.
@@ -114,4 +121,19 @@ def make_encoder(identity: str, device: torch.device, short_side: int, weights: 
         from ace_ros.xfeat import XFeatEncoder
 
         return XFeatEncoder(device, short_side, weights)
-    raise InputError(f"encoder: '{identity}' is unknown; there is xfeat")
+    if identity == "ace":
+        from ace_ros.ace_encoder import AceEncoder
+
+        if weights is None:
+            raise InputError(
+                "encoder: the weights of ACE's own encoder don't come with ace_ros; give their file: "
+                "--encoder ace:PATH to map or import, --encoder-weights PATH (encoder_weights) to use such a map"
+            )
+        return AceEncoder(device, short_side, weights)
+    raise InputError(f"encoder: '{identity}' is unknown; there are xfeat and ace:PATH")
+
+
+def parse_encoder(text: str, weights: Path | None = None) -> tuple[str, Path | None]:
+    """``ace:PATH`` as identity and weights' file; without a path the file is ``weights``."""
+    identity, _, path = text.partition(":")
+    return identity, Path(path).expanduser() if path else weights

@@ -16,7 +16,7 @@ from ace_ros import matching
 from ace_ros.buffer import TrainingBuffer
 from ace_ros.calibration import calibrate
 from ace_ros.camera import Camera
-from ace_ros.encoder import make_encoder, resolve_device, working_size
+from ace_ros.encoder import Encoder, make_encoder, parse_encoder, resolve_device, working_size
 from ace_ros.errors import Cancelled, InputError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.head import HeadShape
@@ -36,14 +36,15 @@ class MapOptions:
     Attributes:
         steps: training steps of the head.
         seconds: train the head no longer than this; None for no limit.
-        landmarks: how many triangulated keypoints the map keeps; 0 gives a plain ACE head.
+        landmarks: how many triangulated keypoints the map keeps; 0 gives a plain ACE head. ACE's own encoder has
+            no keypoints, so its maps have no landmarks.
         keypoints: used of each view. views: at most so many frames are used, spread over all poses.
         landmark_views: at most so many of them are matched with each other.
         samples: training samples drawn from each view.
         batch: samples in a training step.
-        width: of the head's layers. blocks: residual blocks of three layers.
+        width: of the head's layers; with ACE's own encoder 512. blocks: residual blocks of three layers.
         image_size: images are reduced to this short side, pixels.
-        encoder: backbone: xfeat.
+        encoder: backbone: xfeat, or ace:PATH for ACE's own encoder of that weights' file (non-commercial, slower).
         encoder_weights: file of the backbone's weights; None takes those installed with the package.
         device: auto, cpu, cuda or cuda:N.
         seed: of everything random; the same seed on the same machine gives the same map.
@@ -103,7 +104,9 @@ class Mapper:
     """
 
     def __init__(self, options: MapOptions | None = None, map_frame: str = "map", metric: bool = True) -> None:
-        self.options = options or MapOptions()
+        options = options or MapOptions()
+        identity, weights = parse_encoder(options.encoder, options.encoder_weights)
+        self.options = replace(options, encoder=identity, encoder_weights=weights)
         self._map_frame, self._metric = map_frame, metric
         self._device = resolve_device(self.options.device)
         self._encoder = make_encoder(
@@ -148,7 +151,7 @@ class Mapper:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
         torch.manual_seed(self.options.seed)
         return _Build(self._views, self.options, self._device, _Reporter(progress, cancelled)).run(
-            self._map_frame, self._metric, (self._encoder.identity, self._encoder.sha256)
+            self._map_frame, self._metric, self._encoder
         )
 
 
@@ -184,14 +187,14 @@ class _Build:
             self._views = [self._views[i] for i in spread(self._packed, options.views)]
             self._packed = PackedViews(self._views, options.keypoints, device)
 
-    def run(self, map_frame: str, metric: bool, encoder: tuple[str, str]) -> SceneMap:
+    def run(self, map_frame: str, metric: bool, encoder: Encoder) -> SceneMap:
         options, packed = self._options, self._packed
-        tracks, depth = self._triangulate()
+        tracks, depth = self._triangulate(encoder.has_keypoints)
         generator = torch.Generator(self._device).manual_seed(options.seed)
         buffer = TrainingBuffer(
             packed, depth, options.samples, tracks.points, tracks.view, tracks.keypoint, tracks.track, generator
         )
-        shape = HeadShape(packed.descriptors.shape[2], options.width, options.blocks)
+        shape = _head_shape(encoder, options)
         head, statistics = train(
             buffer,
             TrainingOptions(options.steps, options.seconds, options.batch, shape=shape),
@@ -201,8 +204,8 @@ class _Build:
         kept = select(tracks, packed, options.landmarks)
         centres = packed.centres.cpu().numpy().astype(np.float64) + packed.origin
         header = MapHeader(
-            encoder=encoder[0],
-            encoder_sha256=encoder[1],
+            encoder=encoder.identity,
+            encoder_sha256=encoder.sha256,
             encoder_size=options.image_size,
             head=shape,
             origin=tuple(packed.origin.tolist()),
@@ -228,11 +231,14 @@ class _Build:
             lambda done, total: self._report("calibrating", done, total),
         )  # fmt: skip
 
-    def _triangulate(self) -> tuple[Tracks, float]:
-        """Tracks, and the median depth of the scene; without parallax there are none, and the depth is a guess."""
+    def _triangulate(self, has_keypoints: bool) -> tuple[Tracks, float]:
+        """Tracks, and the median depth of the scene.
+
+        Without parallax or keypoints there are no tracks, and the depth is a guess.
+        """
         packed, options = self._packed, self._options
         self._report("triangulating", 0, 1)
-        depth = matching.scene_depth(packed, spread(packed, options.landmark_views))
+        depth = matching.scene_depth(packed, spread(packed, options.landmark_views)) if has_keypoints else None
         if depth is not None:
             tracks = triangulate(
                 packed, options.landmark_views, depth, lambda done, total: self._report("triangulating", done, total)
@@ -243,6 +249,13 @@ class _Build:
         descriptors = torch.empty(0, packed.descriptors.shape[2], device=self._device)
         reach = float(packed.centres.norm(dim=1).max())
         return Tracks(points, descriptors, empty, empty, empty), max(3.0 * reach, 1.0)
+
+
+def _head_shape(encoder: Encoder, options: MapOptions) -> HeadShape:
+    """With ACE's own encoder the head is one that can be exported."""
+    if encoder.identity == "ace":
+        return HeadShape(encoder.dimensions, encoder.dimensions, options.blocks, "ace")
+    return HeadShape(encoder.dimensions, options.width, options.blocks)
 
 
 def _hold_back(views: list[View]) -> tuple[list[View], list[View]]:

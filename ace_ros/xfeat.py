@@ -35,6 +35,7 @@ class XFeatEncoder:
 
     identity = "xfeat"
     dimensions = 64
+    has_keypoints = True
 
     def __init__(self, device: torch.device, short_side: int = 480, weights: Path | None = None) -> None:
         self.device = device
