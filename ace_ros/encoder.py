@@ -91,7 +91,7 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a grey view of an image.
+    """The image in grey, contiguous and writable as PyTorch wants it; a copy only where it has to be.
 
     Raises:
         InputError: not uint8, empty, or neither (H, W) nor (H, W, 3).
@@ -102,7 +102,9 @@ def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         )
     if min(image.shape[:2]) < 2 * _MULTIPLE:
         raise InputError(f"image: {image.shape[1]} x {image.shape[0]} pixels are too few; 64 x 64 is the least")
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    if image.ndim == 2:
+        return np.require(image, requirements=["C", "W"])
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def working_size(width: int, height: int, short_side: int) -> tuple[int, int]:
