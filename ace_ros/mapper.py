@@ -22,7 +22,7 @@ from ace_ros.geometry import Matrix, check_pose
 from ace_ros.head import HeadShape
 from ace_ros.landmarks import quantize, select
 from ace_ros.scene_map import MapHeader, SceneMap
-from ace_ros.training import TrainingOptions, train
+from ace_ros.training import TrainingOptions, settle_depth, train
 from ace_ros.triangulation import Tracks, triangulate
 from ace_ros.views import PackedViews, View, spread
 
@@ -201,6 +201,8 @@ class _Build:
             generator,
             lambda done, total, loss, inliers: self._report("training", done, total, loss, inliers),
         )
+        if not encoder.has_keypoints:
+            depth = settle_depth(head, buffer, depth)
         kept = select(tracks, packed, options.landmarks)
         centres = packed.centres.cpu().numpy().astype(np.float64) + packed.origin
         header = MapHeader(

@@ -67,10 +67,11 @@ class MapHeader:
         encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
         head: shape of the head; None for a map of landmarks alone.
         origin: (3,) float64 of the local frame, in the map frame.
-        median_depth: of the scene, units of the map; 1 in the head's normalised frame.
+        median_depth: of the scene, units of the map; 1 in the head's normalised frame. An imported head's is
+            unknown, and written as 1.
         map_frame, metric: name of the frame; whether its unit is the metre.
         extent: least and greatest x, y, z of the mapping cameras, map frame.
-        created: ISO 8601, UTC. frames: mapping views that were used.
+        created: ISO 8601, UTC. frames: mapping views that were used, 0 for an imported head.
         training: steps, loss, inliers, landmarks, tracks, seconds a stage.
     """
 
@@ -183,15 +184,17 @@ def describe(header: MapHeader, landmarks: int) -> str:
             f"localized of {held.frames} held-back views)"
         )
     training = header.training
+    cameras = f"{size} {unit}; median depth of the scene {header.median_depth:.3g} {unit}"
+    layout = ", as ACE publishes them" if header.head.layout == "ace" else ""
     rows = {
         "format": f"version {header.format_version}, created {header.created}",
         "encoder": f"{header.encoder}, weights {header.encoder_sha256[:12]}, images {header.encoder_size} px",
-        "head": f"{header.head.dimensions} -> {header.head.width} wide, {header.head.blocks} residual blocks",
+        "head": f"{header.head.dimensions} -> {header.head.width} wide, {header.head.blocks} residual blocks{layout}",
         "landmarks": str(landmarks),
         "frame": f"{header.map_frame} ({'metres' if header.metric else 'arbitrary scale'})",
         "origin": " ".join(f"{v:.3f}" for v in header.origin),
-        "cameras": f"{size} {unit}; median depth of the scene {header.median_depth:.3g} {unit}",
-        "mapped from": f"{header.frames} frames",
+        "cameras": cameras if header.frames else "unknown",
+        "mapped from": f"{header.frames} frames" if header.frames else "unknown frames: the head was imported",
         "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in training.items()),
         "expected": accuracy,
     }

@@ -99,6 +99,21 @@ def train(
     return head, TrainingStatistics(done, loss_value, inliers)
 
 
+@torch.no_grad()
+def settle_depth(head: Head, buffer: TrainingBuffer, guess: float) -> float:
+    """Median depth of the scene as a trained head sees it, where the buffer's scale was a ``guess``.
+
+    The head is rescaled with it: one unit of its output is then that depth.
+    """
+    some = torch.arange(0, len(buffer), len(buffer) // 20000 + 1, device=buffer.features.device)
+    features, batch = buffer.batch(some)
+    depths = ((head.predict(features) - batch.centres) * batch.rotations[:, :, 2]).sum(1)
+    ratio = float(depths[depths > 0].median()) if bool((depths > 0).any()) else 1.0
+    head.out.weight[:3] /= ratio
+    head.out.bias[:3] /= ratio
+    return guess * ratio
+
+
 class _Clock:
     """Progress by steps, or by time where that runs out first."""
 

@@ -17,7 +17,8 @@ COMMANDS = {
     "evaluate": "localize a recording and compare with its ground truth",
     "compare": "lay evaluations side by side",
     "info": "show what is in a map file",
-    "export": "write a map as a coloured point cloud",
+    "export": "write a map as a coloured point cloud, or as a head that ACE loads",
+    "import": "make a map of a head that ACE trained",
     "bag": "write a recording as a rosbag2 bag",
 }
 

@@ -1,11 +1,17 @@
-"""Write a map as a point cloud: the points that frames of a recording are localized by, in the colours seen there.
+"""Write a map as a point cloud, or as a head in the format that ACE publishes.
 
-A map holds no images, so it takes a recording of the place to paint it with, best the one that it was made from.
+A point cloud holds the points that frames of a recording are localized by, in the colours seen there. A map holds no
+images, so it takes a recording of the place to paint it with, best the one that it was made from.
 Only points that the localizer relied on are written. Without a recording: the map's landmarks, in grey.
+
+Heads for ACE are written from maps that were made with ACE's own encoder (--encoder ace:PATH). That format is in half
+precision, the scene's mean included: far from the origin of its frame the head is off by up to 25 cm a kilometre along
+each axis, where the map itself, whose origin is exact, is not.
 
 examples:
   ace export room.safetensors --ply landmarks.ply
   ace export room.safetensors room/ --ply room.ply
+  ace export room.safetensors --ace room.pt
 """
 
 from __future__ import annotations
@@ -21,7 +27,8 @@ from ace_ros.cli.console import check_writable, note, progress_bar, stdout, writ
 from ace_ros.errors import InputError
 from ace_ros.evaluation.cloud import Cloud, map_cloud, ply_bytes
 from ace_ros.frames import SplitOptions, open_scene
-from ace_ros.localizer import Localizer
+from ace_ros.localizer import LocalizeOptions, Localizer
+from ace_ros.official import export_head, head_bytes
 from ace_ros.scene_map import SceneMap
 
 _GREY = 160
@@ -31,8 +38,10 @@ _GREY = 160
 class Command:
     map: tyro.conf.Positional[Path]
     """Map file."""
-    ply: Path
+    ply: Path | None = None
     """PLY file to write."""
+    ace: Path | None = None
+    """Head to write, in ACE's format."""
     scene: tyro.conf.Positional[Path | None] = None
     """Recording of the place."""
     split: Literal["train", "test", "all"] = "train"
@@ -41,22 +50,30 @@ class Command:
     """At most so many of them, evenly spread."""
     points: int = 200_000
     """At most so many points."""
+    encoder_weights: Path | None = None
+    """File of the backbone's weights; needed only to paint maps made with --encoder ace:PATH."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     recording: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
-        check_writable(self.ply)
+        if self.ply is None and self.ace is None:
+            raise InputError("nothing to write: give --ply FILE, --ace FILE or both")
+        for path in filter(None, (self.ply, self.ace)):
+            check_writable(path)
         if self.frames < 1 or self.points < 1:
             raise InputError("--frames and --points must be at least 1")
         scene_map = SceneMap.load(self.map)
-        cloud = self._painted(scene_map, self.scene) if self.scene else _landmarks(scene_map)
-        write_file(self.ply, ply_bytes(cloud))
-        stdout.print(f"{self.ply}: {len(cloud)} points", soft_wrap=True)
+        if self.ace:
+            _write_head(self.ace, scene_map)
+        if self.ply:
+            cloud = self._painted(scene_map, self.scene) if self.scene else _landmarks(scene_map)
+            write_file(self.ply, ply_bytes(cloud))
+            stdout.print(f"{self.ply}: {len(cloud)} points", soft_wrap=True)
         return 0
 
     def _painted(self, scene_map: SceneMap, path: Path) -> Cloud:
-        localizer = Localizer(scene_map, device=self.device)
+        localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=self.encoder_weights), self.device)
         scene = open_scene(path, split=self.split, options=self.recording)
         for text in scene.notes:
             note(text)
@@ -67,6 +84,15 @@ class Command:
         if not len(cloud):
             raise InputError(f"{path}: not one of {len(chosen)} frames was localized: is it the map's place?")
         return cloud
+
+
+def _write_head(path: Path, scene_map: SceneMap) -> None:
+    state, rounding = export_head(scene_map)
+    write_file(path, head_bytes(state))
+    stdout.print(f"{path}: a head of {scene_map.header.head.blocks} residual blocks", soft_wrap=True)
+    if rounding:
+        unit = "m" if scene_map.header.metric else "units"
+        note(f"ACE's format rounds the scene's mean: with {path.name} every position is off by {rounding:.2g} {unit}")
 
 
 def _landmarks(scene_map: SceneMap) -> Cloud:

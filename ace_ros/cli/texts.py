@@ -39,6 +39,8 @@ def time_left(seconds: float | None) -> str:
 def expected_accuracy(header: MapHeader) -> str:
     """What a user may expect of a map, from the views that were not trained on."""
     held = held_back(header)
+    if not header.frames:
+        return "expected accuracy: unknown (the head was imported; 'ace evaluate' measures it)"
     if not held["frames"]:
         return "expected accuracy: unknown (too few frames to hold any back)"
     if held["median_translation"] is None or held["median_rotation_deg"] is None:
