@@ -1,4 +1,4 @@
-"""The training buffer: every sample of every view, shuffled, 146 bytes each (64 dimensions)."""
+"""The training buffer: every sample of every view, shuffled, 144 bytes each (64 dimensions)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TrainingBuffer:
         )
 
     def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Endless batches of indices; every sample comes once before any comes again."""
+        """Endless batches of indices, epoch by epoch; within one, no sample comes twice, and what fills no batch waits."""
         size = min(size, len(self))
         while True:
             order = torch.randperm(len(self), generator=generator, device=self.features.device)
