@@ -74,7 +74,7 @@ class TrainingBuffer:
         )
 
     def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Endless batches of indices, epoch by epoch; within one, no sample comes twice, and what fills no batch waits."""
+        """Endless batches of indices; in an epoch no sample comes twice, and the rest that fills no batch waits."""
         size = min(size, len(self))
         while True:
             order = torch.randperm(len(self), generator=generator, device=self.features.device)

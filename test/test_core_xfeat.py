@@ -81,7 +81,7 @@ def test_keypoints_lie_in_images_of_any_size(encoder, photo, size):
     # All over the image, not in a corner of it.
     assert np.ptp(x) > 0.6 * width and np.ptp(y) > 0.6 * height
     scores = features.scores.numpy()
-    assert (np.diff(scores) <= 0).all() and 0 < scores.min() and scores.max() <= 1
+    assert (np.diff(scores) <= 0).all() and scores.min() > 0 and scores.max() <= 1
     assert len(features.best(5)) == 5 and torch.equal(features.best(5).pixels, features.pixels[:5])
 
 
