@@ -8,6 +8,7 @@ convolutions ``res3_conv1..3`` (the first residual block), ``0c0 0c1 0c2``, ``1c
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -167,7 +168,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         InputError: missing, or not a file of named tensors.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that are refused anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: could not be read ({error.strerror or error})") from None
     except Exception:  # a damaged pickle can fail in any way

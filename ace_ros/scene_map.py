@@ -156,7 +156,7 @@ class SceneMap:
             head.load_state_dict(state)
             points = tensors["landmarks.points"].numpy()
             codes = tensors["landmarks.codes"].numpy()
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise MapFileError(f"{path}: the file does not hold what its header says ({reason}); map again") from None
         if points.shape != (len(codes), 3) or not np.isfinite(points).all():
