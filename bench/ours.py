@@ -1,0 +1,116 @@
+"""Ours: map a scene, localize its queries with the whole map and with its head alone."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ace_ros import mapper as mapping
+from ace_ros import training
+from ace_ros.buffer import TrainingBuffer
+from ace_ros.camera import Camera
+from ace_ros.cli.console import peak_rss_bytes
+from ace_ros.errors import InputError
+from ace_ros.evaluation.prefetch import prefetched
+from ace_ros.geometry import Matrix
+from ace_ros.localizer import Localizer
+from ace_ros.loss import Batch, coordinate_loss
+from ace_ros.mapper import MapOptions, Mapper
+from ace_ros.scene_map import SceneMap
+from bench import scenes
+from bench.measure import Localize, Row, Stopwatch, run_queries
+
+
+def measure(
+    scene: Path,
+    frames: int | None = None,
+    queries: int | None = None,
+    supervision: bool = True,
+    **options: Any,
+) -> Row:
+    """The row of figures of one map.
+
+    Args:
+        frames: map from so many, evenly spaced. supervision: whether triangulated points teach the head.
+        options: of :class:`MapOptions`.
+    """
+    watch = Stopwatch()
+    if not supervision:
+        training.coordinate_loss = _unsupervised
+    buffers: list[TrainingBuffer] = []
+    mapping.TrainingBuffer = _watched(buffers)  # type: ignore[misc]
+    stages: dict[str, float] = {}
+    scene_map, used = _mapped(scene, frames, MapOptions(**options), watch, stages)
+    with tempfile.TemporaryDirectory() as folder:
+        size = scene_map.save(Path(folder) / "map.safetensors")
+    figures = {**watch.read(), "stages_cpu_seconds": stages, "peak_rss_bytes": peak_rss_bytes()}
+    asked = scenes.query_frames(scene, queries)
+    alone = replace(scene_map, points=scene_map.points[:0], codes=scene_map.codes[:0])
+    head = run_queries(asked, localize_with(alone))
+    header = scene_map.header
+    return {
+        **figures,
+        "frames": used,
+        "metric": header.metric,
+        "landmarks": len(scene_map.points),
+        "map_bytes": size,
+        "sample_bytes": buffers[-1].bytes_per_sample,
+        "samples": len(buffers[-1]),
+        "steps": header.training["steps"],
+        "training_seconds": header.training["training_seconds"],
+        "median_depth": header.median_depth,
+        "held_back": header.held_back.__dict__,
+        **run_queries(asked, localize_with(scene_map)),
+        **{f"head_{name}": value for name, value in head.items()},
+    }
+
+
+def _mapped(
+    scene: Path, count: int | None, options: MapOptions, watch: Stopwatch, stages: dict[str, float]
+) -> tuple[SceneMap, int]:
+    """Read, encode, build; ``stages`` gets the processor seconds since the start of the process at each stage's end."""
+    recording = scenes.mapping_frames(scene, count)
+    mapper = Mapper(options, recording.map_frame, recording.metric)
+    for frame, image in prefetched(recording.frames):
+        if isinstance(image, InputError):
+            raise image
+        assert frame.map_from_camera is not None
+        mapper.add(image, frame.camera, frame.map_from_camera, frame.name)
+    stages["encoding"] = watch.read()["cpu_seconds"]
+
+    def note(progress: mapping.Progress) -> None:
+        stages[progress.stage] = watch.read()["cpu_seconds"]
+
+    return mapper.build(note), len(mapper)
+
+
+def localize_with(scene_map: SceneMap, device: str = "auto") -> Localize:
+    """What :func:`bench.measure.run_queries` asks, answered from a map."""
+    localizer = Localizer(scene_map, device=device)
+
+    def localize(image: NDArray[np.uint8], camera: Camera) -> tuple[str, Matrix | None]:
+        answer = localizer.localize(image, camera)
+        return answer.state.name, answer.map_from_camera
+
+    return localize
+
+
+def _unsupervised(
+    points: torch.Tensor, batch: Batch, threshold: torch.Tensor, supervision: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return coordinate_loss(points, batch, threshold, torch.zeros_like(supervision))
+
+
+def _watched(buffers: list[TrainingBuffer]) -> type[TrainingBuffer]:
+    class Watched(TrainingBuffer):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            buffers.append(self)
+
+    return Watched
