@@ -174,13 +174,14 @@ def main() -> int:
     """Entry point: the bag is played in this thread, another one serves the node's parameters."""
     rclpy.init()
     stopped = threading.Event()
-    node = None
+    node, spinning = None, None
     code = 0
     try:
         node = ReplayNode()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        threading.Thread(target=_spin, args=(executor, stopped), daemon=True).start()
+        spinning = threading.Thread(target=_spin, args=(executor, stopped), daemon=True)
+        spinning.start()
         node.play(stopped)
     except KeyboardInterrupt:
         pass
@@ -191,6 +192,8 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         stopped.set()
         rclpy.try_shutdown()
+        if spinning is not None:
+            spinning.join()  # a thread inside rcl while the interpreter goes down aborts the process
         if node is not None:
             node.close()
     return code
