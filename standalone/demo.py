@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from ace_ros.scene_map import SceneMap
 
 _RATE = 30  # Hz
 _LEAST_LOCALIZED = 0.8  # of the queries that the node worked on
-_SILENCE = 3.0  # s without news, after which the last frame was the last one
+_SILENCE = 5.0  # s without news, after which nothing more comes
+_CAMERA = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
 _TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
 
 
@@ -124,7 +126,7 @@ def make_map(
     processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, output: Path
 ) -> tuple[int, float, Path]:
     """Replay the bag into mapping_node and have the map built: frames taken, seconds of the build, the map's file."""
-    usual = {"use_sim_time": True, "image_transport": "compressed", "pose_source": "pose_stamped"}
+    usual = _CAMERA | {"pose_source": "pose_stamped"}
     closeness = {} if scene.metric else {"min_translation": 0.0, "min_rotation": 0.0}
     files = {"maps_dir": str(output), "map_name": "demo"}
     processes.start("mapping_node", usual | closeness | files, {**_TOPICS, "pose": "/camera/pose"})
@@ -135,7 +137,8 @@ def make_map(
             return watcher.mapping.frames_received if watcher.mapping else 0
 
         watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(received()))
-        watcher.wait("the last frame", lambda: received() >= len(scene.frames), lambda: step(received()))
+        last = Silence(received, lambda: received() >= len(scene.frames))
+        watcher.wait("the last frame", last, lambda: step(received()))
     with show.build_step() as feedback:
         started = time.monotonic()
         built = watcher.build_map(feedback)
@@ -149,8 +152,7 @@ def localize(
 ) -> tuple[list[FrameResult], list[float]]:
     """Replay the bag into localization_node: what became of the frames that it worked on, the ages of poses (s)."""
     parameters = {
-        "use_sim_time": True,
-        "image_transport": "compressed",
+        **_CAMERA,
         "map": str(map_file),
         "tf_mode": "map_to_camera",
         "odom_frame": "",
@@ -171,21 +173,29 @@ def localize(
             step(len(watcher.frame_statuses))
 
         watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), progress)
-        last = scene.frames[-1].stamp
-        heard = [time.monotonic(), len(watcher.frame_statuses)]
-
-        def quiet() -> bool:
-            if len(watcher.frame_statuses) != heard[1]:
-                heard[:] = [time.monotonic(), len(watcher.frame_statuses)]
-            return last in watcher.frame_statuses or time.monotonic() - heard[0] > _SILENCE
-
-        watcher.wait("the last pose", quiet, progress)
+        stamp = scene.frames[-1].stamp
+        last = Silence(lambda: len(watcher.frame_statuses), lambda: stamp in watcher.frame_statuses)
+        watcher.wait("the last pose", last, progress)
     localized = [s for s in watcher.frame_statuses.values() if s.state == Status.STATE_LOCALIZED]
-    watcher.wait("all poses", lambda: len(watcher.poses) >= len(localized))
+    watcher.wait("all poses", Silence(lambda: len(watcher.poses), lambda: len(watcher.poses) >= len(localized)))
     processes.stop("localization_node")
     if not localized:
         raise DemoError("not one frame was localized")
     return results_of(scene, watcher), [status.latency for status in localized]
+
+
+class Silence:
+    """A condition that holds once ``done()``, or when ``count()`` has not changed for a while: the rest was dropped."""
+
+    def __init__(self, count: Callable[[], int], done: Callable[[], bool]) -> None:
+        self._count, self._done = count, done
+        self._seen, self._since = -1, 0.0
+
+    def __call__(self) -> bool:
+        count, now = self._count(), time.monotonic()
+        if count != self._seen:
+            self._seen, self._since = count, now
+        return self._done() or now - self._since > _SILENCE
 
 
 def replay(processes: Processes, bag: Path) -> None:
