@@ -156,9 +156,11 @@ class SceneMap:
             head.load_state_dict(state)
             points = tensors["landmarks.points"].numpy()
             codes = tensors["landmarks.codes"].numpy()
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise MapFileError(f"{path}: the file does not hold what its header says ({reason}); map again") from None
+        if codes.shape != (len(points), header.head.dimensions) or codes.dtype != np.int8:
+            raise MapFileError(f"{path}: the descriptors of its landmarks are damaged; map again")
         if points.shape != (len(codes), 3) or not np.isfinite(points).all():
             raise MapFileError(f"{path}: its landmarks are damaged; map again")
         if not all(bool(value.isfinite().all()) for value in state.values()):
@@ -241,11 +243,12 @@ def _parse_header(path: Path, text: str) -> MapHeader:
         known = {entry.name for entry in fields(MapHeader)}
         values = {key: value for key, value in values.items() if key in known}
         low, high = values["extent"]
+        x, y, z = values["origin"]
         values |= {
             "head": HeadShape(**values["head"]),
             "held_back": HeldBack(**values["held_back"]),
             "calibration": Calibration(**values["calibration"]),
-            "origin": tuple(float(v) for v in values["origin"]),
+            "origin": (float(x), float(y), float(z)),
             "extent": (tuple(low), tuple(high)),
         }
         return MapHeader(**values)
