@@ -3,4 +3,10 @@
 The library (everything here but ``ace_ros.nodes``) knows nothing of ROS.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# A robot's cores are shared. Threads of OpenMP that spin while they wait for each other turn a busy
+# neighbour into a tenfold slowdown; sleeping costs nearly nothing. Read once, when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
