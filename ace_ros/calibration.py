@@ -45,7 +45,7 @@ def calibrate(
     for view, answer in zip(held_back, answers, strict=True):
         if answer.map_from_camera is None or answer.covariance is None or answer.evidence is None:
             continue
-        if judge(answer.evidence, calibration)[0] is not State.LOCALIZED:
+        if judge(answer.evidence, calibration).state is not State.LOCALIZED:
             continue
         errors.append(pose_error(answer.map_from_camera, view.map_from_camera))
         residual = pose_residual(answer.map_from_camera, view.map_from_camera)

@@ -15,8 +15,9 @@ from ace_ros.encoder import Features, check_image, make_encoder, resolve_device,
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.geometry import Matrix
 from ace_ros.landmarks import Landmarks, Pairs
+from ace_ros.localization import Localization, lost
 from ace_ros.scene_map import SceneMap
-from ace_ros.trust import Evidence, State, judge
+from ace_ros.trust import Evidence, Reason, State, judge
 
 _LEAST_PAIRS = 6
 
@@ -34,37 +35,6 @@ class LocalizeOptions:
     keypoints: int = 1000
     iterations: int = 1000
     encoder_weights: Path | None = None
-
-
-@dataclass(frozen=True)
-class Localization:
-    """Answer to one query.
-
-    Attributes:
-        state: LOCALIZED, UNCERTAIN or LOST. reason: why it is not LOCALIZED; empty when it is.
-        map_from_camera: (4, 4) float64, OpenCV camera axes; None when no pose was found.
-        covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a
-            pose or when the geometry is degenerate.
-        confidence: in [0, 1].
-        inliers, candidates: 2D-3D pairs that agree with the pose, of how many.
-        reprojection_error: median of the inliers, pixels of the given image.
-        pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.
-        timings: seconds by stage (encode, match, solve, total).
-    """
-
-    state: State
-    reason: str
-    map_from_camera: Matrix | None
-    covariance: Matrix | None
-    confidence: float
-    inliers: int
-    candidates: int
-    reprojection_error: float
-    pixels: NDArray[np.float64]
-    scene_coordinates: NDArray[np.float64]
-    inlier_mask: NDArray[np.bool_]
-    timings: dict[str, float]
-    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -242,12 +212,7 @@ class Localizer:
         calibration = self.scene_map.header.calibration
         evidence = Evidence(contrast, len(pixels), len(head_points), has_landmarks=len(self._landmarks) > 0)
         if best is None:
-            state, confidence, reason = judge(evidence, calibration)
-            nothing = np.empty((0, 3))
-            return Localization(
-                state, reason, None, None, confidence, 0, len(pixels), 0.0, nothing[:, :2], nothing,
-                np.empty(0, dtype=bool), timings, evidence,
-            )  # fmt: skip
+            return lost(judge(evidence, calibration), evidence, timings)
         landmarks = len(best.near)
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_inlier)[0]])
         points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_inlier]])
@@ -269,15 +234,16 @@ class Localizer:
             coverage=_coverage(query.bearings, query.bearings[keypoint[inlier]]),
             well_conditioned=covariance is not None,
         )
-        state, confidence, reason = judge(evidence, calibration)
+        verdict = judge(evidence, calibration)
         map_pose = pose.copy()
         map_pose[:3, 3] += self._origin
         return Localization(
-            state=state,
-            reason=reason,
+            state=verdict.state,
+            reason=verdict.sentence,
+            reason_code=verdict.reason,
             map_from_camera=map_pose,
             covariance=covariance,
-            confidence=confidence,
+            confidence=verdict.confidence,
             inliers=int(inlier.sum()),
             candidates=len(pixels),
             reprojection_error=float(np.median(errors[inlier])) * zoom if inlier.any() else 0.0,
@@ -298,4 +264,4 @@ def _coverage(everywhere: NDArray[np.float64], inliers: NDArray[np.float64]) -> 
     return len(np.unique(cells[:, 0] * 6 + cells[:, 1])) / 36
 
 
-__all__ = ["Localization", "LocalizeOptions", "Localizer", "State"]
+__all__ = ["Localization", "LocalizeOptions", "Localizer", "Reason", "State"]

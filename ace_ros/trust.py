@@ -17,6 +17,27 @@ class State(Enum):
     LOST = 3
 
 
+class Reason(Enum):
+    """Why a pose is not LOCALIZED."""
+
+    NONE = 0
+    BLURRED_OR_DARK = 1
+    TOO_FEW_INLIERS = 2
+    POOR_COVERAGE = 3
+    DEGENERATE_GEOMETRY = 4
+    WITNESSES_DISAGREE = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """State, confidence in [0, 1], and the reason as a code and as a sentence (empty when LOCALIZED)."""
+
+    state: State
+    confidence: float
+    reason: Reason = Reason.NONE
+    sentence: str = ""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What speaks for a pose.
@@ -50,31 +71,34 @@ _ALONE = 0.7
 _UNCERTAIN = 0.3
 
 
-def judge(evidence: Evidence, calibration: Calibration) -> tuple[State, float, str]:
-    """State, confidence in [0, 1], and the reason (empty when LOCALIZED).
+def judge(evidence: Evidence, calibration: Calibration) -> Verdict:
+    """What the evidence for a pose is worth.
 
     The confidence compares the inliers of each witness with the most that decoys collected on this
     map: at that count it is near zero, at three times that near one.
     """
     ratio = support(evidence, calibration)
     confidence = 1 / (1 + math.exp(-_SLOPE * math.log(max(ratio, 1e-3) / _EVEN)))
-    reason = ""
-    if evidence.coverage < _MIN_COVERAGE:
+    if evidence.coverage < _MIN_COVERAGE or not evidence.well_conditioned:
         confidence = min(confidence, 0.5)
-        reason = f"inliers cover only {evidence.coverage:.0%} of the image"
-    if not evidence.well_conditioned:
-        confidence = min(confidence, 0.5)
-        reason = "the geometry of the inliers does not fix the pose"
     if confidence >= _LOCALIZED:
-        return State.LOCALIZED, confidence, ""
+        return Verdict(State.LOCALIZED, confidence)
+    state = State.UNCERTAIN if confidence >= _UNCERTAIN else State.LOST
+    return Verdict(state, confidence, *_explain(evidence, calibration, state))
+
+
+def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tuple[Reason, str]:
     if evidence.contrast < _DARK or evidence.keypoints < _FEW_KEYPOINTS:
-        reason = f"the image is dark, blurred or covered ({evidence.keypoints} keypoints)"
-    elif not reason or confidence < _UNCERTAIN:
-        reason = (
-            f"too few inliers ({evidence.landmark_inliers} landmarks, {evidence.head_inliers} head, "
-            f"of {evidence.keypoints} keypoints)"
-        )
-    return (State.UNCERTAIN if confidence >= _UNCERTAIN else State.LOST), confidence, reason
+        return Reason.BLURRED_OR_DARK, f"the image is dark, blurred or covered ({evidence.keypoints} keypoints)"
+    if state is State.UNCERTAIN and not evidence.well_conditioned:
+        return Reason.DEGENERATE_GEOMETRY, "the geometry of the inliers does not fix the pose"
+    if state is State.UNCERTAIN and evidence.coverage < _MIN_COVERAGE:
+        return Reason.POOR_COVERAGE, f"inliers cover only {evidence.coverage:.0%} of the image"
+    counts = f"{evidence.landmark_inliers} landmarks, {evidence.head_inliers} head, of {evidence.keypoints} keypoints"
+    landmarks, head = ratios(evidence, calibration)
+    if evidence.has_landmarks and max(landmarks, head) > _EVEN and min(landmarks, head) < 1:
+        return Reason.WITNESSES_DISAGREE, f"head and landmarks don't agree on a pose ({counts})"
+    return Reason.TOO_FEW_INLIERS, f"too few inliers ({counts})"
 
 
 def support(evidence: Evidence, calibration: Calibration) -> float:

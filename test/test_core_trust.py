@@ -16,18 +16,23 @@ GOOD = Evidence(
 )  # fmt: skip
 
 
+def told(evidence: Evidence, calibration: Calibration) -> tuple[State, float, str]:
+    verdict = judge(evidence, calibration)
+    return verdict.state, verdict.confidence, verdict.sentence
+
+
 def test_good_evidence_is_believed_without_a_reason():
-    state, confidence, reason = judge(GOOD, CALIBRATION)
+    state, confidence, reason = told(GOOD, CALIBRATION)
     assert state is State.LOCALIZED and confidence > 0.99 and reason == ""
 
 
 def test_what_chance_gives_is_lost():
     chance = replace(GOOD, landmark_inliers=20, head_inliers=15)
     assert support(chance, CALIBRATION) == pytest.approx(1)
-    state, confidence, reason = judge(chance, CALIBRATION)
+    state, confidence, reason = told(chance, CALIBRATION)
     assert state is State.LOST and confidence < 0.05 and "20 landmarks, 15 head" in reason
     three = replace(GOOD, landmark_inliers=60, head_inliers=45)
-    assert support(three, CALIBRATION) == pytest.approx(3) and judge(three, CALIBRATION)[0] is State.LOCALIZED
+    assert support(three, CALIBRATION) == pytest.approx(3) and told(three, CALIBRATION)[0] is State.LOCALIZED
 
 
 @pytest.mark.parametrize("calibration", [CALIBRATION, Calibration(), Calibration(chance_head=0.3, landmark_weight=0.9)])
@@ -35,15 +40,15 @@ def test_more_inliers_never_lower_the_confidence(calibration):
     for name, steps in (("landmark_inliers", range(0, 1000, 7)), ("head_inliers", range(0, 500, 7))):
         for other in (0, 5, 50, 400):
             base = replace(GOOD, **{"landmark_inliers": other, "head_inliers": other})
-            told = [judge(replace(base, **{name: n}), calibration)[1] for n in steps]
-            assert (np.diff(told) >= 0).all() and told[-1] > told[0]
+            confidences = [told(replace(base, **{name: n}), calibration)[1] for n in steps]
+            assert (np.diff(confidences) >= 0).all() and confidences[-1] > confidences[0]
 
 
 def test_the_states_follow_the_confidence():
     seen = set()
     for landmarks, head in itertools.product(range(0, 300, 10), range(0, 200, 10)):
         evidence = replace(GOOD, landmark_inliers=landmarks, head_inliers=head)
-        state, confidence, reason = judge(evidence, CALIBRATION)
+        state, confidence, reason = told(evidence, CALIBRATION)
         seen.add(state)
         assert 0 <= confidence <= 1
         assert (state is State.LOCALIZED) == (confidence >= 0.9) == (reason == "")
@@ -52,32 +57,32 @@ def test_the_states_follow_the_confidence():
 
 
 def test_a_corner_of_the_image_is_not_enough():
-    state, confidence, reason = judge(replace(GOOD, coverage=0.1), CALIBRATION)
+    state, confidence, reason = told(replace(GOOD, coverage=0.1), CALIBRATION)
     assert state is State.UNCERTAIN and confidence == 0.5 and reason == "inliers cover only 10% of the image"
-    assert judge(replace(GOOD, coverage=0.2), CALIBRATION)[0] is State.LOCALIZED
+    assert told(replace(GOOD, coverage=0.2), CALIBRATION)[0] is State.LOCALIZED
 
 
 def test_geometry_that_does_not_fix_the_pose_is_not_enough():
-    state, confidence, reason = judge(replace(GOOD, well_conditioned=False), CALIBRATION)
+    state, confidence, reason = told(replace(GOOD, well_conditioned=False), CALIBRATION)
     assert state is State.UNCERTAIN and confidence == 0.5 and "does not fix the pose" in reason
     # A cap, not a gift.
     poor = replace(GOOD, landmark_inliers=3, head_inliers=2)
-    assert judge(replace(poor, well_conditioned=False, coverage=0.0), CALIBRATION)[1] <= judge(poor, CALIBRATION)[1]
+    assert told(replace(poor, well_conditioned=False, coverage=0.0), CALIBRATION)[1] <= told(poor, CALIBRATION)[1]
 
 
 def test_the_reason_names_a_dark_image():
     dark = replace(GOOD, contrast=1.0, keypoints=40, landmark_inliers=0, head_inliers=0, coverage=0.0)
-    state, _, reason = judge(dark, CALIBRATION)
+    state, _, reason = told(dark, CALIBRATION)
     assert state is State.LOST and reason == "the image is dark, blurred or covered (40 keypoints)"
 
 
 def test_without_landmarks_the_head_alone_decides():
     alone = replace(GOOD, has_landmarks=False, landmark_inliers=0)
-    assert judge(alone, CALIBRATION)[0] is State.LOCALIZED
-    assert judge(replace(alone, head_inliers=15), CALIBRATION)[0] is State.LOST
+    assert told(alone, CALIBRATION)[0] is State.LOCALIZED
+    assert told(replace(alone, head_inliers=15), CALIBRATION)[0] is State.LOST
     assert support(alone, CALIBRATION) == pytest.approx(150 / 15)
 
 
 def test_nothing_at_all_is_lost():
-    state, confidence, reason = judge(Evidence(0.0, 0), CALIBRATION)
+    state, confidence, reason = told(Evidence(0.0, 0), CALIBRATION)
     assert state is State.LOST and 0 <= confidence < 0.01 and reason

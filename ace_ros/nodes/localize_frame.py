@@ -11,7 +11,7 @@ import numpy as np
 from ace_ros.errors import InputError
 from ace_ros.frames.posed_frame import Image
 from ace_ros.geometry import Matrix, invert, move_covariance
-from ace_ros.localizer import Localization, Localizer, State
+from ace_ros.localizer import Localization, Localizer, Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
@@ -23,13 +23,17 @@ from ace_ros.nodes.pose_output import PlacedPose, header
 from ace_ros.nodes.tracking import Tracker
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
-_ODOMETRY_ALIVE = 500_000_000  # ns without odometry before it counts as dead, and is not waited for
+_ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for
+_ODOMETRY_FRESH = 500_000_000  # ns that odometry may be older than the image and still give a first guess
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt
 
 _REASONS = {
-    "dark, blurred": Status.REASON_BLURRED_OR_DARK,
-    "cover only": Status.REASON_POOR_COVERAGE,
-    "geometry of the inliers": Status.REASON_DEGENERATE_GEOMETRY,
+    Reason.NONE: Status.REASON_NONE,
+    Reason.BLURRED_OR_DARK: Status.REASON_BLURRED_OR_DARK,
+    Reason.TOO_FEW_INLIERS: Status.REASON_TOO_FEW_INLIERS,
+    Reason.POOR_COVERAGE: Status.REASON_POOR_COVERAGE,
+    Reason.DEGENERATE_GEOMETRY: Status.REASON_DEGENERATE_GEOMETRY,
+    Reason.WITNESSES_DISAGREE: Status.REASON_WITNESSES_DISAGREE,
 }
 _STATES = {
     State.LOCALIZED: Status.STATE_LOCALIZED,
@@ -72,6 +76,7 @@ class FrameLocalizer:
         self._odom = options.odom_frame if metric and self._base else ""
         self._base_deadline = time.monotonic() + _WAIT_FOR_BASE
         self._base_seen = False
+        self._odom_newest, self._odom_heard = -1, -_ODOMETRY_ALIVE
         self._first = True
         self._tracker = Tracker(
             GateOptions(
@@ -103,7 +108,8 @@ class FrameLocalizer:
         more = {"image": image, "localization": localization}
         if localization.state is not State.LOCALIZED:
             self._tracker.without_pose(self._odometry_now(frame))
-            return result(_STATES[localization.state], Fault(reason_code(localization), localization.reason), **more)
+            fault = Fault(_REASONS[localization.reason_code], localization.reason)
+            return result(_STATES[localization.state], fault, **more)
         if base_fault.code and base_from_camera is None and self._holds_back():
             return result(Status.STATE_UNCERTAIN, base_fault, **more)
         odom_from_base, odom_fault = self._odometry(frame)
@@ -141,11 +147,20 @@ class FrameLocalizer:
         if not self._odom:
             return None, Fault()
         try:
-            alive = frame.stamp - self._tree.newest(self._odom, self._base)[1] < _ODOMETRY_ALIVE
-            wait = self._options.tf_timeout if alive else 0.0
+            wait = self._options.tf_timeout if self._odometry_alive() else 0.0
             return self._tree.wait(self._odom, self._base, frame.stamp, wait), Fault()
         except MissingTransform as error:
             return None, Fault(Status.REASON_NO_TRANSFORM, str(error))
+
+    def _odometry_alive(self) -> bool:
+        """Whether it is worth while to wait for odometry: some was heard lately."""
+        try:
+            newest = self._tree.newest(self._odom, self._base)[1]
+        except MissingTransform:
+            return False
+        if newest != self._odom_newest:
+            self._odom_newest, self._odom_heard = newest, time.monotonic()
+        return time.monotonic() - self._odom_heard < _ODOMETRY_ALIVE
 
     def _odometry_now(self, frame: CameraFrame) -> Matrix | None:
         """Where it is not needed to the millisecond: at the stamp if known already, else the newest if it is recent."""
@@ -153,9 +168,9 @@ class FrameLocalizer:
             return None
         try:
             newest, stamp = self._tree.newest(self._odom, self._base)
-            return newest if 0 <= frame.stamp - stamp < _ODOMETRY_ALIVE else self._tree.lookup(
-                self._odom, self._base, frame.stamp
-            )
+            if stamp > frame.stamp:
+                return self._tree.lookup(self._odom, self._base, frame.stamp)
+            return newest if frame.stamp - stamp < _ODOMETRY_FRESH else None
         except MissingTransform:
             return None
 
@@ -192,9 +207,3 @@ class FrameLocalizer:
             text = f"planar is set, but {placed.frame} is tilted by {tilt_deg(placed.map_from_frame):.0f} degrees"
             return Fault(Status.REASON_NO_TRANSFORM, f"{text}: is z of {self._map_frame} up, and {placed.frame} level?")
         return Fault()
-
-
-def reason_code(localization: Localization) -> int:
-    """The library's reason as a code of LocalizationStatus."""
-    codes = [code for phrase, code in _REASONS.items() if phrase in localization.reason]
-    return int(codes[0] if codes else Status.REASON_TOO_FEW_INLIERS)
