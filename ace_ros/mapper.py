@@ -38,7 +38,8 @@ class MapOptions:
         seconds: train the head no longer than this; None for no limit.
         landmarks: how many triangulated keypoints the map keeps; 0 gives a plain ACE head. ACE's own encoder has
             no keypoints, so its maps have no landmarks.
-        keypoints: used of each view. views: at most so many frames are used, spread over all poses.
+        keypoints: used of each view.
+        views: at most so many frames are used, spread over all poses.
         landmark_views: at most so many of them are matched with each other.
         samples: training samples drawn from each view.
         batch: samples in a training step.

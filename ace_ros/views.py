@@ -77,18 +77,24 @@ def homogeneous(bearings: Tensor) -> Tensor:
 
 
 def spread(packed: PackedViews, count: int) -> NDArray[np.int64]:
-    """Indices of ``count`` views that cover all poses, by farthest point sampling; all if they are fewer.
+    """Indices of ``count`` views that cover all poses, in order; all if they are fewer."""
+    centres, axes = packed.centres.cpu().numpy(), packed.rotations[:, :, 2].cpu().numpy()
+    return _farthest(centres, axes, count)
 
-    Half a radian of viewing direction counts as much as the median distance from the middle.
-    """
-    if packed.count <= count:
-        return np.arange(packed.count)
-    centres = packed.centres.cpu().numpy()
+
+def spread_poses(poses: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """As :func:`spread`, of poses (V, 4, 4) map_from_camera."""
+    return _farthest(poses[:, :3, 3], poses[:, :3, 2], count)
+
+
+def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Farthest point sampling; half a radian of viewing direction counts as the median distance from the middle."""
+    if len(centres) <= count:
+        return np.arange(len(centres))
     middle = np.linalg.norm(centres - np.median(centres, 0), axis=1)
-    scale = max(float(np.median(middle)), 1e-9)
-    poses = np.concatenate([centres / scale, packed.rotations[:, :, 2].cpu().numpy() / 0.5], 1)
+    poses = np.concatenate([centres / max(float(np.median(middle)), 1e-9), axes / 0.5], 1)
     chosen = [0]
-    distance = np.full(packed.count, np.inf)
+    distance = np.full(len(poses), np.inf)
     while len(chosen) < count:
         distance = np.minimum(distance, ((poses - poses[chosen[-1]]) ** 2).sum(1))
         chosen.append(int(distance.argmax()))

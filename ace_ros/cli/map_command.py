@@ -13,10 +13,11 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 from rich.progress import TaskID
 
@@ -30,12 +31,14 @@ from ace_ros.cli.console import (
     stdout,
     write_json,
 )
-from ace_ros.cli.texts import expected_accuracy, held_back, size_text, time_left
+from ace_ros.cli.texts import MAPPED_STAMPS, expected_accuracy, held_back, size_text, time_left
 from ace_ros.errors import InputError, MappingError
 from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.frames import Scene, SplitOptions, open_scene
+from ace_ros.frames.rosbag import matches as is_bag
 from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.scene_map import SceneMap
+from ace_ros.views import spread_poses
 
 
 @dataclass
@@ -56,8 +59,11 @@ class Command:
         scene = open_scene(self.scene, split="train", options=self.recording)
         for text in scene.notes:
             note(text)
+        scene = _thinned(scene, self.training.views)
         mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)
         scene_map = _train(mapper, scene)
+        if is_bag(self.scene):
+            scene_map.header.training[MAPPED_STAMPS] = [scene.frames[0].stamp, scene.frames[-1].stamp]
         with interrupt.writing(self.output):
             size = scene_map.save(self.output)
         header = scene_map.header
@@ -77,6 +83,16 @@ class Command:
         stdout.print(f"{self.output}: {size_text(size)} from {len(mapper)} frames in {seconds}", soft_wrap=True)
         stdout.print(expected_accuracy(header), soft_wrap=True)
         return 0
+
+
+def _thinned(scene: Scene, most: int) -> Scene:
+    """At most ``most`` of the frames with poses, spread over all of them: more take time and teach little."""
+    posed = [frame for frame in scene.frames if frame.map_from_camera is not None]
+    if len(posed) <= most:
+        return scene
+    kept = spread_poses(np.stack([frame.map_from_camera for frame in posed if frame.map_from_camera is not None]), most)
+    note(f"{most} of {len(posed)} frames are used, spread over all poses; --views N takes more")
+    return replace(scene, frames=[posed[i] for i in kept])
 
 
 def _train(mapper: Mapper, scene: Scene) -> SceneMap:
