@@ -43,7 +43,8 @@ class MapOptions:
         landmark_views: at most so many of them are matched with each other.
         samples: training samples drawn from each view.
         batch: samples in a training step.
-        width: of the head's layers; with ACE's own encoder 512. blocks: residual blocks of three layers.
+        width: of the head's layers; with ACE's own encoder 512.
+        blocks: residual blocks of three layers in the head.
         image_size: images are reduced to this short side, pixels.
         encoder: backbone: xfeat, or ace:PATH for ACE's own encoder of that weights' file (non-commercial, slower).
         encoder_weights: file of the backbone's weights; None takes those installed with the package.
