@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,7 +93,8 @@ class Localizer:
                 f"these are {self._encoder.sha256[:12]}...; use the same weights or map again"
             )
         self._origin = np.asarray(header.origin)
-        self._head = scene_map.head.to(self._device)
+        # A copy: a module moves as a whole, and the map's own head stays on the CPU.
+        self._head = copy.deepcopy(scene_map.head).to(self._device)
         # So many sharp landmarks leave no doubt: no other proposal is sought.
         self._enough = max(50.0, 3 * header.calibration.chance_landmarks)
         self._landmarks = Landmarks(scene_map.points, scene_map.codes, self._device)
