@@ -119,7 +119,7 @@ class SmallRoom:
     map: SceneMap
 
 
-OPTIONS = MapOptions(steps=300, batch=2048, samples=300)
+OPTIONS = MapOptions(steps=250, batch=1024, samples=300, width=128)
 
 
 @cache

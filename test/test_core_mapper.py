@@ -212,7 +212,7 @@ def test_a_map_far_from_the_origin_is_as_accurate(room):
         return pose
 
     poses = [moved(pose) for pose in room.poses]
-    scene_map = map_of(room.images, poses, room.camera, OPTIONS)
+    scene_map = map_of(room.images, poses, room.camera, replace(OPTIONS, steps=50))
     localizer = Localizer(scene_map, device="cpu")
     np.testing.assert_allclose(np.array(scene_map.header.origin) - away, room.map.header.origin, atol=1e-6)
     answers = [localizer.localize(image, room.camera) for image in room.query_images]
