@@ -75,7 +75,7 @@ def mapped_room(room: Path, tmp_path_factory: pytest.TempPathFactory) -> MappedR
         split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_scene(room, split).frames]
         for split in ("train", "test")
     }
-    mapper = Mapper(MapOptions(steps=300, landmark_views=100, samples=300, batch=2048))
+    mapper = Mapper(MapOptions(steps=600, landmark_views=100, samples=300, batch=2048))
     for index, frame in enumerate(frames["train"][::2]):
         mapper.add(*frame, name=str(index))
     path = tmp_path_factory.mktemp("maps") / "room.safetensors"

@@ -68,7 +68,7 @@ def jpeg_image(pixels, stamp, frame="camera_optical"):
 class Drifting:
     """Odometry of a robot whose true poses are given: starts at the origin and drifts in heading and scale."""
 
-    def __init__(self, heading_per_metre=1.0, scale=1.02):
+    def __init__(self, heading_per_metre=2.0, scale=1.05):
         self._heading, self._scale = heading_per_metre, scale
         self._true = None
         self.odom_from_base = np.eye(4)

@@ -15,13 +15,14 @@ import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.action import ActionClient
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_ros import Buffer, TransformListener
 
-PATIENCE = 60.0  # s until a wait fails; generous, as the machine may be busy
+PATIENCE = 20.0  # s until a wait fails; generous, as the machine may be busy
 
 
 @contextmanager
@@ -93,7 +94,7 @@ class Probe(Node):
         self._executor = SingleThreadedExecutor(context=self.ros)
         self._executor.add_node(self)
         self.received = {}
-        self.buffer = None
+        self.needed = []  # processes without which there is nothing to wait for
 
     def close(self):
         self._executor.shutdown()
@@ -109,9 +110,9 @@ class Probe(Node):
         return messages
 
     def listen_to_tf(self):
-        self.buffer = Buffer(node=self)
-        self.listener = TransformListener(self.buffer, self)
-        return self.buffer
+        buffer = Buffer(cache_time=Duration(seconds=600), node=self)
+        self.listener = TransformListener(buffer, self)
+        return buffer
 
     def spin(self, seconds):
         """Let messages come in for a while."""
@@ -123,6 +124,8 @@ class Probe(Node):
         """Spin until the condition holds; returns its value."""
         end = time.monotonic() + timeout
         while not (value := condition()):
+            for process in self.needed:
+                assert process.process.poll() is None, f"a node ended while waiting for {what}:\n{process.text()}"
             assert time.monotonic() < end, f"waited {timeout:.0f} s in vain: {what or condition}"
             self._executor.spin_once(timeout_sec=0.02)
         return value

@@ -230,10 +230,15 @@ class LocalizationNode(LifecycleNode):
                 self.get_logger().error(f"a defect of this package:\n{traceback.format_exc()}")
                 fault = Fault(Status.REASON_INTERNAL_ERROR, "a defect of this package, see the log")
                 result = FrameResult(frame, Status.STATE_UNCERTAIN, fault, math.nan)
-            with self._lock:
-                if epoch == self._epoch:
-                    self._publish(result)
-            self._publish_debug(result)
+            try:
+                with self._lock:
+                    if epoch == self._epoch:
+                        self._publish(result)
+                self._publish_debug(result)
+            except Exception:
+                if self.context.ok():
+                    raise
+                return  # somebody pressed Ctrl-C in between
 
     def _publish(self, result: FrameResult) -> None:
         counters, frame = self._counters, result.frame

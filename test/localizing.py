@@ -1,0 +1,175 @@
+"""A localization_node at work, with a rover that drives its camera through the mapped room."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from drive import BASE_FROM_CAMERA, Drifting, Rover
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from rclpy.time import Time
+from ros_harness import Probe, Process
+from rosgraph_msgs.msg import Clock
+from tf2_msgs.msg import TFMessage
+
+from ace_ros.geometry import invert, pose_error
+from ace_ros.msg import LocalizationStatus as Status
+from ace_ros.nodes.conversions import nanoseconds, pose_matrix, time_message, transform_matrix
+
+FRAME = 33_333_333  # ns between images
+NEAR = (0.05, 2.0)  # m, degrees
+
+
+def near(estimate, truth, limit=NEAR):
+    """Whether a pose is where it should be."""
+    translation, rotation = pose_error(estimate, truth)
+    return translation < limit[0] and rotation < limit[1]
+
+
+def base_pose(map_from_camera):
+    return map_from_camera @ invert(BASE_FROM_CAMERA)
+
+
+class Localizing:
+    """The node in a process, what it says, and frames for it; each frame is sent and then waited for."""
+
+    def __init__(
+        self, room, domain, folder, namespace="", odometry=True, simulated=False, topic="/camera", **parameters
+    ):
+        self.room, self.simulated, self.odometry, self.parameters = room, simulated, odometry, parameters
+        self.probe = Probe(domain)
+        # Raw images of this size are too much for Fast DDS's shared memory, and what is lost takes TF along with it.
+        parameters.setdefault("image_transport", "compressed")
+        self.rover = Rover(self.probe, topic, compressed=parameters["image_transport"] == "compressed")
+        self.odom = Drifting()
+        self.stamp = 1_000_000_000_000 if simulated else 0
+        self.clock = self.probe.create_publisher(Clock, "/clock", 10)
+        name = f"{namespace}/localization_node"
+        self.statuses = self.probe.hear(Status, f"{name}/status")
+        self.poses = self.probe.hear(PoseStamped, f"{name}/pose")
+        self.covariances = self.probe.hear(PoseWithCovarianceStamped, f"{name}/pose_with_covariance")
+        self.initial = self.probe.hear(PoseWithCovarianceStamped, f"{namespace}/initialpose")
+        self.diagnostics = self.probe.hear(DiagnosticArray, "/diagnostics")
+        self.tf = self.probe.hear(TFMessage, "/tf")
+        self.buffer = self.probe.listen_to_tf()
+        settings = {
+            "map": str(room.map), "maps_dir": str(room.map.parent), "image_reliability": "reliable", "max_age": 0.0,
+            "tf_timeout": 1.0, "use_sim_time": simulated, "threads": 1,
+        }  # fmt: skip
+        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"}
+        self.name = name
+        log = folder / f"localization{namespace.replace('/', '_')}.log"
+        self.process = Process("localization_node", domain, log, settings | parameters, remaps, namespace)
+        self.probe.needed.append(self.process)
+
+    def __enter__(self):
+        try:
+            return self._ready() if self.parameters.get("autostart", True) else self
+        except BaseException:
+            self.__exit__(True)
+            raise
+
+    def __exit__(self, *failure):
+        try:
+            code = self.process.interrupt()
+            assert code == 0 or failure[0], f"exit code {code}"
+            assert "Traceback" not in self.process.text() or failure[0]
+        finally:
+            if failure[0]:
+                print(self.process.text())
+            self.probe.close()
+
+    def _ready(self):
+        """Stand still at the first frame until all topics are through: a publisher hears of a subscriber earlier."""
+        self.probe.subscribed(self.rover.images)
+        self.probe.subscribed(self.rover.infos)
+        self.rover.mount_camera()
+
+        def localized():
+            stamp = self.send(0)
+            self.probe.spin(0.2)
+            status = self.status_of(stamp)
+            if status is None or status.state != Status.STATE_LOCALIZED:
+                return False
+            if not self.odometry or self.parameters.get("tf_mode", "map_to_odom") != "map_to_odom":
+                return True
+            corrections = self.corrections()  # TF is dated ahead, and answers for no time before the first
+            return not status.reason and corrections and nanoseconds(corrections[0].header.stamp) < stamp
+
+        self.probe.until(localized, "the first pose")
+        return self
+
+    def far_from(self, index):
+        """A frame that was taken far from frame ``index``, with a dozen frames after it."""
+        truths = [self.truth(other) for other in range(len(self.room.queries) - 12)]
+        distances = [np.linalg.norm(truth[:3, 3] - self.truth(index)[:3, 3]) for truth in truths]
+        assert max(distances) > 0.4
+        return int(np.argmax(distances))
+
+    def next_stamp(self):
+        self.stamp = self.stamp + FRAME if self.simulated else max(time.time_ns(), self.stamp + 1)
+        if self.simulated:
+            self.clock.publish(Clock(clock=time_message(self.stamp)))
+        return self.stamp
+
+    def send(self, index, odometry=None):
+        """Send frame ``index`` of the room's queries with odometry for it; returns its stamp."""
+        pixels, camera, map_from_camera = self.room.queries[index]
+        stamp = self.next_stamp()
+        if self.odometry:
+            odom_from_base = self.odom.follow(base_pose(map_from_camera)) if odometry is None else odometry
+            self.rover.send_tf("odom", "base_link", odom_from_base, stamp)
+        self.rover.send(pixels, camera, stamp)
+        return stamp
+
+    def frame(self, index, **more):
+        """Send a frame and wait for what became of it; returns its status."""
+        return self.answer(self.send(index, **more))
+
+    def answer(self, stamp):
+        return self.probe.until(lambda: self.status_of(stamp), f"status of the frame at {stamp}")
+
+    def status_of(self, stamp):
+        """The status about the image of that stamp."""
+        for message in reversed(self.statuses):
+            if nanoseconds(message.header.stamp) == stamp and not math.isnan(message.latency):
+                return message
+        return None
+
+    def pose_of(self, stamp):
+        """Published pose of the image of that stamp, (4, 4); waits for it."""
+        def find():
+            return next((m for m in reversed(self.poses) if nanoseconds(m.header.stamp) == stamp), None)
+
+        message = self.probe.until(find, f"pose at {stamp}")
+        assert message.header.frame_id == "map"
+        return pose_matrix(message.pose, "pose")
+
+    def lookup(self, target, source, stamp):
+        """A transform as any other node would see it; waits for it."""
+        when = Time(nanoseconds=stamp)
+        try:
+            self.probe.until(lambda: self.buffer.can_transform(target, source, when), f"TF {target} <- {source}")
+        except AssertionError as error:
+            raise AssertionError(self.buffer.can_transform(target, source, when, return_debug_tuple=True)) from error
+        return transform_matrix(self.buffer.lookup_transform(target, source, when).transform, "transform")
+
+    def corrections(self):
+        """All map -> odom on /tf so far, oldest first."""
+        return [t for m in self.tf for t in m.transforms if (t.header.frame_id, t.child_frame_id) == ("map", "odom")]
+
+    def wait_status(self, condition, what):
+        """Wait for a status of now on; returns it."""
+        seen = len(self.statuses)
+        found = self.probe.until(lambda: [m for m in self.statuses[seen:] if condition(m)], what)
+        return found[0]
+
+    def truth(self, index):
+        return base_pose(self.room.queries[index][2])
+
+
+def median_error(estimates, truths):
+    """Median distance, m, and angle, degrees."""
+    return np.median([pose_error(a, b) for a, b in zip(estimates, truths, strict=True)], axis=0)
