@@ -75,7 +75,9 @@ def _stars(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Points (S, 3), their inlier counts (S,), and observations (S, 1 + K) as flat keypoint indices, -1 for none."""
     candidates = torch.from_numpy(chosen).to(views.device)
-    points, counts, observations = [torch.empty(0, 3)], [torch.empty(0)], [torch.empty(0, 1 + _PARTNERS)]
+    points, counts = [torch.empty(0, 3)], [torch.empty(0)]
+    # Whole numbers from the start: in float32 those beyond 2^24 would be rounded.
+    observations = [torch.empty(0, 1 + _PARTNERS, dtype=torch.long)]
     for done, i in enumerate(chosen.tolist()):
         report(done)
         others = matching.overlapping_views(views, i, candidates, depth, _PARTNERS)
@@ -90,7 +92,7 @@ def _stars(
         points.append(found[good].cpu())
         counts.append(count[good].float().cpu())
         observations.append(torch.cat([(i * views.keypoints + good)[:, None], seen], 1).cpu())
-    return torch.cat(points), torch.cat(counts), torch.cat(observations).long()
+    return torch.cat(points), torch.cat(counts), torch.cat(observations)
 
 
 def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
