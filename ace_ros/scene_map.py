@@ -65,7 +65,7 @@ class MapHeader:
 
     Attributes:
         encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
-        head: shape of the head; None for a map of landmarks alone.
+        head: shape of the head.
         origin: (3,) float64 of the local frame, in the map frame.
         median_depth: of the scene, units of the map; 1 in the head's normalised frame. An imported head's is
             unknown, and written as 1.

@@ -123,7 +123,7 @@ class _Clock:
 
     def progress(self, done: int) -> float:
         by_steps = done / self._options.steps
-        if self._options.seconds is None:
+        if self._options.seconds is None or done == 0:  # one step at least, however short the time
             return by_steps
         return max(by_steps, (time.monotonic() - self._start) / self._options.seconds)
 
