@@ -127,7 +127,8 @@ def make_map(
 ) -> tuple[int, float, Path]:
     """Replay the bag into mapping_node and have the map built: frames taken, seconds of the build, the map's file."""
     usual = _CAMERA | {"pose_source": "pose_stamped"}
-    closeness = {} if scene.metric else {"min_translation": 0.0, "min_rotation": 0.0}
+    # short recordings: take frames closer together than on a long drive, and photos of unknown scale all
+    closeness = {"min_translation": 0.02 if scene.metric else 0.0, "min_rotation": 2.0 if scene.metric else 0.0}
     files = {"maps_dir": str(output), "map_name": "demo"}
     processes.start("mapping_node", usual | closeness | files, {**_TOPICS, "pose": "/camera/pose"})
     with show.step("mapping: frames drive by at 30 Hz", len(scene.frames)) as step:

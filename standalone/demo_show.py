@@ -23,7 +23,7 @@ from ace_ros.scene_map import SceneMap
 if TYPE_CHECKING:
     from demo import Outcome
 
-_CLOUD_FRAMES, _CLOUD_POINTS = 40, 20_000
+_CLOUD_FRAMES, _CLOUD_POINTS = 30, 20_000
 
 
 class Show:

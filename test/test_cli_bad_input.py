@@ -1,48 +1,18 @@
 """What users get wrong: one clear message, a non-zero exit, and nothing lost or half-written."""
 
-import contextlib
-import io
 import json
 import os
 import pickle
 import resource
 import shutil
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from ace_command import ace, ace_here, refused
 
-from ace_ros.cli import main
 from ace_ros.generated import make_room
 
 QUICK = ("--steps", "5", "--device", "cpu", "--image-size", "160", "--landmarks", "500")
-
-
-@pytest.fixture(autouse=True)
-def usual_ctrl_c():
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def ace(*arguments):
-    """The command in this process: starting one with torch in it takes seconds, and there are many cases."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
-
-
-def refused(done, *said):
-    """A message on stderr that holds all of ``said``, nothing on stdout, exit code 1."""
-    text = done.stderr.replace("\n", " ")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in text and "unexpected" not in text
-    for part in said:
-        assert part in text, text
-    assert not done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +23,7 @@ def room(tmp_path_factory):
 @pytest.fixture(scope="module")
 def good_map(room):
     path = room.parent / "good.safetensors"
-    done = ace("map", room, "-o", path, *QUICK)
+    done = ace_here("map", room, "-o", path, *QUICK)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -64,9 +34,9 @@ def test_scenes_that_are_not_there(tmp_path, good_map):
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange" / "notes.txt").write_text("no recording")
     for scene in (tmp_path / "missing", empty, tmp_path / "strange"):
-        refused(ace("map", scene, "-o", tmp_path / "m"), scene.name)
-        refused(ace("evaluate", good_map, scene), scene.name)
-        refused(ace("bag", scene, "-o", tmp_path / "bag"), scene.name)
+        refused(ace_here("map", scene, "-o", tmp_path / "m"), scene.name)
+        refused(ace_here("evaluate", good_map, scene), scene.name)
+        refused(ace_here("bag", scene, "-o", tmp_path / "bag"), scene.name)
     assert not (tmp_path / "m").exists() and not (tmp_path / "bag").exists()
 
 
@@ -90,7 +60,7 @@ def test_files_that_are_no_maps(tmp_path, room, content, said):
         ("localize", path, "a.jpg", "--camera", "200,200,100,80"),
         ("export", path, "--ply", tmp_path / "m.ply"),
     ):
-        refused(ace(*command), "m.safetensors", said)
+        refused(ace_here(*command), "m.safetensors", said)
 
 
 def test_maps_that_are_damaged_or_of_another_version(tmp_path, good_map):
@@ -98,19 +68,19 @@ def test_maps_that_are_damaged_or_of_another_version(tmp_path, good_map):
     path = tmp_path / "m.safetensors"
     for length in (4, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        refused(ace("info", path), "m.safetensors")
+        refused(ace_here("info", path), "m.safetensors")
     newer = whole.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 7')
     assert newer != whole
     path.write_bytes(newer)
-    refused(ace("info", path), "version 7")
+    refused(ace_here("info", path), "version 7")
 
 
 def test_places_that_cannot_be_written(tmp_path, room):
     old = tmp_path / "file"
     old.write_text("kept")
     for output in (tmp_path, tmp_path / "no" / "m", old / "m", "/proc/m"):
-        refused(ace("map", room, "-o", output, *QUICK), str(output))
-    refused(ace("map", room, "-o", tmp_path / "m", "--json", tmp_path / "no" / "m.json", *QUICK), "m.json")
+        refused(ace_here("map", room, "-o", output, *QUICK), str(output))
+    refused(ace_here("map", room, "-o", tmp_path / "m", "--json", tmp_path / "no" / "m.json", *QUICK), "m.json")
     assert old.read_text() == "kept" and [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -122,25 +92,21 @@ def test_a_full_disk_keeps_the_old_map(tmp_path, room):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    program = "import sys; from ace_ros.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "map", str(room), "-o", str(output), *QUICK],
-        capture_output=True, text=True, timeout=300, preexec_fn=limit,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = ace("map", room, "-o", output, *QUICK, preexec_fn=limit, env=environment)
     refused(done, "m.safetensors")
     assert output.read_text() == "the old map" and [p.name for p in tmp_path.iterdir()] == [output.name]
 
 
 def test_options_that_make_no_sense(tmp_path, room, good_map):
-    refused(ace("map", room, "-o", tmp_path / "m", "--steps", "0"), "steps")
-    refused(ace("map", room, "-o", tmp_path / "m", "--device", "warp9"), "warp9")
-    refused(ace("map", room, "-o", tmp_path / "m", "--encoder", "other"), "other")
-    refused(ace("map", room, "-o", tmp_path / "m", "--test-every", "1"), "test-every")
-    refused(ace("evaluate", good_map, room, "--test-list", tmp_path / "missing.txt"), "missing.txt")
-    refused(ace("evaluate", good_map, room, "--device", "warp9"), "warp9")
-    refused(ace("export", good_map, room, "--ply", tmp_path / "m.ply", "--points", "0"), "points")
-    assert ace("evaluate", good_map, room, "--split", "half").returncode == 2
+    refused(ace_here("map", room, "-o", tmp_path / "m", "--steps", "0"), "steps")
+    refused(ace_here("map", room, "-o", tmp_path / "m", "--device", "warp9"), "warp9")
+    refused(ace_here("map", room, "-o", tmp_path / "m", "--encoder", "other"), "other")
+    refused(ace_here("map", room, "-o", tmp_path / "m", "--test-every", "1"), "test-every")
+    refused(ace_here("evaluate", good_map, room, "--test-list", tmp_path / "missing.txt"), "missing.txt")
+    refused(ace_here("evaluate", good_map, room, "--device", "warp9"), "warp9")
+    refused(ace_here("export", good_map, room, "--ply", tmp_path / "m.ply", "--points", "0"), "points")
+    assert ace_here("evaluate", good_map, room, "--split", "half").returncode == 2
     assert not list(tmp_path.iterdir())
 
 
@@ -155,7 +121,7 @@ def frames_left(room, folder, count=14):
 
 def test_fewer_than_ten_frames_are_no_map(room, tmp_path):
     scene = frames_left(room, tmp_path / "few", 9)
-    refused(ace("map", scene, "-o", tmp_path / "m.safetensors", *QUICK), "at least 10", "9")
+    refused(ace_here("map", scene, "-o", tmp_path / "m.safetensors", *QUICK), "at least 10", "9")
     assert not (tmp_path / "m.safetensors").exists()
 
 
@@ -167,7 +133,7 @@ def test_frames_that_cannot_be_used_are_named_and_left_out(room, tmp_path):
     matrix = np.loadtxt(pose)
     matrix[0, 3] = np.nan
     np.savetxt(pose, matrix)
-    done = ace("map", scene, "-o", tmp_path / "m.safetensors", "--json", tmp_path / "m.json", *QUICK)
+    done = ace_here("map", scene, "-o", tmp_path / "m.safetensors", "--json", tmp_path / "m.json", *QUICK)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "m.json").read_text())["frames"] == 11
     said = done.stderr.replace("\n", " ")
@@ -180,4 +146,4 @@ def test_poses_that_are_not_rigid(room, tmp_path):
     matrix = np.loadtxt(pose)
     matrix[:3, :3] *= 2
     np.savetxt(pose, matrix)
-    refused(ace("map", scene, "-o", tmp_path / "m.safetensors", *QUICK), pose.name, "not a rotation")
+    refused(ace_here("map", scene, "-o", tmp_path / "m.safetensors", *QUICK), pose.name, "not a rotation")

@@ -9,16 +9,10 @@ import sys
 import time
 
 import pytest
+from ace_command import ace, ace_here
 
 from ace_ros.cli import COMMANDS, console
 from ace_ros.errors import InputError
-
-MAIN = "import sys; from ace_ros.cli import main; sys.exit(main())"
-
-
-def ace(*arguments, cwd=None):
-    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
 def test_help_names_all_commands_and_shows_examples():
@@ -30,7 +24,7 @@ def test_help_names_all_commands_and_shows_examples():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_with_examples(name):
-    done = ace(name, "--help")
+    done = ace_here(name, "--help")
     assert done.returncode == 0, done.stderr
     assert f"ace {name} " in done.stdout.split("examples:")[1]
 
@@ -46,7 +40,7 @@ def test_every_command_explains_itself_with_examples(name):
     ],
 )
 def test_what_is_not_understood_is_a_usage_error(arguments, said):
-    done = ace(*arguments)
+    done = ace_here(*arguments)
     assert done.returncode == 2
     assert said in done.stderr and "Traceback" not in done.stderr
     assert not done.stdout
@@ -65,7 +59,7 @@ def evaluation(folder, name, **changes):
 
 def test_compare_lays_runs_side_by_side(tmp_path):
     a, b = evaluation(tmp_path, "before"), evaluation(tmp_path, "after", median_translation=0.005, nees_mean=None)
-    done = ace("compare", a, b)
+    done = ace_here("compare", a, b)
     assert done.returncode == 0, done.stderr
     lines = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if "│" in line}
     assert "1.00 cm" in lines["median position error"] and "0.50 cm" in lines["median position error"]
@@ -76,17 +70,17 @@ def test_compare_lays_runs_side_by_side(tmp_path):
 
 def test_compare_says_what_cannot_be_compared(tmp_path):
     a = evaluation(tmp_path, "a")
-    assert "note" in ace("compare", a, evaluation(tmp_path, "other", scene="garden")).stderr
+    assert "note" in ace_here("compare", a, evaluation(tmp_path, "other", scene="garden")).stderr
     for wrong, said in (
         (evaluation(tmp_path, "photos", metric=False), "not comparable"),
         (tmp_path / "missing.json", "missing.json"),
         (tmp_path, "can't be read"),
     ):
-        done = ace("compare", a, wrong)
+        done = ace_here("compare", a, wrong)
         assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
     (tmp_path / "list.json").write_text("[1, 2]")
-    assert "list.json: not a file that" in ace("compare", a, tmp_path / "list.json").stderr
-    assert "two evaluations" in ace("compare", a).stderr
+    assert "list.json: not a file that" in ace_here("compare", a, tmp_path / "list.json").stderr
+    assert "two evaluations" in ace_here("compare", a).stderr
 
 
 def test_a_defect_is_told_without_a_traceback(tmp_path):

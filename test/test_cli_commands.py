@@ -9,25 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ace_command import PROGRAM, ace, ace_here, succeeded
 
 from ace_ros.frames import open_scene, read_image
 from ace_ros.generated import make_room, room_camera
 from ace_ros.geometry import pose_error, pose_from_quaternion
 
-MAIN = "import sys; from ace_ros.cli import main; sys.exit(main())"
 SIZE = (320, 240)
-QUICK = ("--steps", "150", "--landmark-views", "24", "--device", "cpu", "--image-size", "240")
-
-
-def ace(*arguments, **options):
-    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
-
-
-def succeeded(done):
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+QUICK = ("--steps", "150",  "--device", "cpu", "--image-size", "240")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +73,7 @@ def test_evaluate_agrees_with_a_judgement_from_outside(place, tmp_path):
 
 def test_evaluating_twice_gives_the_same(place, tmp_path):
     for name in "ab":
-        succeeded(ace("evaluate", place.map, place.room, "--json", tmp_path / f"{name}.json", "--device", "cpu"))
+        succeeded(ace_here("evaluate", place.map, place.room, "--json", tmp_path / f"{name}.json", "--device", "cpu"))
     a, b = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab")
     for name in ("localized", "median_translation", "median_rotation_deg", "recall", "nees_mean"):
         assert a[name] == b[name]
@@ -100,7 +89,7 @@ def test_localize_prints_a_line_an_image_whatever_the_camera_comes_from(place, t
     )
     said = []
     for camera in (place.camera_text, yaml, place.room):
-        done = ace("localize", place.map, *place.queries[6:9], "--camera", camera, "--json", tmp_path / "l.json")
+        done = ace_here("localize", place.map, *place.queries[6:9], "--camera", camera, "--json", tmp_path / "l.json")
         assert done.returncode in (0, 3), done.stderr
         said.append(done.stdout)
     assert said[0] == said[1] == said[2]
@@ -123,7 +112,7 @@ def test_localize_says_what_cannot_be_localized_or_read(place, tmp_path):
 
     black = tmp_path / "black.png"
     cv2.imwrite(str(black), np.zeros((240, 320, 3), np.uint8))
-    done = ace("localize", place.map, black, "--camera", place.camera_text)
+    done = ace_here("localize", place.map, black, "--camera", place.camera_text)
     assert done.returncode == 3
     line = rf"{re.escape(str(black))} (nan ){{7}}0\.\d+ LOST  # can't be localized: \S+"
     assert re.match(line, done.stdout)
@@ -131,7 +120,7 @@ def test_localize_says_what_cannot_be_localized_or_read(place, tmp_path):
     truncated.write_bytes(place.queries[0].read_bytes()[:5000])
     (tmp_path / "empty.jpg").write_bytes(b"")
     images = [truncated, tmp_path / "empty.jpg", tmp_path / "missing.jpg", place.queries[8]]
-    done = ace("localize", place.map, *images, "--camera", place.camera_text)
+    done = ace_here("localize", place.map, *images, "--camera", place.camera_text)
     assert done.returncode == 1
     for image in images[:3]:
         assert image.name in done.stderr.replace("\n", "")
@@ -148,7 +137,7 @@ def test_localize_says_what_cannot_be_localized_or_read(place, tmp_path):
     ],
 )
 def test_localize_refuses_a_bad_camera(place, camera, said):
-    done = ace("localize", place.map, place.queries[0], "--camera", camera)
+    done = ace_here("localize", place.map, place.queries[0], "--camera", camera)
     assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr and not done.stdout
 
 
@@ -159,34 +148,34 @@ def test_localize_takes_the_camera_of_another_image_size_but_not_of_another_shap
     small, cropped = tmp_path / "small.png", tmp_path / "cropped.png"
     cv2.imwrite(str(small), cv2.resize(image, (240, 180), interpolation=cv2.INTER_AREA)[..., ::-1])
     cv2.imwrite(str(cropped), image[:200, :, ::-1])
-    done = ace("localize", place.map, small, cropped, "--camera", place.room)
+    done = ace_here("localize", place.map, small, cropped, "--camera", place.room)
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 1 and "small.png" in done.stdout
     assert "not the same camera" in done.stderr.replace("\n", " ")
 
 
 def test_info_describes_the_map(place):
-    text = succeeded(ace("info", place.map)).stdout
+    text = succeeded(ace_here("info", place.map)).stdout
     assert "xfeat" in text and "metres" in text
-    header = json.loads(succeeded(ace("info", place.map, "--json")).stdout)
+    header = json.loads(succeeded(ace_here("info", place.map, "--json")).stdout)
     assert header["metric"] is True and header["encoder"] == "xfeat" and header["training"]["steps"] == 150
 
 
 def test_export_writes_a_coloured_cloud_of_the_room(place, tmp_path):
-    succeeded(ace("export", place.map, place.room, "--ply", tmp_path / "room.ply", "--frames", "10"))
+    succeeded(ace_here("export", place.map, place.room, "--ply", tmp_path / "room.ply", "--frames", "10"))
     header, _, body = (tmp_path / "room.ply").read_bytes().partition(b"end_header\n")
     table = np.frombuffer(body, [("xyz", "<f4", 3), ("rgb", "u1", 3)])
     assert f"element vertex {len(table)}\n".encode() in header and len(table) > 500
     inside = (np.abs(table["xyz"] - (0, 0, 1.3)) < (3.6, 3.0, 1.7)).all(axis=1)  # the room is 6.4 x 5.2 x 2.6 m
     assert inside.mean() > 0.9
     assert table["rgb"].std(axis=0).min() > 10
-    succeeded(ace("export", place.map, "--ply", tmp_path / "landmarks.ply"))
+    succeeded(ace_here("export", place.map, "--ply", tmp_path / "landmarks.ply"))
     assert (tmp_path / "landmarks.ply").stat().st_size > 1000
 
 
 def test_report_is_one_page_and_its_data(place, tmp_path):
     out = tmp_path / "deep" / "report"
-    succeeded(ace("evaluate", place.map, place.room, "--report", out))
+    succeeded(ace_here("evaluate", place.map, place.room, "--report", out))
     assert {p.name for p in out.iterdir()} == {
         "report.html", "evaluation.json", "frames.csv", "estimated.tum", "true.tum", "trajectory.png",
     }  # fmt: skip
@@ -200,15 +189,32 @@ def test_report_is_one_page_and_its_data(place, tmp_path):
 
 
 def test_a_bag_holds_the_recording(place, tmp_path):
-    succeeded(ace("bag", place.room, "-o", tmp_path / "bag", "--split", "test"))
+    succeeded(ace_here("bag", place.room, "-o", tmp_path / "bag", "--split", "test"))
     frames = open_scene(tmp_path / "bag", "all").frames
     truth = open_scene(place.room, "test").frames
     assert len(frames) == len(truth) == 16
     for found, expected in zip(frames, truth, strict=True):
         assert pose_error(found.map_from_camera, expected.map_from_camera) == pytest.approx((0, 0), abs=1e-5)
         np.testing.assert_array_equal(found.read(), expected.read())
-    done = ace("bag", place.room, "-o", tmp_path / "bag")
+    done = ace_here("bag", place.room, "-o", tmp_path / "bag")
     assert done.returncode == 1 and "already" in done.stderr
+
+
+def test_a_bag_is_evaluated_as_its_recording_is(place, tmp_path):
+    """Every frame of another drive; of the bag that the map was made from, those that it never saw."""
+    for split in ("train", "test"):
+        storage = {"train": "mcap", "test": "sqlite3"}[split]
+        succeeded(ace_here("bag", place.room, "-o", tmp_path / split, "--split", split, "--storage", storage))
+    for scene, name in ((place.room, "folder"), (tmp_path / "test", "bag")):
+        succeeded(ace_here("evaluate", place.map, scene, "--json", tmp_path / f"{name}.json", "--device", "cpu"))
+    folder, bag = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("folder", "bag"))
+    assert bag["split"] == "all" and bag["frames"] == folder["frames"] == 16
+    assert bag["recall"] == folder["recall"]
+    assert bag["median_translation"] == pytest.approx(folder["median_translation"], rel=1e-3)
+    succeeded(ace_here("map", tmp_path / "train", "-o", tmp_path / "m", *QUICK, "--steps", "10"))
+    succeeded(ace_here("evaluate", tmp_path / "m", tmp_path / "train", "--json", tmp_path / "own.json"))
+    own = json.loads((tmp_path / "own.json").read_text())
+    assert own["split"] == "test" and own["frames"] == 6
 
 
 @pytest.mark.parametrize("when", ["reading", "training"])
@@ -235,7 +241,7 @@ sys.exit(main())
 
 
 def test_ctrl_c_from_outside_while_it_starts_or_works(place, tmp_path):
-    started = "print('up', flush=True);" + MAIN
+    started = "print('up', flush=True);" + PROGRAM
     command = [sys.executable, "-c", started, "map", str(place.room), "-o", str(tmp_path / "m")]
     for seconds in (0.5, 4.0):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -6,8 +6,8 @@ Errors of a map without metric scale are relative to the scene's median depth; 5
 
 examples:
   ace evaluate room.safetensors room/
-  ace evaluate room.safetensors drive.mcap --split all --json drive.json
-  ace evaluate room.safetensors room/ --report out/      a report to open in a browser
+  ace evaluate room.safetensors drive.mcap --json drive.json     another drive: all of its frames
+  ace evaluate room.safetensors room/ --report out/         a page to open in a browser
   ace evaluate photos.safetensors photos/ --test-every 8
 """
 
@@ -32,12 +32,14 @@ from ace_ros.cli.console import (
     write_file,
     write_json,
 )
-from ace_ros.cli.texts import angle_text, distance_text, threshold_text, time_left
+from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
 from ace_ros.encoder import resolve_device
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.frames import Scene, SplitOptions, open_scene
+from ace_ros.frames import Scene, Split, SplitOptions, open_scene
+from ace_ros.frames.rosbag import matches as is_bag
+from ace_ros.frames.splits import is_explicit
 from ace_ros.localizer import LocalizeOptions, Localizer
 from ace_ros.scene_map import SceneMap
 
@@ -50,8 +52,8 @@ class Command:
     """Map file."""
     scene: tyro.conf.Positional[Path]
     """Recording with true poses."""
-    split: Literal["test", "train", "all"] = "test"
-    """Which of its frames."""
+    split: Literal["test", "train", "all"] | None = None
+    """Which of its frames; left out: its queries, of a bag that the map was not made from all frames."""
     json: Path | None = None
     """Also write the figures to this file."""
     report: Path | None = None
@@ -70,7 +72,8 @@ class Command:
             make_folder(self.report)
             check_writable(self.report / "report.html")
         scene_map = SceneMap.load(self.map)
-        scene = open_scene(self.scene, split=self.split, options=self.recording)
+        split = self.split or _default_split(self.scene, self.recording, scene_map)
+        scene = open_scene(self.scene, split=split, options=self.recording)
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         results, skipped = _evaluate(localizer, scene)
         for text in [*scene.notes, *skipped[:_LISTED_SKIPS]]:
@@ -83,12 +86,12 @@ class Command:
             "skipped": len(skipped),
             "map": str(self.map),
             "scene": str(self.scene),
-            "split": self.split,
+            "split": split,
             "device": str(resolve_device(self.device)),
             "seconds": seconds_since_start(),
             "peak_rss_bytes": peak_rss_bytes(),
         }
-        stdout.print(f"{self.map.name} on {scene.name} ({self.split})", style="bold", soft_wrap=True)
+        stdout.print(f"{self.map.name} on {scene.name} ({split})", style="bold", soft_wrap=True)
         stdout.print(summary_table(figures))
         self._write(figures, results, localizer, scene)
         return 0
@@ -110,6 +113,15 @@ class Command:
 
     def _options(self) -> dict:
         return {name: str(value) for name, value in {"device": self.device, **asdict(self.solving)}.items()}
+
+
+def _default_split(path: Path, options: SplitOptions, scene_map: SceneMap) -> Split:
+    """Queries are what a map was not made from: of another drive, every frame."""
+    mapped = scene_map.header.training.get(MAPPED_STAMPS)
+    if not is_bag(path) or is_explicit(options):
+        return "test"
+    stamps = [frame.stamp for frame in open_scene(path, split="all", options=options).frames]
+    return "test" if mapped and min(stamps) <= mapped[1] and max(stamps) >= mapped[0] else "all"
 
 
 def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], list[str]]:

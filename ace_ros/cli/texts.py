@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ace_ros.scene_map import MapHeader
 
+#: in the training statistics of a map that was made from a bag: stamps of its first and last frame, ns
+MAPPED_STAMPS = "stamps"
+
 
 def distance_text(translation: float | None, metric: bool) -> str:
     """A position error: metres, or a fraction of the median depth."""
