@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -31,8 +31,11 @@ from ace_ros.frames import PosedFrame
 from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.scene_map import SceneMap
 from bench import recipe, scenes
-from bench.measure import Localize, Row, provenance, run_queries
+from bench.measure import Row, provenance, run_queries
 from bench.ours import localize_with
+
+if TYPE_CHECKING:
+    from bench.measure import Localize
 
 _FEW = {"ours": (10, 20), "recipe": (2.0, 4.0)}
 _ALL = {"ours": (60, 125, 250, 500, 1000, 2000), "recipe": (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)}
