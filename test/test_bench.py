@@ -1,0 +1,127 @@
+"""The benchmarks' own arithmetic, and that the one for GPUs runs where there is none."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.skipif(not (ROOT / "bench").is_dir(), reason="bench/ is not beside the tests")
+
+
+@pytest.fixture(autouse=True)
+def _sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+def _row(**changes):
+    row = {
+        "method": "ours", "scene": "room", "settings": {}, "threads": 1, "metric": True, "median_depth": 2.0,
+        "errors": [[0.004, 0.1], [0.015, 0.5], None], "head_errors": [[0.02, 0.5], [0.03, 0.5], None],
+        "states": {}, "seconds": 10.0, "cpu_seconds": 12.0, "query_ms": 20.0, "query_cpu_ms": 30.0,
+        "head_query_ms": 15.0, "head_query_cpu_ms": 20.0, "map_bytes": 2e6, "peak_rss_bytes": 1e9, "landmarks": 100, "frames": 100,
+        "machine": "m", "date": "2026-01-01", "commit": "c", "load_before": 0.1,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def test_measured_again_a_row_takes_the_place_of_the_old_one(tmp_path):
+    from bench import store
+
+    store.add(_row(seconds=10.0), tmp_path)
+    store.add(_row(settings={"steps": 5}), tmp_path)
+    rows = store.add(_row(seconds=20.0), tmp_path)
+    assert [row["seconds"] for row in rows] == [10.0, 20.0]
+    assert store.load(tmp_path) == rows
+
+
+def test_a_query_without_a_pose_counts_as_infinitely_far_off():
+    from bench import plan, report
+
+    assert plan.median([[0.1, 1.0], None, None]) == np.inf
+    text = "\n".join(report.tables([_row()], {"room": 1.0}))
+    assert "| ours, defaults | 1.50 cm, 0.50 deg | 66.7 % | 66.7 % | 33.3 % |" in text
+
+
+def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
+    from bench import plan
+
+    rows = [_row()]
+    extent = plan.Extent()
+    asked = []
+    for method, settings in plan.jobs("recipe", Path("room"), True, rows, extent):
+        asked.append(settings["seconds"])
+        good = settings["seconds"] >= 40
+        rows.append(_row(method=method, settings=settings, errors=[[0.03 if good else 0.2, 1.0]] * 3))
+    assert asked == [10, 20, 40]
+
+
+def test_the_recipes_loss_is_zero_at_the_truth_and_pulls_what_lies_behind():
+    import torch
+
+    from bench.recipe import Samples, one_cycle, recipe_loss
+
+    bearings = torch.tensor([[0.1, -0.2], [0.3, 0.0]])
+    rotation = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    rotation = rotation * torch.det(rotation).sign()
+    centre = torch.tensor([1.0, 2.0, 3.0])
+    view, focals = torch.zeros(2).long(), torch.full((1,), 500.0)
+    samples = Samples(torch.zeros(2, 4), bearings, view, rotation[None], centre[None], focals)
+    truth = centre + 4.0 * torch.cat([bearings, torch.ones(2, 1)], 1) @ rotation.T
+    index = torch.arange(2)
+    assert recipe_loss(truth, samples, index, 50.0) < 1e-2
+    behind = centre - (truth - centre)
+    assert recipe_loss(behind, samples, index, 50.0) > 10
+    assert one_cycle(0.3) == pytest.approx(1.0)
+    assert one_cycle(1.0) == pytest.approx(0.0)
+
+
+def test_cells_know_where_they_came_from_whatever_the_augmentation():
+    from ace_ros.camera import Camera
+    from bench.recipe import _augmented
+
+    class Encoder:
+        device = "cpu"
+
+        def cells(self, grey):
+            import torch
+
+            height, width = grey.shape[0] // 8, grey.shape[1] // 8
+            blocks = grey.reshape(height, 8, width, 8).astype(np.float32).mean((1, 3))
+            return torch.from_numpy(blocks.reshape(-1, 1))
+
+    camera = Camera(320, 240, 300.0, 300.0, 150.0, 120.0)
+    y, x = np.mgrid[:240, :320]
+    ramp = (50 + 0.3 * x + 0.2 * y).astype(np.uint8)  # the mean of a cell is its value at the centre
+    features, bearings, focal = _augmented(ramp, camera, Encoder(), _Calm())
+    pixels = bearings.numpy() * 300.0 + (150.0, 120.0)
+    expected = 50 + 0.3 * pixels[:, 0] + 0.2 * pixels[:, 1]
+    assert len(features) > 100 and focal == pytest.approx(300 * 0.8)
+    interior = ((pixels > 12) & (pixels < (307, 227))).all(1)
+    assert np.abs(features.numpy()[interior, 0] - expected[interior]).max() < 2.0
+
+
+class _Calm:
+    """Scale 0.8, 12 degrees, no change of light."""
+
+    def __init__(self) -> None:
+        self._values = iter((0.8, 12.0, 1.0, 0.0))
+
+    def uniform(self, low, high):
+        return next(self._values)
+
+
+def test_the_gpu_benchmark_runs_on_a_cpu():
+    command = [sys.executable, "-m", "bench.gpu", "--device", "cpu", "--steps", "few"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert row["note"].startswith("no GPU")
+    assert [rung["steps"] for rung in row["ours"]["rungs"]] == [10, 20]
+    assert all(rung["median"] < 0.1 for rung in row["ours"]["rungs"])
+    assert row["recipe"]["rungs"][0]["samples"] >= 1024
