@@ -112,8 +112,8 @@ def run_queries(frames: Sequence[PosedFrame], localize: Localize) -> Row:
         wall.append(1e3 * (time.perf_counter() - started))
         cpu.append(1e3 * (time.process_time() - worked))
         assert frame.map_from_camera is not None
-        found = pose is not None and state != "LOST"
-        errors.append([round(e, 6) for e in pose_error(pose, frame.map_from_camera)] if found else None)
+        given = pose if state != "LOST" else None
+        errors.append(None if given is None else [round(e, 6) for e in pose_error(given, frame.map_from_camera)])
         states.append(state)
     return {
         "errors": errors,

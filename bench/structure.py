@@ -77,8 +77,8 @@ class StructureMap:
 
     @property
     def bytes(self) -> int:
-        arrays = [self.points, self.codes, self.vlad, self.centres, *self.seen]
-        return sum(array.nbytes for array in arrays)
+        fixed = self.points.nbytes + self.codes.nbytes + self.vlad.nbytes + self.centres.nbytes
+        return fixed + sum(indices.nbytes for indices in self.seen)
 
 
 def measure(
@@ -271,7 +271,8 @@ def _triangulated(
 def _kept(
     result: pycolmap.Reconstruction, views: list[View], vlad: torch.Tensor, centres: torch.Tensor
 ) -> StructureMap:
-    points, looks, depths = [], [], []
+    points: list[Floats] = []
+    looks, depths = [], []
     seen: list[list[int]] = [[] for _ in views]
     for point in result.points3D.values():
         elements = point.track.elements

@@ -23,7 +23,8 @@ def _row(**changes):
         "method": "ours", "scene": "room", "settings": {}, "threads": 1, "metric": True, "median_depth": 2.0,
         "errors": [[0.004, 0.1], [0.015, 0.5], None], "head_errors": [[0.02, 0.5], [0.03, 0.5], None],
         "states": {}, "seconds": 10.0, "cpu_seconds": 12.0, "query_ms": 20.0, "query_cpu_ms": 30.0,
-        "head_query_ms": 15.0, "head_query_cpu_ms": 20.0, "map_bytes": 2e6, "peak_rss_bytes": 1e9, "landmarks": 100, "frames": 100,
+        "head_query_ms": 15.0, "head_query_cpu_ms": 20.0,
+        "map_bytes": 2e6, "peak_rss_bytes": 1e9, "landmarks": 100, "frames": 100,
         "machine": "m", "date": "2026-01-01", "commit": "c", "load_before": 0.1,
     }  # fmt: skip
     return {**row, **changes}
