@@ -85,7 +85,8 @@ class Localizing:
         """Stand still at the first frame until all topics are through: a publisher hears of a subscriber earlier."""
         self.probe.subscribed(self.rover.images)
         self.probe.subscribed(self.rover.infos)
-        self.rover.mount_camera()
+        if self.parameters.get("tf_mode") != "map_to_camera":
+            self.rover.mount_camera()
 
         def localized():
             stamp = self.send(0)
