@@ -17,6 +17,10 @@ class MapFileError(AceError):
     """A map file that is missing, damaged, of another format, or made for another encoder."""
 
 
+class MapVersionError(MapFileError):
+    """A map that is whole, but of another format version, or made for another encoder."""
+
+
 class MappingError(AceError):
     """Mapping that can't give a map: too few usable frames, or training that diverged."""
 

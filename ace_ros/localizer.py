@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ace_ros import solver
 from ace_ros.camera import Camera
 from ace_ros.encoder import Features, check_image, make_encoder, resolve_device, working_size
-from ace_ros.errors import InputError, MapFileError
+from ace_ros.errors import InputError, MapVersionError
 from ace_ros.geometry import Matrix
 from ace_ros.landmarks import Landmarks, Pairs
 from ace_ros.localization import Localization, lost
@@ -71,7 +71,7 @@ class Localizer:
         scene_map: the map. device: auto, cpu, cuda or cuda:N.
 
     Raises:
-        MapFileError: the map was made for another encoder. InputError: no such device, no encoder weights.
+        MapVersionError: the map was made for another encoder. InputError: no such device, no encoder weights.
     """
 
     _COARSE = 12.0  # pixels: search radius around a first pose, and for its head inliers
@@ -88,7 +88,7 @@ class Localizer:
         self._device = resolve_device(device)
         self._encoder = make_encoder(header.encoder, self._device, header.encoder_size, self.options.encoder_weights)
         if self._encoder.sha256 != header.encoder_sha256:
-            raise MapFileError(
+            raise MapVersionError(
                 f"the map was made with encoder {header.encoder} of weights {header.encoder_sha256[:12]}..., "
                 f"these are {self._encoder.sha256[:12]}...; use the same weights or map again"
             )

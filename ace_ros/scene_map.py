@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from ace_ros.errors import MapFileError
+from ace_ros.errors import MapFileError, MapVersionError
 from ace_ros.head import Head, HeadShape, make_head
 
 FORMAT_VERSION = 1
@@ -146,7 +146,7 @@ class SceneMap:
         """Read a map.
 
         Raises:
-            MapFileError: missing, truncated, not a map, or of another format version.
+            MapFileError: missing, truncated or not a map. MapVersionError: of another format version.
         """
         path = Path(path)
         header, tensors = _read(path)
@@ -236,7 +236,7 @@ def _parse_header(path: Path, text: str) -> MapHeader:
         values = json.loads(text)
         version = values["format_version"]
         if version != FORMAT_VERSION:
-            raise MapFileError(
+            raise MapVersionError(
                 f"{path}: the map has format version {version}, this ace_ros reads version {FORMAT_VERSION}; "
                 "map again, or use the ace_ros that wrote it"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import CallbackGroup
 
-from ace_ros.errors import AceError, InputError, MapFileError
+from ace_ros.errors import InputError, MapFileError, MapVersionError
 from ace_ros.nodes.map_loading import LoadedMap, load_map
 from ace_ros.nodes.maps_dir import map_path
 from ace_ros.nodes.runtime import Answer
@@ -54,10 +54,10 @@ class LoadService:
             return codes.RESULT_MAP_DOES_NOT_EXIST, f"there is no map {path}", None
         try:
             loaded = load_map(path, self._node.options)
+        except (MapVersionError, InputError) as error:
+            return codes.RESULT_INVALID_MAP_METADATA, str(error), None
         except MapFileError as error:
             return codes.RESULT_INVALID_MAP_DATA, str(error), None
-        except AceError as error:
-            return codes.RESULT_INVALID_MAP_METADATA, str(error), None
         except Exception as error:
             return codes.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None
         return codes.RESULT_SUCCESS, f"localizing in '{loaded.name}' ({loaded.identity}) from now on", loaded

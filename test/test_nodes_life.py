@@ -1,0 +1,198 @@
+"""localization_node over DDS: its life cycle, parameters that are refused, other maps while it is at work, cameras."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from drive import camera_info, raw_image
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from localizing import Localizing, base_pose, near
+from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.parameter import Parameter
+from ros_harness import Process, own_domain
+
+from ace_ros.geometry import pose_error
+from ace_ros.msg import LocalizationStatus as Status
+from ace_ros.nodes.conversions import pose_matrix
+from ace_ros.scene_map import SceneMap
+from ace_ros.srv import LoadMap
+
+LOCALIZED = Status.STATE_LOCALIZED
+
+
+@pytest.fixture
+def domain():
+    with own_domain() as number:
+        yield number
+
+
+def change(node, transition):
+    """Ask for a transition as nav2's lifecycle manager does; returns whether it succeeded, and the state after it."""
+    request = Transition(id=transition)
+    success = node.probe.call(ChangeState, f"{node.name}/change_state", transition=request).success
+    return success, node.probe.call(GetState, f"{node.name}/get_state").current_state.label
+
+
+def set_parameter(node, name, value):
+    parameters = [Parameter(name, value=value).to_parameter_msg()]
+    return node.probe.call(SetParameters, f"{node.name}/set_parameters", parameters=parameters).results[0]
+
+
+def test_life_cycle_and_parameters(mapped_room, domain, tmp_path):
+    """Unconfigured until its map can be loaded; refuses bad values with a reason; silent when it is not active."""
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(mapped_room.map.read_bytes()[:5000])
+    with Localizing(mapped_room, domain, tmp_path, autostart=False, map=str(broken)) as node:
+        assert change(node, Transition.TRANSITION_CONFIGURE) == (False, "unconfigured")
+        told = node.wait_status(lambda m: m.reason, "the reason")
+        assert told.state == Status.STATE_INACTIVE
+        assert "broken.safetensors" in told.reason and "truncated" in told.reason
+
+        refused = set_parameter(node, "tf_rate", 1000.0)
+        assert not refused.successful and "1000" in refused.reason
+        refused = set_parameter(node, "tf_mode", "odom")
+        assert not refused.successful and "map_to_odom" in refused.reason
+        assert set_parameter(node, "map", str(mapped_room.map)).successful
+
+        assert change(node, Transition.TRANSITION_CONFIGURE) == (True, "inactive")
+        refused = set_parameter(node, "tf_mode", "none")
+        assert not refused.successful and "clean it up first" in refused.reason
+        assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
+        node._ready()
+        assert node.frame(1).state == LOCALIZED
+
+        assert change(node, Transition.TRANSITION_DEACTIVATE) == (True, "inactive")
+        assert node.probe.until(lambda: not node.rover.images.get_subscription_count(), "it to unsubscribe")
+        sent, published = len(node.corrections()), len(node.poses)
+        node.wait_status(lambda m: m.state == Status.STATE_INACTIVE, "its word that it is inactive")
+        assert (len(node.corrections()), len(node.poses)) == (sent, published)
+
+        assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
+        node._ready()
+        assert node.statuses[-1].frames_processed < 10  # counted since activation
+        assert change(node, Transition.TRANSITION_DEACTIVATE) == (True, "inactive")
+        assert change(node, Transition.TRANSITION_CLEANUP) == (True, "unconfigured")
+        assert change(node, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN) == (True, "finalized")
+
+        names = ["tf_rate", "tf_mode", "kidnap_frames"]
+        rate, mode, frames = node.probe.call(
+            DescribeParameters, f"{node.name}/describe_parameters", names=names
+        ).descriptors
+        assert isinstance(rate, ParameterDescriptor) and "Hz" in rate.description
+        assert (rate.floating_point_range[0].from_value, rate.floating_point_range[0].to_value) == (1.0, 200.0)
+        assert "map_to_base" in mode.additional_constraints and frames.integer_range[0].from_value == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"tf_rate": 0.0}, "tf_rate"),
+        ({"tf_mode": "sideways"}, "map_to_odom"),
+        ({"kidnap_frames": "many"}, "whole number"),
+    ],
+)
+def test_bad_values_at_the_start_end_the_node_with_a_sentence(domain, tmp_path, parameters, words):
+    process = Process("localization_node", domain, tmp_path / "node.log", parameters)
+    assert process.wait() == 1
+    assert words in process.text() and "Traceback" not in process.text()
+
+
+def test_other_maps_while_it_works(mapped_room, domain, tmp_path):
+    """Maps are swapped whole or not at all; nothing of the old one after the answer."""
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    original = SceneMap.load(mapped_room.map)
+    shift = np.array([10.0, 0.0, 0.0])
+    header = original.header
+    original.save(maps / "here.safetensors")
+    replace(original, header=replace(header, origin=tuple(header.origin + shift))).save(maps / "there.safetensors")
+    replace(original, header=replace(header, metric=False)).save(maps / "scaleless.safetensors")
+    replace(original, header=replace(header, format_version=99)).save(maps / "future.safetensors")
+    (maps / "broken.safetensors").write_bytes((maps / "here.safetensors").read_bytes()[:3000])
+    (maps / "pickle.safetensors").write_bytes(b"\x80\x04pickle")
+    refused = {
+        "nowhere": LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST,
+        "broken": LoadMap.Response.RESULT_INVALID_MAP_DATA,
+        "pickle": LoadMap.Response.RESULT_INVALID_MAP_DATA,
+        "future": LoadMap.Response.RESULT_INVALID_MAP_METADATA,
+        "scaleless": LoadMap.Response.RESULT_INVALID_MAP_METADATA,
+        "../maps/here/../../x": LoadMap.Response.RESULT_INVALID_NAME,
+        "": LoadMap.Response.RESULT_INVALID_NAME,
+    }
+    with Localizing(mapped_room, domain, tmp_path, map="here", maps_dir=str(maps)) as node:
+        index = 1
+        assert node.frame(index).state == LOCALIZED
+        old = node.statuses[-1].map_id
+        for name, result in refused.items():
+            answer = node.probe.call(LoadMap, f"{node.name}/load_map", map_name=name)
+            assert (answer.result, answer.map_id) == (result, old), answer.message
+            assert answer.message
+        stamp = node.send(index)
+        assert node.answer(stamp).state == LOCALIZED and near(node.pose_of(stamp), node.truth(index))
+
+        client = node.probe.create_client(LoadMap, f"{node.name}/load_map")
+        node.probe.until(client.service_is_ready)
+        swap = client.call_async(LoadMap.Request(map_name="there.safetensors"))
+        while not swap.done():  # images keep coming
+            node.send(index)
+            node.probe.spin(0.05)
+        assert swap.result().result == LoadMap.Response.RESULT_SUCCESS and swap.result().map_id != old
+        for index in range(2, 6):
+            stamp = node.send(index)
+            status = node.answer(stamp)
+            assert (status.state, status.map_id, status.map_name) == (LOCALIZED, swap.result().map_id, "there")
+            moved = node.truth(index)
+            moved[:3, 3] += shift
+            assert near(node.pose_of(stamp), moved)
+        assert node.statuses[-1].kidnap_count == 0
+        ids = [message.map_id for message in node.statuses if message.map_id]
+        assert ids == sorted(ids, key=lambda name: name != old)  # the old one never again
+
+
+def test_camera_info_is_honoured(mapped_room, domain, tmp_path):
+    """Region of interest, binning, distortion, grey and raw images, best effort: and all that changes while it runs."""
+    pixels, camera, map_from_camera = mapped_room.queries[3]
+    truth = base_pose(map_from_camera)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    cut = np.ascontiguousarray(grey[40:440, 60:600])
+    binned = cv2.resize(grey, (320, 240), interpolation=cv2.INTER_AREA)
+    bent_camera = replace(camera, distortion=(-0.2, 0.05, 0.001, -0.001, 0.0))
+    grid = np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), axis=-1).reshape(-1, 2)
+    straight = bent_camera.bearings(grid) * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    bent = cv2.remap(grey, straight.astype(np.float32).reshape(480, 640, 2), None, cv2.INTER_LINEAR)
+
+    def info(stamp, used=camera, **fields):
+        message = camera_info(used, stamp)
+        for name, value in fields.items():
+            setattr(message, name, value)
+        return message
+
+    def roi(stamp):
+        message = info(stamp)
+        message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = 60, 40, 540, 400
+        return message
+
+    cases = {
+        "as it is": (grey, info),
+        "cut": (cut, roi),
+        "binned": (binned, lambda stamp: info(stamp, binning_x=2, binning_y=2)),
+        "distorted": (bent, lambda stamp: info(stamp, bent_camera)),
+        "again": (grey, info),
+    }
+    with Localizing(
+        mapped_room, domain, tmp_path, odometry=False, tf_mode="none", image_transport="raw", image_reliability="auto"
+    ) as node:
+        for name, (image, make_info) in cases.items():
+            for _ in range(2):
+                stamp = node.next_stamp()
+                node.rover.images.publish(raw_image(image, stamp))
+                node.rover.infos.publish(make_info(stamp))
+                status = node.answer(stamp)
+                assert status.state == LOCALIZED, f"{name}: {status.reason}"
+                translation, rotation = pose_error(node.pose_of(stamp), truth)
+                assert translation < 0.05 and rotation < 1.0, name
+        full = pose_matrix(node.poses[-1].pose, "pose")
+        assert near(full, truth)
