@@ -17,6 +17,9 @@ from ace_ros.trust import State, judge, ratios
 from ace_ros.views import View
 
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by the defaults
+_DECOYS = 24  # at least so many
+_USUAL_LANDMARKS = 10_000
+_LEAST_CHANCE = 8.0  # landmark inliers
 
 
 def calibrate(
@@ -81,11 +84,17 @@ def _landmark_weight(answers: list[Localization], calibration: Calibration) -> f
 
 
 def _decoys(localizer: Localizer, views: list[View], report: Callable[[int], None]) -> tuple[float, float]:
-    """The most landmark inliers, and the largest fraction of head inliers, of poses found for decoys."""
+    """The most landmark inliers, and the largest fraction of head inliers, of poses found for decoys.
+
+    Never less than what foreign images were seen to collect by chance, which grows with the landmarks.
+    """
     generator = torch.Generator().manual_seed(0)
-    landmarks, head = Calibration.chance_landmarks, Calibration.chance_head
-    for done, view in enumerate(views):
-        report(done)
+    share = min(1.0, len(localizer.scene_map.points) / _USUAL_LANDMARKS)
+    landmarks, head = max(_LEAST_CHANCE, Calibration.chance_landmarks * share**0.5), Calibration.chance_head
+    count = max(_DECOYS, len(views))
+    for done in range(count):
+        report(done * len(views) // count)
+        view = views[done % len(views)]
         features = _in_float(view.features)
         order = torch.randperm(len(features), generator=generator).to(features.descriptors.device)
         decoy = replace(features, descriptors=features.descriptors[order])
