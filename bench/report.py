@@ -135,7 +135,8 @@ def _origin(rows: list[Row]) -> str:
     return (
         f"{len(rows)} measurements on {'; '.join(machines)}; threads: {', '.join(threads)}; {dates[0]} to {dates[-1]}; "
         f"commits {', '.join(commits)}; load of the machine before a measurement up to {busy:.1f} (with other work on "
-        "it wall times mean nothing, and CPU times are upper bounds). Medians and fractions are of all queries; peak is that of mapping."
+        "it wall times mean nothing, and CPU times are upper bounds). "
+        "Medians and fractions are of all queries; peak is that of mapping."
     )
 
 
