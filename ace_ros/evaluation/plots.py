@@ -20,9 +20,9 @@ TRUE, ESTIMATED, LOST = "#2563c9", "#d9661f", "#c6303e"
 def trajectory_png(results: Sequence[FrameResult], cloud: Cloud, metric: bool, title: str = "") -> bytes:
     """Seen from above: true and estimated path over the map's points; beside it the errors' cumulative curves."""
     matplotlib.use("Agg")
-    figure = Figure(figsize=(11, 5.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 5.2), dpi=92, layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.7, 1))
-    _path(figure.add_subplot(grid[:, 0]), results, cloud, metric)
+    draw_path(figure.add_subplot(grid[:, 0]), results, cloud, metric)
     table = errors(results)
     table[[not r.has_pose for r in results]] = np.inf
     _curve(figure.add_subplot(grid[0, 1]), table[:, 0] * (100 if metric else 1), "cm" if metric else "map units")
@@ -41,7 +41,8 @@ def is_path(results: Sequence[FrameResult]) -> bool:
     return len(steps) > 10 and bool(np.median(steps) < 0.1 * np.linalg.norm(np.ptp(positions, axis=0)))
 
 
-def _path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: bool) -> None:
+def draw_path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: bool) -> None:
+    """Seen from above: the map's points, the true path, the estimated one, and where it was lost."""
     across, along = _ground(results)
     true = np.array([r.truth[:3, 3] for r in results])
     nowhere = np.full(3, np.nan)

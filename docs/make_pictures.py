@@ -1,0 +1,123 @@
+"""Makes the pictures of the documentation from the generated room: ``.venv/bin/python docs/make_pictures.py``.
+
+``docs/pictures/trajectory.png`` is what ``make demo`` leaves in ``demo_out/``.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image as PillowImage
+
+from ace_ros.evaluation.cloud import map_cloud
+from ace_ros.evaluation.gallery import draw
+from ace_ros.evaluation.metrics import FrameResult, summarize
+from ace_ros.evaluation.plots import draw_path
+from ace_ros.evaluation.report import report_files
+from ace_ros.evaluation.run import evaluate
+from ace_ros.frames import PosedFrame, Scene, open_scene
+from ace_ros.generated import make_room
+from ace_ros.localizer import Localizer
+from ace_ros.mapper import Mapper
+from ace_ros.scene_map import SceneMap
+
+PICTURES = Path(__file__).parent / "pictures"
+PART = 60  # of 200 frames
+
+
+def main() -> None:
+    matplotlib.use("Agg")
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        room = make_room(Path(folder) / "room")
+        drive, queries = open_scene(room, "train"), open_scene(room, "test")
+        contact_sheet(drive.frames[::25])
+        part = map_of(drive.frames[:PART])
+        whole = map_of(drive.frames)
+        found = compare_drives(part, whole, drive.frames, queries)
+        inliers(Localizer(whole), queries.frames[len(queries.frames) // 2])
+        report(whole, found, queries, Path(folder))
+
+
+def map_of(frames: Sequence[PosedFrame]) -> SceneMap:
+    mapper = Mapper()
+    for frame in frames:
+        assert frame.map_from_camera is not None
+        mapper.add(frame.read(), frame.camera, frame.map_from_camera, frame.name)
+    return mapper.build()
+
+
+def contact_sheet(frames: Sequence[PosedFrame]) -> None:
+    """What the camera saw on the mapping drive."""
+    small = [cv2.resize(frame.read(), (320, 240), interpolation=cv2.INTER_AREA) for frame in frames[:8]]
+    save_jpeg("views.jpg", np.vstack([np.hstack(small[:4]), np.hstack(small[4:])]))
+
+
+def compare_drives(
+    part: SceneMap, whole: SceneMap, drive: Sequence[PosedFrame], queries: Scene
+) -> list[FrameResult]:
+    """The same queries in the map of a part of the drive and of the whole one; the results of the latter."""
+    figure = Figure(figsize=(11, 5), dpi=90, layout="constrained")
+    results: list[FrameResult] = []
+    for axes, scene_map, frames, title in zip(
+        figure.subplots(1, 2), (part, whole), (drive[:PART], drive), ("not half a round", "one and a half rounds"),
+        strict=True,
+    ):  # fmt: skip
+        localizer = Localizer(scene_map)
+        results, _ = evaluate(localizer, queries.frames)
+        draw_path(axes, results, map_cloud(localizer, frames[::5], 15_000), metric=True)
+        path = np.array([f.map_from_camera[:2, 3] for f in frames if f.map_from_camera is not None])
+        axes.plot(*path.T, color="#7b8798", linewidth=1, linestyle="--", label="mapping drive")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+        figures = summarize(results, True, scene_map.header.median_depth)
+        axes.set_title(f"{title}: {figures['localized']} of {figures['frames']} queries localized", pad=30)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    save_png("drives.png", picture.getvalue())
+    return results
+
+
+def inliers(localizer: Localizer, frame: PosedFrame) -> None:
+    """What one query was recognised by."""
+    image = frame.read()
+    save_jpeg("inliers.jpg", draw(image, frame.camera, localizer.localize(image, frame.camera), 640))
+
+
+def report(scene_map: SceneMap, results: list[FrameResult], queries: Scene, folder: Path) -> None:
+    """The report as Chromium shows it, where there is one."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        print("no Chromium here: report.png is left as it is")
+        return
+    figures = summarize(results, True, scene_map.header.median_depth)
+    figures |= {"map": "room.safetensors", "scene": "room", "split": "test"}
+    localizer = Localizer(scene_map)
+    page = folder / "report.html"
+    page.write_bytes(report_files(figures, results, localizer, queries, asdict(localizer.options))["report.html"])
+    shot = folder / "report.png"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1240"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", f"--screenshot={shot}"]
+    subprocess.run([*command, f"{page.as_uri()}?theme=light"], check=True, capture_output=True, timeout=120)
+    save_png("report.png", shot.read_bytes())
+
+
+def save_jpeg(name: str, image: np.ndarray) -> None:
+    PillowImage.fromarray(image).save(PICTURES / name, quality=80, optimize=True)
+
+
+def save_png(name: str, data: bytes) -> None:
+    PillowImage.open(io.BytesIO(data)).convert("RGB").save(PICTURES / name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
