@@ -113,6 +113,23 @@ def test_the_page_needs_nothing_from_outside():
     assert not re.search(r"https?://|@import|src=\"[^d]", without_namespace)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_draws_everything_in_a_browser_without_a_complaint(tmp_path, theme):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium here")
+    (tmp_path / "report.html").write_text(page())
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--virtual-time-budget=3000",
+         f"{(tmp_path / 'report.html').as_uri()}?theme={theme}"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and "CONSOLE" not in done.stderr, done.stderr
+    assert f'data-theme="{theme}"' in done.stdout
+    assert done.stdout.count("<svg ") == 6 and done.stdout.count("<circle ") >= 2 * 40
+
+
 def test_names_cannot_break_out_of_the_page():
     text = page()
     assert text.count("</script>") == 5

@@ -63,7 +63,8 @@ class Command:
         mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)
         scene_map = _train(mapper, scene)
         if is_bag(self.scene):
-            scene_map.header.training[MAPPED_STAMPS] = [scene.frames[0].stamp, scene.frames[-1].stamp]
+            stamps = [frame.stamp for frame in scene.frames]
+            scene_map.header.training[MAPPED_STAMPS] = [min(stamps), max(stamps)]
         with interrupt.writing(self.output):
             size = scene_map.save(self.output)
         header = scene_map.header
