@@ -6,18 +6,16 @@ description of the network: 3x3 and 1x1 convolutions with ReLU, two residual blo
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ace_ros.encoder import Features, check_image, fast_dtype, working_size
+from ace_ros.encoder import Features, fast_dtype, file_sha256, working_image
 from ace_ros.errors import InputError
 from ace_ros.official import DIMENSIONS, check_shapes, read_state_dict
 
@@ -102,26 +100,14 @@ class AceEncoder:
 
     @torch.inference_mode()
     def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
-        grey = check_image(image)
-        height, width = grey.shape
-        size = working_size(width, height, self.short_side)
-        if size != (width, height):
-            shrinking = size[0] * size[1] < width * height
-            grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR))
+        grey = working_image(image, self.short_side)
+        (height, width), size = image.shape[:2], (grey.shape[1], grey.shape[0])
         x = torch.from_numpy(grey)[None, None].to(self.device).float() / 255
         maps = self._network(((x - _MEAN) / _STD).to(self._dtype))[0]
         columns, rows = _spread(maps.shape[2], maps.shape[1], self.device)[:count].unbind(1)
         scale = torch.tensor([width / size[0], height / size[1]], device=self.device)
         pixels = (torch.stack([columns, rows], 1) + 0.5) * _CELL * scale - 0.5
         return Features(maps[:, rows, columns].T.float(), pixels, torch.ones(len(pixels), device=self.device))
-
-
-def file_sha256(path: Path) -> str:
-    """Raises InputError: the file can't be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: the encoder's weights could not be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=4)

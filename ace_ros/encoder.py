@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,6 +112,32 @@ def working_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Size at which an image is encoded: its short side at most ``short_side``, multiples of 32."""
     scale = min(1.0, short_side / min(width, height))
     return tuple(max(2, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in (width, height))  # type: ignore[return-value]
+
+
+def working_image(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
+    """The grey image, reduced to its :func:`working_size`, that a backbone sees.
+
+    Raises:
+        InputError: as :func:`check_image`.
+    """
+    grey = check_image(image)
+    size = working_size(grey.shape[1], grey.shape[0], short_side)
+    if size == (grey.shape[1], grey.shape[0]):
+        return grey
+    shrinking = size[0] * size[1] < grey.size
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR), np.uint8)
+
+
+def file_sha256(path: Path) -> str:
+    """Fingerprint of a file of weights.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: the encoder's weights could not be read ({error.strerror})") from None
 
 
 def make_encoder(identity: str, device: torch.device, short_side: int, weights: Path | None = None) -> Encoder:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ace_ros.encoder import Features, check_image, fast_dtype, working_size
+from ace_ros.encoder import Features, fast_dtype, file_sha256, working_image
 from ace_ros.errors import InputError
 from ace_ros.xfeat_network import XFeatNetwork
 
@@ -42,10 +40,7 @@ class XFeatEncoder:
         self.short_side = short_side
         self._dtype = fast_dtype(device)
         path = weights or _packaged_weights()
-        try:
-            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(f"{path}: the encoder's weights could not be read ({error.strerror})") from None
+        self.sha256 = file_sha256(path)
         if self.sha256 != XFEAT_SHA256:
             raise InputError(f"{path}: not the published XFeat weights (sha256 {self.sha256[:12]}...)")
         network = XFeatNetwork.load(path).to(device, self._dtype)
@@ -53,12 +48,8 @@ class XFeatEncoder:
 
     @torch.inference_mode()
     def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
-        grey = check_image(image)
-        height, width = grey.shape
-        size = working_size(width, height, self.short_side)
-        if size != (width, height):
-            shrinking = size[0] * size[1] < width * height
-            grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR))
+        grey = working_image(image, self.short_side)
+        (height, width), size = image.shape[:2], (grey.shape[1], grey.shape[0])
         x = torch.from_numpy(grey)[None, None].to(self.device).float()
         # Normalised in float32: eight bits of mantissa would cost contrast.
         variance, mean = torch.var_mean(x, correction=0)
