@@ -74,9 +74,11 @@ class Command:
         scene_map = SceneMap.load(self.map)
         split = self.split or _default_split(self.scene, self.recording, scene_map)
         scene = open_scene(self.scene, split=split, options=self.recording)
+        for text in scene.notes:
+            note(text)
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         results, skipped = _evaluate(localizer, scene)
-        for text in [*scene.notes, *skipped[:_LISTED_SKIPS]]:
+        for text in skipped[:_LISTED_SKIPS]:
             note(text)
         if len(skipped) > _LISTED_SKIPS:
             note(f"and {len(skipped) - _LISTED_SKIPS} more were skipped")
