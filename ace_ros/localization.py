@@ -22,7 +22,7 @@ class Localization:
         covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a
             pose or when the geometry is degenerate.
         confidence: in [0, 1].
-        inliers, candidates: 2D-3D pairs that agree with the pose, of how many.
+        inliers, candidates: 2D-3D pairs that agree with the pose, of how many (two a keypoint at most).
         reprojection_error: median of the inliers, pixels of the given image.
         pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.
         timings: seconds by stage (encode, match, solve, total).

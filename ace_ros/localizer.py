@@ -247,7 +247,7 @@ class Localizer:
             covariance=covariance,
             confidence=verdict.confidence,
             inliers=int(inlier.sum()),
-            candidates=len(pixels),
+            candidates=landmarks + len(head_points),
             reprojection_error=float(np.median(errors[inlier])) * zoom if inlier.any() else 0.0,
             pixels=pixels[keypoint],
             scene_coordinates=points + self._origin,
