@@ -130,8 +130,8 @@ class Probe(Node):
             self._executor.spin_once(timeout_sec=0.02)
         return value
 
-    def result(self, future, what=""):
-        self.until(future.done, what)
+    def result(self, future, what="", timeout=PATIENCE):
+        self.until(future.done, what, timeout)
         return future.result()
 
     def call(self, kind, name, **fields):

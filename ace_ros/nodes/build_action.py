@@ -83,7 +83,6 @@ class BuildAction:
             goal.canceled()
         else:
             goal.abort()
-        self._node.publish_status()
         return result_message(outcome)
 
 

@@ -7,7 +7,6 @@ room for it in the queue; a frame that was taken gets into the map, or is counte
 from __future__ import annotations
 
 import enum
-import os
 import threading
 import time
 import traceback
@@ -22,6 +21,7 @@ from ace_ros.frames.posed_frame import Image
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.nodes.keyframes import KeyframePicker, MotionWatch
+from ace_ros.nodes.maps_dir import prepare_folder
 from ace_ros.scene_map import SceneMap
 
 _DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
@@ -217,7 +217,7 @@ class Collector:
         usual = self._mapper.options
         try:
             self._mapper.options = override(usual)
-            _check_folder(path.parent)  # better now than after the training
+            prepare_folder(path)  # better now than after the training
             scene_map = self._mapper.build(progress, self._cancel.is_set)
             if self._cancel.is_set():
                 raise Cancelled("cancelled")
@@ -235,12 +235,3 @@ class Collector:
             self.building = False
         message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB)."
         return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MapFileError(f"{folder}: the folder of the maps can't be made ({error.strerror})") from None
-    if not os.access(folder, os.W_OK):
-        raise MapFileError(f"{folder}: maps can't be written there, permission is missing")

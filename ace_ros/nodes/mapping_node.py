@@ -27,7 +27,7 @@ from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.nodes.mapping_advice import FEWEST_FRAMES, Intake, advice
-from ace_ros.nodes.maps_dir import map_path
+from ace_ros.nodes.maps_dir import map_path, prepare_folder
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
@@ -35,6 +35,8 @@ from ace_ros.scene_map import SceneMap
 from ace_ros.srv import SaveMap
 
 _POLL = 0.02  # s
+_STATUS_PERIOD = 0.1  # s between two looks for news
+_SILENCE = 0.9  # s: the status comes at least once a second
 
 
 class MappingNode(Node):
@@ -54,6 +56,7 @@ class MappingNode(Node):
         self._seen_outcome_frames = 0  # taken when the last build began
         self._last_map: SceneMap | None = None
         self._map_name = ""
+        self._told, self._told_time = "", 0.0
         self._collecting = options.autostart
         self._started = time.monotonic()
         picker = KeyframePicker(
@@ -89,7 +92,7 @@ class MappingNode(Node):
         self._diagnostics.setHardwareID("none")
         self._diagnostics.add("mapping", self._diagnose)
         steady_timer(self, _POLL, self._poses.poll)
-        steady_timer(self, 1.0 / self.options.status_rate, self.publish_status)
+        steady_timer(self, _STATUS_PERIOD, self._publish_news)
         steady_timer(self, 1.0, self._look_after)
 
     def close(self) -> None:
@@ -155,7 +158,6 @@ class MappingNode(Node):
         self._map_name = path.stem
         self._seen_outcome_frames = self.collector.counters.taken
         self.collector.build(path, override, progress, done)
-        self.publish_status()
 
     def _save_map(self, request: SaveMap.Request, response: SaveMap.Response) -> SaveMap.Response:
         if self._last_map is None:
@@ -168,6 +170,7 @@ class MappingNode(Node):
             response.result, response.message = SaveMap.Response.RESULT_INVALID_NAME, str(error)
             return response
         try:
+            prepare_folder(path)
             response.map_bytes = self._last_map.save(path)
         except AceError as error:
             response.result, response.message = SaveMap.Response.RESULT_WRITE_FAILED, str(error)
@@ -216,8 +219,13 @@ class MappingNode(Node):
             return MappingStatus.STATE_COLLECTING, "not taking frames: call ~/collect"
         return MappingStatus.STATE_COLLECTING, f"taking frames, {counters.taken} so far"
 
-    def publish_status(self) -> None:
-        """Tell where things stand; from any thread."""
+    def _publish_news(self) -> None:
+        news = (self._state(), self._images.images, self._poses.no_pose, vars(self.collector.counters), self.progress)
+        if str(news) != self._told or time.monotonic() - self._told_time > _SILENCE:
+            self._told, self._told_time = str(news), time.monotonic()
+            self._status.publish(self._status_message())
+
+    def _status_message(self) -> MappingStatus:
         counters, progress = self.collector.counters, self.progress
         message = MappingStatus()
         message.header.stamp = self.get_clock().now().to_msg()
@@ -241,7 +249,7 @@ class MappingNode(Node):
         message.seconds_left = _or_nan(progress.seconds_left if progress else None)
         fill_held_back(message, self._last_map)
         message.advice = self._advice()
-        self._status.publish(message)
+        return message
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         state, sentence = self._state()

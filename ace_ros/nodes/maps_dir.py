@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
-from ace_ros.errors import InputError
+from ace_ros.errors import InputError, MapFileError
 
 SUFFIX = ".safetensors"
 _LONGEST = 200  # bytes; file systems take 255, and a temporary name beside it is longer
@@ -36,3 +37,17 @@ def map_path(maps_dir: str | Path, name: str) -> Path:
     if resolved.is_dir():
         raise InputError(f"map name '{name}': {resolved} is a folder")
     return resolved
+
+
+def prepare_folder(path: Path) -> None:
+    """Make the folder that the map ``path`` is to be written to.
+
+    Raises:
+        MapFileError: it can't be made, or not be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MapFileError(f"{path.parent}: the folder of the map can't be made ({error.strerror})") from None
+    if not os.access(path.parent, os.W_OK):
+        raise MapFileError(f"{path.parent}: maps can't be written there, permission is missing")

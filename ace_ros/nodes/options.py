@@ -118,9 +118,9 @@ class MappingNodeOptions(ImageOptions):
     )
     tf_timeout: float = option(1.0, "How long an image waits for its transforms, s.", low=0.0, high=30.0)
     min_translation: float = option(
-        0.05, "A keyframe is taken after so much motion since the last one, m; or after min_rotation.", low=0.0
+        0.02, "A keyframe is taken after so much motion since the last one, m; or after min_rotation.", low=0.0
     )
-    min_rotation: float = option(5.0, "A keyframe is taken after so much rotation, degrees.", low=0.0, high=180.0)
+    min_rotation: float = option(2.0, "A keyframe is taken after so much rotation, degrees.", low=0.0, high=180.0)
     min_interval: float = option(0.0, "Least time between two keyframes, s.", low=0.0)
     max_interval: float = option(
         0.0, "A keyframe is taken after so much time even without motion, s; 0: never without motion.", low=0.0
@@ -141,7 +141,6 @@ class MappingNodeOptions(ImageOptions):
     seed: int = option(0, "Seed of everything random in the mapping.", low=0)
     device: str = option("auto", "Where the mapping runs: auto, cpu, cuda or cuda:N.")
     threads: int = option(0, "CPU threads of the mapping; 0: the library's default.", low=0, high=256)
-    status_rate: float = option(1.0, "Rate of ~/status while nothing changes, Hz.", low=1.0, high=50.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,241 @@
+"""mapping_node over DDS: from a bag to poses, pose sources, bad input, builds that fail or are cancelled."""
+
+import resource
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from drive import camera_info, jpeg_image
+from geometry_msgs.msg import Pose, PoseStamped
+from mapping import Mapping, extent
+from ros_harness import Probe, Process, own_domain
+
+from ace_ros.action import BuildMap
+from ace_ros.frames import open_scene, write_bag
+from ace_ros.geometry import pose_error
+from ace_ros.msg import LocalizationStatus, MappingStatus
+from ace_ros.nodes.conversions import nanoseconds, pose_matrix, time_message
+from ace_ros.scene_map import SceneMap
+from ace_ros.srv import SaveMap
+
+RESULT = BuildMap.Result
+
+
+@pytest.fixture
+def domain():
+    with own_domain() as number:
+        yield number
+
+
+def at_30_hz(scene, step, name):
+    """Every ``step``-th frame, as a camera would have sent them."""
+    frames = [replace(f, stamp=10**18 + i * 10**9 // 30) for i, f in enumerate(scene.frames[::step])]
+    return replace(scene, frames=frames, name=name)
+
+
+def test_the_main_job_through_ros(room, domain, tmp_path):
+    """A bag is replayed, a map is built by action with feedback; with it, the queries of another bag become poses."""
+    drive, queries = (
+        at_30_hz(open_scene(room, split), step, split) for split, step in (("train", 2), ("test", 2))
+    )
+    write_bag(drive, tmp_path / "drive")
+    write_bag(queries, tmp_path / "queries")
+    camera = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
+    usual = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
+    waiting = {"wait_for_subscribers": "/camera/image_raw/compressed,/camera/camera_info,/tf"}
+    probe = Probe(domain)
+    processes = []
+
+    def start(name, parameters, remaps):
+        processes.append(Process(name, domain, tmp_path / f"{name}_{len(processes)}.log", parameters, remaps))
+        return processes[-1]
+
+    try:
+        mapping_statuses = probe.hear(MappingStatus, "/mapping_node/status")
+        mapping = start(
+            "mapping_node",
+            usual | {"maps_dir": str(tmp_path), "min_translation": 0.01, "min_rotation": 1.0, "steps": 500},
+            camera,
+        )
+        probe.needed.append(mapping)
+        probe.until(lambda: mapping_statuses, "mapping_node")
+        assert start("replay_node", {"bag": str(tmp_path / "drive"), "start_delay": 1.0} | waiting, {}).wait(120) == 0
+        probe.until(lambda: mapping_statuses[-1].frames_received == len(drive.frames), "all frames")
+        probe.spin(2.5)
+        told = mapping_statuses[-1]
+        assert told.frames_taken + told.rejected_similar_view + told.rejected_overload == told.frames_received
+        assert told.frames_taken >= 0.7 * len(drive.frames)
+
+        feedback = []
+        handle = probe.goal(BuildMap, "/mapping_node/build_map", feedback)
+        built = probe.result(handle.get_result_async(), "the map", timeout=300.0).result
+        assert built.result == RESULT.RESULT_SUCCESS and built.frames == told.frames_taken, built.message
+        assert {"triangulating", "training"} <= {message.stage for message in feedback}
+        progress = [message.progress for message in feedback]
+        assert progress == sorted(progress) and 0 <= progress[0] < progress[-1] <= 1
+        assert built.steps == 500 and built.map_bytes > 10_000 and built.held_back_frames > 0
+        assert SceneMap.load(built.map_path).header.map_frame == "map"
+        probe.needed.clear()
+        assert mapping.interrupt() == 0
+
+        poses = probe.hear(PoseStamped, "/localization_node/pose")
+        statuses = probe.hear(LocalizationStatus, "/localization_node/status")
+        buffer = probe.listen_to_tf()
+        settings = usual | {"map": built.map_path, "tf_mode": "map_to_camera", "max_age": 0.0}
+        localization = start("localization_node", settings, camera)
+        probe.needed.append(localization)
+        probe.until(lambda: statuses and statuses[-1].state != LocalizationStatus.STATE_INACTIVE, "localization_node")
+        topics = {"topics": "/camera/image_raw/compressed,/camera/camera_info", "start_delay": 1.0, "rate": 0.3}
+        listened = {"wait_for_subscribers": topics["topics"]}
+        assert start("replay_node", {"bag": str(tmp_path / "queries")} | topics | listened, {}).wait(120) == 0
+        probe.spin(1.0)
+        truth = {frame.stamp: frame.map_from_camera for frame in queries.frames}
+        errors = [
+            pose_error(pose_matrix(m.pose, "pose"), truth[nanoseconds(m.header.stamp)]) for m in poses
+        ]
+        worked = statuses[-1].frames_processed
+        assert worked >= len(queries.frames) / 2 and len(errors) >= 0.9 * worked
+        assert np.median([e[0] for e in errors]) < 0.02 and np.median([e[1] for e in errors]) < 0.5
+        last = poses[-1]
+        found = buffer.lookup_transform("map", "camera_optical_frame", last.header.stamp).transform
+        assert found.translation.x == last.pose.position.x and found.rotation.w == last.pose.orientation.w
+        probe.needed.clear()
+        assert localization.interrupt() == 0
+        assert not any("Traceback" in process.text() for process in processes)
+    finally:
+        for process in processes:
+            process.interrupt()
+        probe.close()
+
+
+def test_odometry_of_the_base_becomes_poses_of_the_camera(mapped_room, domain, tmp_path):
+    """nav_msgs/Odometry and a static transform; the map says in its extent where the cameras were."""
+    with Mapping(mapped_room, domain, tmp_path, pose_source="odometry", map_frame="odom") as node:
+        chosen = range(0, 48, 4)
+        node.drive(chosen)
+        node.taken(len(chosen))
+        header = SceneMap.load(node.build().map_path).header
+        assert header.map_frame == "odom"
+        least, greatest = extent([mapped_room.mapping[i][2] for i in chosen])
+        assert np.all(header.extent[0] >= least - 1e-4) and np.all(header.extent[1] <= greatest + 1e-4)
+        assert np.all(np.array(header.extent[1]) - header.extent[0] >= 0.5 * (greatest - least))
+
+
+def test_bad_frames_are_counted_with_reasons(mapped_room, domain, tmp_path):
+    """NaN, no rotation, another frame, no camera_info that fits, truncated, black; the good ones are taken."""
+    with Mapping(mapped_room, domain, tmp_path) as node:
+        pixels, camera, _ = mapped_room.mapping[0]
+        broken, zeros = Pose(), Pose()
+        broken.position.x, zeros.orientation.w = float("nan"), 0.0
+        node.drive([1], pose=broken)
+        node.drive([1], pose=zeros)
+        node.drive([1], parent="odom")
+        node.probe.until(lambda: node.since_ready("rejected_bad_pose") == 3, "three bad poses")
+        assert any("'odom'" in sentence and "map_frame" in sentence for sentence in node.statuses[-1].advice)
+
+        def picture(image, info=None):
+            stamp = node.send(1)
+            node.rover.send_pose(mapped_room.mapping[1][2], stamp + 1_000)
+            image.header.stamp = time_message(stamp + 1_000)
+            image.header.frame_id = node.rover.frame
+            node.rover.images.publish(image)
+            node.rover.infos.publish(camera_info(camera, stamp + 1_000) if info is None else info(stamp + 1_000))
+
+        good = jpeg_image(pixels, 0)
+        truncated = jpeg_image(pixels, 0)
+        truncated.data = good.data[: len(good.data) // 2]
+        picture(truncated)
+        node.probe.until(lambda: node.statuses[-1].rejected_bad_image == 1, "a truncated image")
+        picture(jpeg_image(np.zeros_like(pixels), 0))
+        node.probe.until(lambda: node.statuses[-1].rejected_blurred == 1, "a black image")
+        picture(jpeg_image(cv2.resize(pixels, (320, 240)), 0))
+        node.probe.until(lambda: node.statuses[-1].rejected_bad_image == 2, "an image of another size")
+        picture(good, lambda stamp: replace_k(camera_info(camera, stamp)))
+        node.probe.until(lambda: node.since_ready("rejected_no_camera_info") == 1, "an uncalibrated camera")
+        told = node.settled()
+        assert told.frames_taken == 4  # the good one that goes before each of the bad ones
+        assert node.build().result == RESULT.RESULT_TOO_FEW_FRAMES
+        assert node.settled().state == MappingStatus.STATE_FAILED and "10" in node.statuses[-1].message
+
+
+def replace_k(info):
+    info.k = np.zeros(9)
+    return info
+
+
+def test_builds_that_fail_and_builds_that_are_cancelled(mapped_room, domain, tmp_path):
+    """Names that leave the folder, cancelling, files in the way: frames and the old map stay; saving again."""
+    with Mapping(mapped_room, domain, tmp_path) as node:
+        node.drive(range(0, 60, 4))
+        node.taken(15)
+        for name in ("../elsewhere", "/etc/map", "a/.."):
+            assert node.build(map_name=name).result == RESULT.RESULT_INVALID_NAME
+        assert node.probe.call(SaveMap, "/mapping_node/save_map", map_name="x").result == SaveMap.Response.RESULT_NO_MAP
+
+        built = node.build()
+        assert (built.result, built.frames) == (RESULT.RESULT_SUCCESS, 15), built.message
+        least, greatest = extent([mapped_room.mapping[i][2] for i in range(0, 60, 4)])
+        header = SceneMap.load(built.map_path).header
+        assert np.all(header.extent[0] >= least - 1e-4) and np.all(header.extent[1] <= greatest + 1e-4)
+        old = (node.maps / "room.safetensors").read_bytes()
+
+        feedback = []
+        handle = node.probe.goal(BuildMap, "/mapping_node/build_map", feedback, steps=1_000_000)
+        node.probe.until(lambda: any(m.stage == "training" for m in feedback), "the training", timeout=120.0)
+        busy = node.build()  # a second one meanwhile
+        assert busy.result == RESULT.RESULT_UNDEFINED_FAILURE and "under way" in busy.message
+        node.probe.result(handle.cancel_goal_async(), "the cancelling")
+        cancelled = node.probe.result(handle.get_result_async(), "the end").result
+        assert cancelled.result == RESULT.RESULT_CANCELED
+        assert (node.maps / "room.safetensors").read_bytes() == old
+        assert node.taken(15).frames_taken == 15
+
+        (node.maps / "file").write_text("in the way")
+        blocked = node.build(map_name="file/room")
+        assert blocked.result == RESULT.RESULT_WRITE_FAILED and "file" in blocked.message
+
+        saved = node.probe.call(SaveMap, "/mapping_node/save_map", map_name="copies/again")
+        assert saved.result == SaveMap.Response.RESULT_SUCCESS, saved.message
+        assert SceneMap.load(saved.map_path).header == header
+        outside = node.probe.call(SaveMap, "/mapping_node/save_map", map_name="../again")
+        assert outside.result == SaveMap.Response.RESULT_INVALID_NAME
+        assert sorted(path.name for path in node.maps.iterdir()) == ["copies", "file", "room.safetensors"]
+
+        handle = node.probe.goal(BuildMap, "/mapping_node/build_map", feedback, steps=1_000_000)
+        node.probe.until(lambda: node.statuses[-1].stage == "training", "the training again", timeout=120.0)
+    # Ctrl-C in the middle of it, by the end of the block: exit code 0, and no trace
+    assert (node.maps / "room.safetensors").read_bytes() == old
+    assert sorted(path.name for path in node.maps.iterdir()) == ["copies", "file", "room.safetensors"]
+
+
+def test_a_full_disk_keeps_the_old_map(mapped_room, domain, tmp_path):
+    """No file may grow beyond 20 kB: the map can't be written, nothing is left of it, and the old one is as it was."""
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "room.safetensors").write_bytes(b"the old map")
+    with Mapping(mapped_room, domain, tmp_path) as node:
+        node.drive(range(0, 48, 4))
+        node.taken(12)
+        resource.prlimit(node.process.process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+        built = node.build()
+        assert built.result == RESULT.RESULT_WRITE_FAILED and "nothing was changed" in built.message
+        assert node.settled().state == MappingStatus.STATE_FAILED
+        assert [path.read_bytes() for path in node.maps.iterdir()] == [b"the old map"]
+
+
+def test_too_many_frames_and_a_build_by_itself(mapped_room, domain, tmp_path):
+    """What comes faster than it can be encoded is not taken, and counted; what was taken is in the map."""
+    with Mapping(mapped_room, domain, tmp_path, queue_size=2, auto_build_idle=3.0, steps=20) as node:
+        for index in range(60):
+            node.send(index)
+            node.probe.spin(0.02)
+        node.probe.until(lambda: node.statuses[-1].frames_received - node.before.frames_received >= 60, "all frames")
+        told = node.probe.until(
+            lambda: node.statuses[-1].state == MappingStatus.STATE_READY and node.statuses[-1],
+            "a map by itself", timeout=200.0,
+        )  # fmt: skip
+        missing = told.rejected_no_pose - node.before.rejected_no_pose
+        assert told.frames_taken + told.rejected_overload + missing == 60
+        assert told.rejected_overload > 0 and told.frames_taken >= 10
+        header = SceneMap.load(node.maps / "room.safetensors").header
+        assert header.frames + header.held_back.frames == told.frames_taken
