@@ -12,9 +12,10 @@ from launch import LaunchContext, LaunchDescription
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config" / "localization.yaml"
 BOOLEANS = ["true", "false"]
+MEANINGFUL_WHEN_EMPTY = ("camera_info", "namespace")  # the others are then taken from params_file
 TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 
-# name: default, description, choices. Those with an empty default leave it to params_file.
+# name: default, description, choices.
 ARGUMENTS = {
     "map": ("", "The map: a path, or a name below maps_dir.", None),
     "maps_dir": ("", "Folder of the maps.", None),
@@ -76,8 +77,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch ace_ros localize.launch.py`` runs."""
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, (default, text, choices) in ARGUMENTS.items()
-    ]
+    arguments = []
+    for name, (default, text, choices) in ARGUMENTS.items():
+        if not default and name not in MEANINGFUL_WHEN_EMPTY:
+            text += " Empty: as params_file says."
+        arguments.append(DeclareLaunchArgument(name, default_value=default, description=text, choices=choices))
     return LaunchDescription([*arguments, OpaqueFunction(function=nodes)])

@@ -12,8 +12,9 @@ from launch import LaunchContext, LaunchDescription
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config" / "mapping.yaml"
 BOOLEANS = ["true", "false"]
+MEANINGFUL_WHEN_EMPTY = ("camera_info", "pose", "namespace")  # the others are then taken from params_file
 
-# name: default, description, choices. Those with an empty default leave it to params_file.
+# name: default, description, choices.
 ARGUMENTS = {
     "image": ("/camera/image_raw", "Topic of the images (without /compressed).", None),
     "camera_info": ("", "Topic of the camera_info; empty: camera_info beside the topic of the images.", None),
@@ -70,8 +71,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch ace_ros map.launch.py`` runs."""
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, (default, text, choices) in ARGUMENTS.items()
-    ]
+    arguments = []
+    for name, (default, text, choices) in ARGUMENTS.items():
+        if not default and name not in MEANINGFUL_WHEN_EMPTY:
+            text += " Empty: as params_file says."
+        arguments.append(DeclareLaunchArgument(name, default_value=default, description=text, choices=choices))
     return LaunchDescription([*arguments, OpaqueFunction(function=nodes)])
