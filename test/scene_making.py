@@ -11,6 +11,7 @@ from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
+from ace_ros.frames import BagOptions, SplitOptions, open_scene
 from ace_ros.geometry import invert, quaternion_xyzw
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.0, 23.5, (0.1, -0.05, 0.001, 0.002, 0.0))
@@ -78,6 +79,15 @@ def colmap_scene(folder, camera="1 PINHOLE 64 48 60 61 31.5 24", names=("a.png",
         lines += [f"{index + 1} {numbers} 1 {name}", "1.5 2.5 -1 3.5 4.5 12" if index % 2 else ""]
     (folder / model / "images.txt").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def assert_same_poses(frames, indices):
+    for frame, index in zip(frames, indices, strict=True):
+        np.testing.assert_allclose(frame.map_from_camera, pose(index), atol=1e-9)
+
+
+def open_all(path, **values):
+    return open_scene(path, "all", SplitOptions(bag=BagOptions(**values)))
 
 
 class BagMaker:

@@ -2,17 +2,12 @@
 
 import numpy as np
 import pytest
-from scene_making import SECOND, STAMPS, START, BagMaker, camera_messages, picture, pose
+from scene_making import SECOND, STAMPS, START, BagMaker, camera_messages, open_all, picture, pose
 
 from ace_ros.errors import InputError
-from ace_ros.frames import BagOptions, SplitOptions, open_scene
 from ace_ros.geometry import pose_error
 
 MOUNT = pose(99)  # base_from_camera
-
-
-def open_all(path, **values):
-    return open_scene(path, "all", SplitOptions(bag=BagOptions(**values)))
 
 
 def assert_poses(scene, expected):

@@ -1,22 +1,14 @@
-"""Recordings in folders (ACE, nerfstudio, COLMAP): small ones written here, and real ones."""
+"""Recordings in folders (ACE, nerfstudio): small ones written here, and real ones."""
 
 import json
 import math
-import shutil
-import struct
 
 import numpy as np
 import pytest
-from scene_making import ace_scene, colmap_scene, matrix_text, nerfstudio_scene, picture, pose, write_picture
+from scene_making import ace_scene, assert_same_poses, matrix_text, nerfstudio_scene, picture, write_picture
 
 from ace_ros.errors import InputError
 from ace_ros.frames import SplitOptions, open_scene
-from ace_ros.geometry import invert, quaternion_xyzw
-
-
-def assert_same_poses(frames, indices):
-    for frame, index in zip(frames, indices, strict=True):
-        np.testing.assert_allclose(frame.map_from_camera, pose(index), atol=1e-9)
 
 
 def test_ace_folder_with_one_focal_length(tmp_path):
@@ -77,6 +69,36 @@ def test_ace_files_that_are_wrong_are_named(tmp_path, file, text, said):
         open_scene(folder)
 
 
+@pytest.mark.parametrize(
+    ("image", "pose_file"),
+    [
+        ("1305031102.{:06d}.png", "1305031102.{:06d}.txt"),
+        ("1305031102.{:06d}.color.png", "1305031102.{:06d}.pose.txt"),
+        ("frame-{:06d}.color.png", "frame-{:06d}.pose.txt"),
+        ("{:06d}.color.small.png", "{:06d}.txt"),
+        ("view{}.png", "pose_of_{}.txt"),
+    ],
+)
+def test_ace_files_that_belong_together_by_name(tmp_path, image, pose_file):
+    folder = ace_scene(tmp_path)
+    for kind, name in (("rgb", image), ("poses", pose_file)):
+        for index, file in enumerate(sorted((folder / kind).iterdir())):
+            file.rename(file.with_name(name.format(index)))
+    for file in sorted((folder / "calibration").iterdir())[1:]:  # one for all
+        file.unlink()
+    scene = open_scene(folder)
+    assert scene.notes == []
+    assert_same_poses(scene.frames, range(4))
+
+
+def test_ace_folders_of_a_split_know_what_they_are(tmp_path):
+    for part in ("train", "test", "other"):
+        ace_scene(tmp_path / part)
+    for part, query in (("train", False), ("test", True), ("other", None)):
+        assert {frame.query for frame in open_scene(tmp_path / part, "all").frames} == {query}
+    assert [frame.query for frame in open_scene(tmp_path, "all").frames] == [False] * 4 + [True] * 4
+
+
 def test_nerfstudio_axes_pixels_and_distortion(tmp_path):
     shared = {"fl_x": 60.0, "fl_y": 61.0, "cx": 31.5, "cy": 24.0, "w": 64, "h": 48.0}
     scene = open_scene(nerfstudio_scene(tmp_path / "fox", **shared, k1=0.1, k2=-0.05, p1=0.01), "all")
@@ -101,6 +123,21 @@ def test_nerfstudio_intrinsics_of_single_frames(tmp_path):
     frames = open_scene(folder, "all").frames
     assert [frame.camera.fx for frame in frames] == [50.0 + index for index in range(12)]
     assert [frame.name for frame in frames[8:]] == ["images/8.png", "images/9.png", "images/10.png", "images/11.png"]
+
+
+def test_nerfstudio_split_of_its_own_and_paths_of_windows(tmp_path):
+    folder = nerfstudio_scene(tmp_path, path=lambda index: f"images\\{index}.png", fl_x=60.0)
+    content = json.loads((folder / "transforms.json").read_text())
+    names = [frame["file_path"] for frame in content["frames"]]
+    content |= {"train_filenames": names[:6], "val_filenames": names[6:8], "test_filenames": names[8:]}
+    (folder / "transforms.json").write_text(json.dumps(content))
+    (folder / "test.txt").write_text("0.png")
+    for split, indices in (("train", range(6)), ("test", range(6, 10))):
+        assert_same_poses(open_scene(folder, split).frames, indices)
+    assert len(open_scene(folder, "test", SplitOptions(test_every=5)).frames) == 2
+    (folder / "transforms.json").write_text(json.dumps({**content, "test_filenames": [8]}))
+    with pytest.raises(InputError, match="must be lists of names"):
+        open_scene(folder)
 
 
 def test_nerfstudio_missing_images_are_counted_with_examples(tmp_path):
@@ -142,98 +179,6 @@ def test_blender_split_in_files(tmp_path):
     assert [len(open_scene(tmp_path, split).frames) for split in ("train", "test", "all")] == [7, 3, 10]
 
 
-@pytest.mark.parametrize("given", ["", "sparse", "sparse/0"])
-def test_colmap_model_wherever_it_is_pointed_at(tmp_path, given):
-    scene = open_scene(colmap_scene(tmp_path / "garden") / given, "all")
-    assert (scene.name, scene.metric) == ("garden", False)
-    assert [frame.name for frame in scene.frames] == ["a.png", "b c.png"]
-    assert_same_poses(scene.frames, range(2))
-    np.testing.assert_array_equal(scene.frames[1].read(), picture(1))
-
-
-@pytest.mark.parametrize(
-    ("camera", "focals", "distortion"),
-    [
-        ("SIMPLE_PINHOLE 64 48 60 31.5 24", (60, 60), ()),
-        ("PINHOLE 64 48 60 61 31.5 24", (60, 61), ()),
-        ("SIMPLE_RADIAL 64 48 60 31.5 24 0.1", (60, 60), (0.1, 0, 0, 0)),
-        ("RADIAL 64 48 60 31.5 24 0.1 0.2", (60, 60), (0.1, 0.2, 0, 0)),
-        ("OPENCV 64 48 60 61 31.5 24 0.1 0.2 0.3 0.4", (60, 61), (0.1, 0.2, 0.3, 0.4)),
-        ("FULL_OPENCV 64 48 60 61 31.5 24 .1 .2 .3 .4 .5 .6 .7 .8", (60, 61), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
-    ],
-)
-def test_colmap_camera_models(tmp_path, camera, focals, distortion):
-    found = open_scene(colmap_scene(tmp_path, "1 " + camera), "all").frames[0].camera
-    assert (found.fx, found.fy, found.cx, found.cy, found.distortion) == (*focals, 31.0, 23.5, distortion)
-
-
-@pytest.mark.parametrize(
-    ("camera", "said"),
-    [
-        ("1 OPENCV_FISHEYE 64 48 60 61 31.5 24 0 0 0 0", "OPENCV_FISHEYE is not supported .*image_undistorter"),
-        ("1 PINHOLE 64 48 60 61", "PINHOLE has 4 parameters"),
-        ("1 PINHOLE 64 48 0 0 32 24", "line 2: camera: focal lengths must be positive"),
-        ("2 PINHOLE 64 48 60 60 32 24", "camera 1, which is not listed"),
-        ("1 PINHOLE x 48 60 60 32 24", "line 2: expected CAMERA_ID"),
-        ("1 PINHOLE 100 48 60 60 32 24", "don't have the size of their cameras"),
-    ],
-)
-def test_colmap_cameras_that_are_wrong(tmp_path, camera, said):
-    with pytest.raises(InputError, match=said):
-        open_scene(colmap_scene(tmp_path, camera), "all")
-
-
-def test_colmap_camera_of_the_full_images_is_scaled_with_a_note(tmp_path):
-    scene = open_scene(colmap_scene(tmp_path, "1 PINHOLE 256 192 240 244 126 96"), "all")
-    camera = scene.frames[0].camera
-    assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
-    assert scene.notes == ["the camera was scaled to the images, from 256 x 192 to 64 x 48"]
-
-
-def test_colmap_lines_of_points_may_be_missing(tmp_path):
-    folder = colmap_scene(tmp_path)
-    file = folder / "sparse/0/images.txt"
-    file.write_text("\n".join(line for line in file.read_text().splitlines() if line.endswith("png")))
-    assert len(open_scene(folder, "all").frames) == 2
-
-
-def test_colmap_quaternion_that_is_no_rotation_is_named(tmp_path):
-    folder = colmap_scene(tmp_path)
-    file = folder / "sparse/0/images.txt"
-    file.write_text("1 1 1 1 1 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
-    with pytest.raises(InputError, match=r"images\.txt, line 1: a\.png.*unit length"):
-        open_scene(folder, "all")
-    file.write_text("1 1 0 0 0 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
-    assert open_scene(folder, "all").notes == ["1 image skipped, their poses hold NaN or infinity: b c.png"]
-
-
-def test_colmap_binary_model(tmp_path):
-    folder = colmap_scene(tmp_path)
-    model = folder / "sparse/0"
-    cameras = struct.pack("<Q", 1) + struct.pack("<iiQQ4d", 1, 1, 64, 48, 60, 61, 31.5, 24)
-    images = struct.pack("<Q", 2)
-    for index, name in enumerate(("a.png", "b c.png")):
-        camera_from_map = invert(pose(index))
-        x, y, z, w = quaternion_xyzw(camera_from_map)
-        images += struct.pack("<i7di", index + 1, w, x, y, z, *camera_from_map[:3, 3], 1) + name.encode() + b"\0"
-        images += struct.pack("<Q", index) + struct.pack("<ddq", 1.5, 2.5, -1) * index
-    (model / "cameras.txt").unlink()
-    (model / "images.txt").unlink()
-    (model / "cameras.bin").write_bytes(cameras)
-    (model / "images.bin").write_bytes(images)
-    assert_same_poses(open_scene(folder, "all").frames, range(2))
-    (model / "images.bin").write_bytes(images[:-3])
-    with pytest.raises(InputError, match=r"images\.bin: truncated"):
-        open_scene(folder, "all")
-
-
-def test_colmap_without_images(tmp_path):
-    folder = colmap_scene(tmp_path)
-    shutil.rmtree(folder / "images")
-    with pytest.raises(InputError, match="none of its 2 images was found"):
-        open_scene(folder)
-
-
 def test_what_is_no_recording_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such recording"):
         open_scene(tmp_path / "nowhere")
@@ -260,11 +205,9 @@ def test_redkitchen(redkitchen):
 def test_fox(fox):
     mapping, queries = (open_scene(fox, split) for split in ("train", "test"))
     assert (len(mapping.frames), len(queries.frames)) == (43, 7)
-    assert mapping.notes == ["17 images skipped, missing: images/0005.jpg, images/0016.jpg, images/0017.jpg, ..."]
+    assert mapping.notes == [
+        "17 images skipped, missing: images/0005.jpg, images/0016.jpg, images/0017.jpg, ...",
+        "7 of 50 frames, every 8th, are kept as queries: --test-every (0: none) and --test-list choose others",
+    ]
+    assert not any(frame.query for frame in mapping.frames) and all(frame.query for frame in queries.frames)
     assert queries.frames[0].read().shape == (1920, 1080, 3)
-
-
-def test_bonsai(bonsai):
-    mapping, queries = (open_scene(bonsai, split) for split in ("train", "test"))
-    assert (len(mapping.frames), len(queries.frames)) == (256, 36)
-    assert [frame.name for frame in queries.frames] == (bonsai / "test.txt").read_text().split()

@@ -33,6 +33,16 @@ def test_kinds_of_pixels(tmp_path, stored, expected, suffix):
     np.testing.assert_array_equal(read_image(path), expected)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_the_bits_that_a_camera_uses_of_sixteen(tmp_path, bits):
+    stored = GREY.astype(np.uint16) << (bits - 8)
+    stored[0, 0] = 2**bits - 1
+    assert cv2.imwrite(str(tmp_path / "image.png"), stored)
+    expected = GREY.copy()
+    expected[0, 0] = 255
+    np.testing.assert_array_equal(read_image(tmp_path / "image.png"), expected)
+
+
 def test_exif_orientation_is_never_applied(tmp_path):
     exif = PillowImage.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to look at it
@@ -115,12 +125,24 @@ def test_every_eighth_frame_is_a_query_unless_told_otherwise(tmp_path):
     assert names(open_scene(folder, "test", SplitOptions(test_list=tmp_path / "other.txt"))) == ["7"]
 
 
+def test_without_queries_every_frame_is_mapped(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0)
+    assert len(open_scene(folder, "train", SplitOptions(test_every=0)).frames) == 10
+    (folder / "test.txt").write_text("# none\n")
+    frames = open_scene(folder, "train").frames
+    assert [frame.query for frame in frames] == [False] * 10
+    (folder / "test.txt").write_text("what the tests of last week said")
+    assert [frame.query for frame in open_scene(folder, "all").frames] == [None] * 10
+    with pytest.raises(InputError, match="names a frame"):
+        open_scene(folder)
+
+
 def test_splits_that_make_no_sense_are_refused(tmp_path):
     folder = nerfstudio_scene(tmp_path, fl_x=60.0)
     (tmp_path / "list.txt").write_text("nothing.png")
     for options, said in (
         (SplitOptions(test_every=1), "at least 2"),
-        (SplitOptions(test_every=0), "at least 2"),
+        (SplitOptions(test_every=0), "no frames are left in its part 'test': .* --split all"),
         (SplitOptions(test_offset=-1), "negative"),
         (SplitOptions(test_list=tmp_path / "nowhere.txt"), "list of queries can't be read"),
         (SplitOptions(test_list=tmp_path / "list.txt"), "none of its 1 lines names a frame"),

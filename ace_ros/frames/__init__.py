@@ -57,5 +57,8 @@ def open_scene(path: Path | str, split: Split = "train", options: SplitOptions |
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from error
     if not scene.frames:
-        raise InputError(f"{path}: no frames are left in its part '{split}'")
+        raise InputError(
+            f"{path}: no frames are left in its part '{split}': --test-every N or --test-list FILE choose other "
+            "queries, --split all takes every frame"
+        )
     return scene

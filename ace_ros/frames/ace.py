@@ -20,6 +20,12 @@ from ace_ros.frames.splits import Split, choose, is_explicit
 from ace_ros.geometry import Matrix
 
 FILES = "rgb/ poses/ calibration/, or train/ and test/ with these (ACE)"
+# What image, pose and calibration share of their names: a.png and a.txt; 12.5.color.png and 12.5.pose.txt; the rest.
+_KEYS: tuple[Callable[[str], str], ...] = (
+    lambda name: name.rsplit(".", 1)[0],
+    lambda name: name.rsplit(".", 2)[0],
+    lambda name: name.split(".")[0],
+)
 
 
 def matches(path: Path) -> bool:
@@ -30,7 +36,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Scene:
     """Frames of the split; a split's folder given directly is read whole, unless the options say what queries are."""
     skips = Skips()
     if not _has_splits(path):
-        frames = _folder(path, skips)
+        frames = _folder(path, skips, query={"train": False, "test": True}.get(path.resolve().name))
         if not is_explicit(options):
             return Scene(path.resolve().name, frames, metric=True, notes=skips.notes())
         folders: list[str] = []
@@ -45,7 +51,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Scene:
         frames = []
         for name in folders:
             first = _count(path / "train") if name == "test" else 0
-            frames += _folder(path / name, skips, name + "/", first)
+            frames += _folder(path / name, skips, name + "/", first, query=name == "test")
     if is_explicit(options):
         frames, notes = choose(frames, split, options, None)
     return Scene(path.resolve().name, frames, metric=True, notes=skips.notes() + notes)
@@ -59,7 +65,9 @@ def _count(path: Path) -> int:
     return len(_files(path / "rgb", SUFFIXES))
 
 
-def _folder(path: Path, skips: Skips, prefix: str = "", first_index: int = 0) -> list[PosedFrame]:
+def _folder(
+    path: Path, skips: Skips, prefix: str = "", first_index: int = 0, query: bool | None = None
+) -> list[PosedFrame]:
     images = _files(path / "rgb", SUFFIXES)
     if not images:
         raise InputError(f"{path / 'rgb'}: there are no images")
@@ -80,7 +88,8 @@ def _folder(path: Path, skips: Skips, prefix: str = "", first_index: int = 0) ->
             text = _text(file)
             if text not in cameras:
                 cameras[text] = _camera(text, file)
-            entries.append(Entry(name, image, cameras[text], _pose(poses[image]), str(poses[image])))
+            where = str(poses[image])
+            entries.append(Entry(name, image, cameras[text], _pose(poses[image]), where, query=query))
     return frames_of(entries, skips, str(path), first_index)
 
 
@@ -92,14 +101,15 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _partners(images: list[Path], files: list[Path], shared: bool = False) -> dict[Path, Path]:
-    """File of each image: by the name up to the first dot, else by order when there are as many."""
-    by_key = {file.name.split(".")[0]: file for file in files}
-    found = {image: by_key[key] for image in images if (key := image.name.split(".")[0]) in by_key}
-    if not found and len(files) == len(images):
-        return dict(zip(images, files, strict=True))
+    """File of each image: by its name without suffixes, else by order when there are as many."""
     if shared and len(files) == 1:
         return dict.fromkeys(images, files[0])
-    return found
+    for key in _KEYS:
+        by_key = {key(file.name): file for file in files}
+        found = {image: by_key[key(image.name)] for image in images if key(image.name) in by_key}
+        if found and len(by_key) == len(files):  # else several files have this key: times with a fraction, say
+            return found
+    return dict(zip(images, files, strict=True)) if len(files) == len(images) else {}
 
 
 def _text(path: Path) -> str:

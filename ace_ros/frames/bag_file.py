@@ -16,6 +16,8 @@ from rosbags.typesys import Stores, get_typestore
 from ace_ros.errors import InputError
 
 FILES = ("*.mcap", "*.db3")
+_NEAR = 10**9 // 2  # ns; images between are passed over by reading them
+_REACH = 60 * 10**9  # ns; a reader prepares all chunks up to its end
 METRIC_KEY = "ace_ros.metric"  # in the custom data of bags written here: false where the source had no metric scale
 
 
@@ -35,6 +37,36 @@ class Header:
     frame: str
 
 
+class _Cursor:
+    """Reads a topic on from a time: the next images are mostly those that are asked for next.
+
+    To start anew costs an mcap file the decompression of a chunk, and the reading of all before where it has no index.
+    """
+
+    def __init__(self, reader: Reader, connection: Connection, start: int) -> None:
+        storage = reader.storage
+        files = getattr(storage, "storages", [storage])
+        self._indexed = all(getattr(file, "chunks", True) for file in files)  # only mcap has chunks
+        self._stop = start + _REACH if self._indexed else None
+        self._connection = connection
+        self._messages = reader.messages([connection], start=start, stop=self._stop)
+        self._last = start, -1  # time of recording and ordinal
+
+    def is_near(self, connection: Connection, header: Header) -> bool:
+        """Whether it is quicker to read on to a message than to start there."""
+        if connection != self._connection or (header.log_time, header.ordinal) <= self._last:
+            return False
+        return self._stop is None or header.log_time < min(self._stop, self._last[0] + _NEAR)
+
+    def advance(self, header: Header) -> bytes:
+        """The message of the header, which lies ahead."""
+        for _, log_time, data in self._messages:
+            self._last = log_time, self._last[1] + 1 if log_time == self._last[0] else 0
+            if self._last == (header.log_time, header.ordinal):
+                return bytes(data)
+        raise InputError("a message that was there is gone")
+
+
 class Bag:
     """An open bag; messages are decoded with the definitions that all releases of ROS 2 share.
 
@@ -45,6 +77,7 @@ class Bag:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._cursor: _Cursor | None = None
         self._types = get_typestore(Stores.LATEST)
         try:
             self._reader = Reader(_storage(path))
@@ -71,6 +104,7 @@ class Bag:
         """All messages of the connections, undecoded, with the time of recording."""
         if not connections:
             return
+        self._cursor = None  # both would read from one place in the file
         try:
             yield from self._reader.messages(connections)
         except InputError:
@@ -105,9 +139,11 @@ class Bag:
         """The message that the header was taken from; any thread may ask."""
         try:
             with self._lock:
-                same_time = self._reader.messages([connection], start=header.log_time, stop=header.log_time + 1)
-                data = next(data for ordinal, (*_, data) in enumerate(same_time) if ordinal == header.ordinal)
+                if self._cursor is None or not self._cursor.is_near(connection, header):
+                    self._cursor = _Cursor(self._reader, connection, header.log_time)
+                data = self._cursor.advance(header)
         except Exception as error:
+            self._cursor = None
             raise self._damaged(error) from error
         return self._decode(connection, data)
 
@@ -123,6 +159,11 @@ class Bag:
             f"{self.path}: not a rosbag2 that can be read: {reason}. Was the recording cut off? 'mcap recover' (mcap) "
             "or 'ros2 bag reindex' may help"
         )
+
+
+def frame_name(topic: str, stamp: int) -> str:
+    """What the frame with this stamp (ns) is called."""
+    return f"{topic}/{stamp // 10**9}.{stamp % 10**9:09d}"
 
 
 def storage_files(path: Path) -> list[Path]:

@@ -3,7 +3,8 @@
 Topics: ``/camera/image_raw/compressed`` (CompressedImage), ``/camera/camera_info`` (CameraInfo), ``/camera/pose``
 (PoseStamped) and ``/tf``. Poses and TF give the camera's optical frame (REP 103: z forward, x right, y down),
 ``camera_optical_frame``, in the recording's map frame (REP 105). Every message carries the stamp of its frame and is
-recorded at that time.
+recorded at that time. Where the source tells queries from mapping frames, ``test.txt`` in the bag's folder names the
+queries, so that they are kept from mapping here too.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.frames.bag_file import METRIC_KEY
-from ace_ros.frames.images import encoding_of
+from ace_ros.frames.bag_file import METRIC_KEY, frame_name
+from ace_ros.frames.images import encoding_of, unturned
 from ace_ros.frames.posed_frame import PosedFrame, Scene
+from ace_ros.frames.splits import LIST
 from ace_ros.geometry import Matrix, quaternion_xyzw
 
 IMAGE_TOPIC = "/camera/image_raw/compressed"
@@ -60,6 +62,8 @@ def write_bag(
 ) -> None:
     """Write a bag, a folder; JPEG and PNG images go in as they are, byte by byte.
 
+    Only EXIF that asks viewers to turn a JPEG is left out: not everybody who decodes it would ignore that.
+
     Raises:
         InputError: the folder exists or can't be written, or an image can't be read; nothing is left behind then.
     """
@@ -76,7 +80,10 @@ def write_bag(
         plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         with Writer(temporary / path.name, version=_VERSION, storage_plugin=plugin) as writer:
             writer.set_custom_data(METRIC_KEY, str(scene.metric).lower())
-            _Messages(writer, scene).write(on_frame)
+            queries = _Messages(writer, scene).write(on_frame)
+        if all(frame.query is not None for frame in scene.frames):
+            lines = ["# Frames of this bag that are queries: not to be mapped.", *queries]
+            (temporary / path.name / LIST).write_text("".join(line + "\n" for line in lines))
         os.replace(temporary / path.name, path)
     except OSError as error:
         raise InputError(f"{path}: the bag can't be written ({error.strerror or error})") from error
@@ -93,13 +100,18 @@ class _Messages:
             for topic, kind in _TOPICS.items()
         }
 
-    def write(self, on_frame: Callable[[], None]) -> None:
+    def write(self, on_frame: Callable[[], None]) -> list[str]:
+        """Write all frames; the names, in the bag, of those that are queries."""
+        queries = []
         last = 0
         for frame in sorted(self._scene.frames, key=lambda frame: frame.stamp):
             stamp = max(frame.stamp, last + 1)  # two frames of one stamp could not be told apart
             last = stamp
             self._write_frame(frame, stamp)
+            if frame.query:
+                queries.append(frame_name(IMAGE_TOPIC, stamp))
             on_frame()
+        return queries
 
     def _write_frame(self, frame: PosedFrame, stamp: int) -> None:
         if frame.map_from_camera is not None:
@@ -169,7 +181,7 @@ class _Messages:
 
 
 def encoded(frame: PosedFrame) -> tuple[bytes, str]:
-    """The frame's image as JPEG or PNG, and which: as it was stored where that is one of these, else as PNG.
+    """The frame's image as JPEG or PNG, not to be turned, and which: as it was stored, or else as PNG.
 
     Raises:
         InputError: the image can't be read.
@@ -178,7 +190,7 @@ def encoded(frame: PosedFrame) -> tuple[bytes, str]:
     stored = getattr(frame.read, "encoded", None)
     content = stored() if stored is not None else None
     if content and (encoding := encoding_of(content)):
-        return content, encoding
+        return unturned(content) if encoding == "jpeg" else content, encoding
     done, data = cv2.imencode(".png", image if image.ndim == 2 else image[..., ::-1])
     if not done:
         raise InputError(f"{frame.name}: the image can't be encoded as PNG")

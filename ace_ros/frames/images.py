@@ -6,7 +6,9 @@ orientation is never applied: cameras are calibrated for the pixels as they are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from ace_ros.frames.posed_frame import Image
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _FLAGS = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+_ORIENTATION = 0x0112  # EXIF's tag
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of the pixels that cameras give
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,13 @@ def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Im
 
 def to_rgb8(image: NDArray[Any], where: str) -> Image:
     """OpenCV's image, (H, W) or (H, W, 1 | 2 | 3 | 4) BGR(A), as uint8 grey or RGB."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    elif image.dtype != np.uint8:
+    if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{where}: pixels of type {image.dtype} are no photograph (depth?): 8 or 16 bits are expected")
     if image.ndim == 3:
         image = image[..., 0] if image.shape[2] < 3 else image[..., 2::-1]
+    if image.dtype == np.uint16:  # cameras of 10, 12 and 14 bits leave the upper ones empty
+        used = int(image.max()).bit_length()
+        image = image >> (next(bits for bits in _DEPTHS if used <= bits) - 8)
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
@@ -89,17 +94,40 @@ def is_truncated(content: bytes) -> bool:
         return content.rfind(b"IEND") < 0
     if not content.startswith(_JPEG[:2]):
         return False
+    for marker, _, end in _segments(content):
+        if marker == 0xDA:  # pixels follow: no end of image but the true one can come now
+            return content.find(b"\xff\xd9", end) < 0
+    return True
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of a JPEG's segments, up to its pixels."""
     position = 2
     while position + 4 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
         if marker == 0xFF:  # padding
             position += 1
             continue
-        length = int.from_bytes(content[position + 2 : position + 4], "big")
-        position += 2 + length
-        if marker == 0xDA:  # pixels follow: no end of image but the true one can come now
-            return content.find(b"\xff\xd9", position) < 0
-    return True
+        end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+        yield marker, position, end
+        position = end
+
+
+def unturned(content: bytes) -> bytes:
+    """A JPEG's bytes, without EXIF where that asks viewers to turn the image; its pixels stay as they are."""
+    try:
+        with PillowImage.open(BytesIO(content)) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:  # Pillow raises many kinds; what it can't read of EXIF turns nothing
+        return content
+    if not turned:
+        return content
+    kept, at = [], 0
+    for marker, start, end in _segments(content):
+        if marker == 0xE1 and content[start + 4 : start + 8] == b"Exif":
+            kept.append(content[at:start])
+            at = end
+    return b"".join(kept) + content[at:]
 
 
 def encoding_of(content: bytes) -> str:

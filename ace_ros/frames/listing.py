@@ -47,6 +47,7 @@ class Entry:
         camera: gives the camera from the size of the image, for layouts that don't state one.
         map_from_camera: (4, 4) unchecked.
         stamp: ns; None where the layout has no times.
+        query: as of the frame.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Entry:
     map_from_camera: ArrayLike | None
     where: str
     stamp: int | None = None
+    query: bool | None = None
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -105,7 +107,7 @@ def frames_of(entries: Sequence[Entry], skips: Skips, where: str, first_index: i
         camera = camera or stated
         stamp = made_up_stamp(first_index + index) if entry.stamp is None else entry.stamp
         read = ImageFile(entry.path, camera.width, camera.height)
-        frames.append(PosedFrame(entry.name, stamp, camera, checked, read))
+        frames.append(PosedFrame(entry.name, stamp, camera, checked, read, entry.query))
     if len(mismatched) == len(frames):
         raise InputError(
             f"{where}: the images don't have the size of their cameras ({mismatched[0]}): "

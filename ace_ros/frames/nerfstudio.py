@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -38,19 +38,19 @@ def read(path: Path, split: Split, options: SplitOptions) -> Scene:
         return Scene(name, chosen, metric=False, notes=skips.notes() + notes)
     parts = {"train": folder / "transforms_train.json", "test": folder / "transforms_test.json"}
     wanted = [split] if split != "all" and not is_explicit(options) else ["train", "test"]
-    files = [parts[part] for part in wanted if parts[part].is_file()]
-    if not files:
+    there = [part for part in wanted if parts[part].is_file()]
+    if not there:
         raise InputError(f"{folder}: there is no {parts[split].name}")
     frames = []
-    for file in files:
-        frames += _file(file, skips, len(frames))
+    for part in there:
+        frames += _file(parts[part], skips, len(frames), query=part == "test")
     notes = []
     if is_explicit(options):
         frames, notes = choose(frames, split, options, None)
     return Scene(name, frames, metric=False, notes=skips.notes() + notes)
 
 
-def _file(path: Path, skips: Skips, first_index: int = 0) -> list[PosedFrame]:
+def _file(path: Path, skips: Skips, first_index: int = 0, query: bool | None = None) -> list[PosedFrame]:
     try:
         content = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -61,17 +61,27 @@ def _file(path: Path, skips: Skips, first_index: int = 0) -> list[PosedFrame]:
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{path}: it lists no frames (a list 'frames' is expected)")
     shared = {key: value for key, value in content.items() if key != "frames"}
+    held = _held(content, path)
     entries = []
     for index, frame in enumerate(listed):
         where = f"{path}: frame {index}"
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise InputError(f"{where}: 'file_path' is missing")
-        image = _image(path.parent, frame["file_path"])
+        image = _image(path.parent, frame["file_path"].replace("\\", "/"))
         where = f"{path}: {frame['file_path']}"
         name, camera = _name(image, path.parent), _Intrinsics(shared | frame, where)
-        entries.append(Entry(name, image, camera, _pose(frame, where), where))
+        kept = query if held is None else PurePosixPath(frame["file_path"]) in held
+        entries.append(Entry(name, image, camera, _pose(frame, where), where, query=kept))
     entries.sort(key=lambda entry: natural(entry.name))
     return frames_of(entries, skips, str(path), first_index)
+
+
+def _held(content: dict[str, Any], path: Path) -> set[PurePosixPath] | None:
+    """Images that the file itself keeps from training; None when it says nothing of it."""
+    names = [name for key in ("val_filenames", "test_filenames") for name in content.get(key) or ()]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: 'val_filenames' and 'test_filenames' must be lists of names")
+    return {PurePosixPath(name) for name in names} or None
 
 
 def _image(folder: Path, file_path: str) -> Path:

@@ -35,7 +35,7 @@ class SplitOptions:
     test_list: Path | None = None
     """File that names the queries, one a line; without it test.txt beside the data, or every 8th frame."""
     test_every: int | None = None
-    """Take every N-th frame as a query."""
+    """Take every N-th frame as a query; 0: none, map them all."""
     test_offset: int = 0
     """The first of those."""
     intrinsics: str = ""

@@ -25,6 +25,7 @@ class PosedFrame:
         map_from_camera: (4, 4) float64, OpenCV camera axes; None where the recording has no pose.
         read: returns the image, uint8, (H, W) grey or (H, W, 3) RGB; raises InputError with the
             reason when it is missing, truncated, or of another size than the camera says.
+        query: whether it is kept for queries, never to be mapped; None where nothing says so.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PosedFrame:
     camera: Camera
     map_from_camera: Matrix | None
     read: Callable[[], Image]
+    query: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rosbags.interfaces import Connection
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.frames.bag_file import Bag, Header, storage_files
+from ace_ros.frames.bag_file import Bag, Header, frame_name, storage_files
 from ace_ros.frames.bag_ground_truth import GroundTruth, find_poses
 from ace_ros.frames.bag_images import (
     COMPRESSED,
@@ -52,7 +52,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Scene:
 
 
 def _frame(bag: Bag, images: Connection, header: Header, camera: Camera, truth: GroundTruth, index: int) -> PosedFrame:
-    name = f"{images.topic}/{header.stamp // 10**9}.{header.stamp % 10**9:09d}"
+    name = frame_name(images.topic, header.stamp)
     read = BagImage(bag, images, header, name, camera.width, camera.height)
     return PosedFrame(name, header.stamp, camera, truth.poses[index], read)
 

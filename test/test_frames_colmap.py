@@ -1,0 +1,110 @@
+"""COLMAP's layout: small models written here, and a real one."""
+
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from scene_making import assert_same_poses, colmap_scene, picture, pose
+
+from ace_ros.errors import InputError
+from ace_ros.frames import open_scene
+from ace_ros.geometry import invert, quaternion_xyzw
+
+
+@pytest.mark.parametrize("given", ["", "sparse", "sparse/0"])
+def test_colmap_model_wherever_it_is_pointed_at(tmp_path, given):
+    scene = open_scene(colmap_scene(tmp_path / "garden") / given, "all")
+    assert (scene.name, scene.metric) == ("garden", False)
+    assert [frame.name for frame in scene.frames] == ["a.png", "b c.png"]
+    assert_same_poses(scene.frames, range(2))
+    np.testing.assert_array_equal(scene.frames[1].read(), picture(1))
+
+
+@pytest.mark.parametrize(
+    ("camera", "focals", "distortion"),
+    [
+        ("SIMPLE_PINHOLE 64 48 60 31.5 24", (60, 60), ()),
+        ("PINHOLE 64 48 60 61 31.5 24", (60, 61), ()),
+        ("SIMPLE_RADIAL 64 48 60 31.5 24 0.1", (60, 60), (0.1, 0, 0, 0)),
+        ("RADIAL 64 48 60 31.5 24 0.1 0.2", (60, 60), (0.1, 0.2, 0, 0)),
+        ("OPENCV 64 48 60 61 31.5 24 0.1 0.2 0.3 0.4", (60, 61), (0.1, 0.2, 0.3, 0.4)),
+        ("FULL_OPENCV 64 48 60 61 31.5 24 .1 .2 .3 .4 .5 .6 .7 .8", (60, 61), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
+    ],
+)
+def test_colmap_camera_models(tmp_path, camera, focals, distortion):
+    found = open_scene(colmap_scene(tmp_path, "1 " + camera), "all").frames[0].camera
+    assert (found.fx, found.fy, found.cx, found.cy, found.distortion) == (*focals, 31.0, 23.5, distortion)
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ("1 OPENCV_FISHEYE 64 48 60 61 31.5 24 0 0 0 0", "OPENCV_FISHEYE is not supported .*image_undistorter"),
+        ("1 PINHOLE 64 48 60 61", "PINHOLE has 4 parameters"),
+        ("1 PINHOLE 64 48 0 0 32 24", "line 2: camera: focal lengths must be positive"),
+        ("2 PINHOLE 64 48 60 60 32 24", "camera 1, which is not listed"),
+        ("1 PINHOLE x 48 60 60 32 24", "line 2: expected CAMERA_ID"),
+        ("1 PINHOLE 100 48 60 60 32 24", "don't have the size of their cameras"),
+    ],
+)
+def test_colmap_cameras_that_are_wrong(tmp_path, camera, said):
+    with pytest.raises(InputError, match=said):
+        open_scene(colmap_scene(tmp_path, camera), "all")
+
+
+def test_colmap_camera_of_the_full_images_is_scaled_with_a_note(tmp_path):
+    scene = open_scene(colmap_scene(tmp_path, "1 PINHOLE 256 192 240 244 126 96"), "all")
+    camera = scene.frames[0].camera
+    assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
+    assert scene.notes == ["the camera was scaled to the images, from 256 x 192 to 64 x 48"]
+
+
+def test_colmap_lines_of_points_may_be_missing(tmp_path):
+    folder = colmap_scene(tmp_path)
+    file = folder / "sparse/0/images.txt"
+    file.write_text("\n".join(line for line in file.read_text().splitlines() if line.endswith("png")))
+    assert len(open_scene(folder, "all").frames) == 2
+
+
+def test_colmap_quaternion_that_is_no_rotation_is_named(tmp_path):
+    folder = colmap_scene(tmp_path)
+    file = folder / "sparse/0/images.txt"
+    file.write_text("1 1 1 1 1 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
+    with pytest.raises(InputError, match=r"images\.txt, line 1: a\.png.*unit length"):
+        open_scene(folder, "all")
+    file.write_text("1 1 0 0 0 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
+    assert open_scene(folder, "all").notes == ["1 image skipped, their poses hold NaN or infinity: b c.png"]
+
+
+def test_colmap_binary_model(tmp_path):
+    folder = colmap_scene(tmp_path)
+    model = folder / "sparse/0"
+    cameras = struct.pack("<Q", 1) + struct.pack("<iiQQ4d", 1, 1, 64, 48, 60, 61, 31.5, 24)
+    images = struct.pack("<Q", 2)
+    for index, name in enumerate(("a.png", "b c.png")):
+        camera_from_map = invert(pose(index))
+        x, y, z, w = quaternion_xyzw(camera_from_map)
+        images += struct.pack("<i7di", index + 1, w, x, y, z, *camera_from_map[:3, 3], 1) + name.encode() + b"\0"
+        images += struct.pack("<Q", index) + struct.pack("<ddq", 1.5, 2.5, -1) * index
+    (model / "cameras.txt").unlink()
+    (model / "images.txt").unlink()
+    (model / "cameras.bin").write_bytes(cameras)
+    (model / "images.bin").write_bytes(images)
+    assert_same_poses(open_scene(folder, "all").frames, range(2))
+    (model / "images.bin").write_bytes(images[:-3])
+    with pytest.raises(InputError, match=r"images\.bin: truncated"):
+        open_scene(folder, "all")
+
+
+def test_colmap_without_images(tmp_path):
+    folder = colmap_scene(tmp_path)
+    shutil.rmtree(folder / "images")
+    with pytest.raises(InputError, match="none of its 2 images was found"):
+        open_scene(folder)
+
+
+def test_bonsai(bonsai):
+    mapping, queries = (open_scene(bonsai, split) for split in ("train", "test"))
+    assert (len(mapping.frames), len(queries.frames)) == (256, 36)
+    assert [frame.name for frame in queries.frames] == (bonsai / "test.txt").read_text().split()
