@@ -3,8 +3,8 @@
 Topics: ``/camera/image_raw/compressed`` (CompressedImage), ``/camera/camera_info`` (CameraInfo), ``/camera/pose``
 (PoseStamped) and ``/tf``. Poses and TF give the camera's optical frame (REP 103: z forward, x right, y down),
 ``camera_optical_frame``, in the recording's map frame (REP 105). Every message carries the stamp of its frame and is
-recorded at that time. Where the source tells queries from mapping frames, ``test.txt`` in the bag's folder names the
-queries, so that they are kept from mapping here too.
+recorded at that time. ``test.txt`` in the bag's folder names the frames that are queries, where there are any, so that
+they are kept from mapping here too.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def write_bag(
         with Writer(temporary / path.name, version=_VERSION, storage_plugin=plugin) as writer:
             writer.set_custom_data(METRIC_KEY, str(scene.metric).lower())
             queries = _Messages(writer, scene).write(on_frame)
-        if all(frame.query is not None for frame in scene.frames):
+        if queries:
             lines = ["# Frames of this bag that are queries: not to be mapped.", *queries]
             (temporary / path.name / LIST).write_text("".join(line + "\n" for line in lines))
         os.replace(temporary / path.name, path)
