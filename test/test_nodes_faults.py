@@ -140,9 +140,6 @@ def test_clock_jumps_back(mapped_room, domain, tmp_path):
         node.probe.until(lambda: len(node.corrections()) > before, "map -> odom")
         times = [nanoseconds(t.header.stamp) for t in node.corrections()[before:]]
         assert min(times) >= stamps[0][0]
-        heard = len(node.diagnostics), len(node.statuses)  # and while the clock stands still
-        node.probe.until(lambda: len(node.diagnostics) >= heard[0] + 2, "/diagnostics")
-        node.probe.until(lambda: len(node.statuses) >= heard[1] + 2, "~/status")
 
 
 def test_without_odometry_poses_come_and_tf_is_silent(mapped_room, domain, tmp_path):

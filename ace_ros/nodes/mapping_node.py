@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_updater import DiagnosticStatusWrapper
+from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -23,7 +23,6 @@ from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction, fill_held_back, overall
 from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result
 from ace_ros.nodes.conversions import decode
-from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
@@ -89,7 +88,9 @@ class MappingNode(Node):
         self.create_service(SaveMap, "~/save_map", self._save_map, callback_group=group)
         self.create_service(SetBool, "~/collect", self._collect, callback_group=group)
         self.create_service(Trigger, "~/reset", self._reset, callback_group=group)
-        self._diagnosing = Diagnosing(self, "mapping", self._diagnose)
+        self._diagnostics = Updater(self, 1.0)
+        self._diagnostics.setHardwareID("none")
+        self._diagnostics.add("mapping", self._diagnose)
         steady_timer(self, _POLL, self._poses.poll)
         steady_timer(self, _STATUS_PERIOD, self._publish_news)
         steady_timer(self, 1.0, self._look_after)
@@ -250,7 +251,7 @@ class MappingNode(Node):
         message.advice = self._advice()
         return message
 
-    def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         state, sentence = self._state()
         sentences = self._advice()
         if state == MappingStatus.STATE_FAILED:
@@ -263,6 +264,7 @@ class MappingNode(Node):
             status.add(name, str(value))
         status.add("received", str(self._images.images))
         status.add("no_pose", str(self._poses.no_pose))
+        return status
 
 
 def _map_options(options: MappingNodeOptions) -> MapOptions:
