@@ -32,6 +32,9 @@ class Pairs:
         return len(self.keypoint)
 
 
+NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 class Landmarks:
     """Triangulated keypoints of a map, ready for matching on a device.
 
@@ -53,7 +56,7 @@ class Landmarks:
     def match(self, features: Features) -> Pairs:
         """Mutual best matches of all keypoints with the best seen landmarks, the likest first."""
         if not len(self) or not len(features):
-            return Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
+            return NO_PAIRS
         similarity = features.descriptors.to(self._device, self._dtype) @ self._matrix.T
         cosine, landmark = similarity.max(1)
         # A maximum down the columns costs a tenth of the argument of it; ties are left to RANSAC.
@@ -72,14 +75,15 @@ class Landmarks:
     ) -> Pairs:
         """Mutual best matches within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
         if not len(self) or not len(bearings):
-            return Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
+            return NO_PAIRS
         local = (self.points - map_from_camera[:3, 3].astype(np.float32)) @ map_from_camera[:3, :3].astype(np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
-            projected = local[:, :2] / local[:, 2:]
+            x, y = local[:, 0] / local[:, 2], local[:, 1] / local[:, 2]
         margin = radius / focal
-        low, high = bearings.min(0) - margin, bearings.max(0) + margin
-        inside = np.nonzero((local[:, 2] > 0) & (projected > low).all(1) & (projected < high).all(1))[0]
-        row, keypoint = pairs_within(projected[inside] * focal, bearings * focal, radius)
+        (left, top), (right, bottom) = bearings.min(0) - margin, bearings.max(0) + margin
+        inside = np.nonzero((local[:, 2] > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
+        predicted = np.stack([x[inside], y[inside]], axis=1)
+        row, keypoint = pairs_within(predicted * focal, bearings * focal, radius)
         landmark = inside[row]
         cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
         best = mutual_best(landmark, keypoint, np.where(cosine > _MIN_COSINE, cosine, -1.0))

@@ -187,9 +187,10 @@ def mutual_best(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.fl
     if not len(rows):
         return rows
     order = rows[np.argsort(-score[rows], kind="stable")]
-    _, first_a = np.unique(a[order], return_index=True)
-    _, first_b = np.unique(b[order], return_index=True)
-    return order[np.intersect1d(first_a, first_b)]
+    worst_first = order[::-1]
+    best_of_a, best_of_b = np.zeros(a[rows].max() + 1, np.int64), np.zeros(b[rows].max() + 1, np.int64)
+    best_of_a[a[worst_first]], best_of_b[b[worst_first]] = worst_first, worst_first  # the last write stays
+    return order[(best_of_a[a[order]] == order) & (best_of_b[b[order]] == order)]
 
 
 def refine_points(
