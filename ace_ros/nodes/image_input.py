@@ -21,6 +21,7 @@ from ace_ros.nodes.options import ImageOptions
 
 _KEPT_INFOS = 50
 _UNSYNCHRONISED_AFTER = 5
+_PATIENCE = 5  # images that may come before the camera_info of one
 _SILENT_AFTER = 2.0  # s
 
 
@@ -54,15 +55,16 @@ class InfoMatcher:
 
     def __init__(self) -> None:
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
-        self._waiting: tuple[int, Any] | None = None
+        self._waiting: OrderedDict[int, tuple[int, Any]] = OrderedDict()  # stamp -> the image, and which one it was
         self._synchronised = False
         self._misses = 0
         self._last_image = -1
+        self._images = 0
         self.unmatched = 0  # images without a camera_info
 
     def forget(self) -> None:
         """Start over, counting on."""
-        unmatched = self.unmatched
+        unmatched = self.unmatched + len(self._waiting)
         self.__init__()  # type: ignore[misc]
         self.unmatched = unmatched
 
@@ -74,25 +76,26 @@ class InfoMatcher:
             self._infos.popitem(last=False)
         if stamp == self._last_image:
             self._synchronised, self._misses = True, 0
-        if self._waiting is not None and self._waiting[0] == stamp:
-            image, self._waiting = self._waiting[1], None
-            return image, info
+        if stamp in self._waiting:
+            return self._waiting.pop(stamp)[1], info
         return None
 
     def add_image(self, stamp: int, image: Any) -> tuple[Any, CameraInfo] | None:
         """Take an image; returns the pair if it can be made now."""
         self._last_image = stamp
-        if self._waiting is not None:
-            self._waiting = None
-            self.unmatched += 1
+        self._images += 1
+        if self._waiting:
             self._misses += 1
-            if self._misses >= _UNSYNCHRONISED_AFTER:
-                self._synchronised = False
+            self._synchronised = self._synchronised and self._misses < _UNSYNCHRONISED_AFTER
+        for late in [key for key, (number, _) in self._waiting.items() if self._images - number > _PATIENCE]:
+            del self._waiting[late]
+            self.unmatched += 1
         if stamp in self._infos:
             self._synchronised, self._misses = True, 0
             return image, self._infos[stamp]
         if self._synchronised or not self._infos:
-            self._waiting = (stamp, image)
+            self.unmatched += stamp in self._waiting
+            self._waiting[stamp] = (self._images, image)
             return None
         older = [known for known in self._infos if known <= stamp]
         return image, self._infos[older[-1] if older else next(reversed(self._infos))]

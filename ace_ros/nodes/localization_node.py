@@ -34,6 +34,7 @@ from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
 from ace_ros.nodes.runtime import Answer, limit_threads, run, steady_timer
 
+_QUEUE = 5  # images that DDS keeps until the executor drains them into the slot: with 1 some would be lost uncounted
 _ANSWER_WITHIN = 5.0  # s that ~/localize waits for an image
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -124,7 +125,7 @@ class LocalizationNode(LifecycleNode):
         self._slot = LatestSlot()
         self._thread = threading.Thread(target=self._work, args=(self._slot,), name="localizer", daemon=True)
         self._thread.start()
-        self._images = ImageInput(self, self.options, depth=1)
+        self._images = ImageInput(self, self.options, _QUEUE)
         self._images.registerCallback(self._on_frame)
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
         self.get_logger().info(
