@@ -9,13 +9,18 @@ examples:
   ace evaluate room.safetensors drive.mcap --json drive.json     another drive: all of its frames
   ace evaluate room.safetensors room/ --report out/         a page to open in a browser
   ace evaluate photos.safetensors photos/ --test-every 8
+  ace evaluate room.safetensors drive/ --live --report out/   through the ROS nodes, as a robot would
+
+With --live the recording is played in real time into localization_node, and what it published is judged: poses, their
+age, TF, and how many frames it left out.
 """
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from rich.table import Table
@@ -32,8 +37,11 @@ from ace_ros.cli.console import (
     write_file,
     write_json,
 )
+from ace_ros.cli.live import LiveOptions, check_live, play
 from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
 from ace_ros.encoder import resolve_device
+from ace_ros.errors import InputError
+from ace_ros.evaluation.live import as_bag, judged, live_figures, plan, read_record
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
@@ -60,8 +68,13 @@ class Command:
     """Also write a report, one HTML file and its data, into this folder."""
     trajectory: Path | None = None
     """Also write the estimated poses in TUM format; the true ones go beside them, as NAME.true.tum."""
+    live: bool = False
+    """Play the recording through the ROS nodes in real time, and judge what they publish."""
+    recorded: Path | None = None
+    """Judge what evaluation_node recorded in this file, instead of localizing."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    playing: LiveOptions = field(default_factory=LiveOptions)
     solving: LocalizeOptions = field(default_factory=LocalizeOptions)
     recording: SplitOptions = field(default_factory=SplitOptions)
 
@@ -71,13 +84,18 @@ class Command:
         if self.report:
             make_folder(self.report)
             check_writable(self.report / "report.html")
+        self._check_live()
         scene_map = SceneMap.load(self.map)
         split = self.split or _default_split(self.scene, self.recording, scene_map)
         scene = open_scene(self.scene, split=split, options=self.recording)
         for text in scene.notes:
             note(text)
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
-        results, skipped = _evaluate(localizer, scene)
+        live: dict[str, Any] = {}
+        if self.live or self.recorded:
+            results, skipped, live = self._heard(scene, scene_map)
+        else:
+            results, skipped = _evaluate(localizer, scene)
         for text in skipped[:_LISTED_SKIPS]:
             note(text)
         if len(skipped) > _LISTED_SKIPS:
@@ -85,6 +103,7 @@ class Command:
         header = scene_map.header
         figures = {
             **summarize(results, header.metric, header.median_depth),
+            **live,
             "skipped": len(skipped),
             "map": str(self.map),
             "scene": str(self.scene),
@@ -97,6 +116,34 @@ class Command:
         stdout.print(summary_table(figures))
         self._write(figures, results, localizer, scene)
         return 0
+
+    def _check_live(self) -> None:
+        if self.live and self.recorded:
+            raise InputError("--live and --recorded exclude each other: give one")
+        if self.recorded and not self.recorded.is_file():
+            raise InputError(f"{self.recorded}: there is no such record")
+        if self.live:
+            check_live(self.playing)
+            given, usual = asdict(self.solving), asdict(LocalizeOptions())
+            if other := [name for name in usual if name != "encoder_weights" and given[name] != usual[name]]:
+                raise InputError(f"--{other[0]} is no option of localization_node: leave it out with --live")
+
+    def _heard(self, scene: Scene, scene_map: SceneMap) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
+        """What the nodes made of the recording: results, notes, and figures that only they have."""
+        with tempfile.TemporaryDirectory(prefix="ace_live_") as folder:
+            bag, options = as_bag(self.scene, scene, self.recording, Path(folder))
+            record = self.recorded or Path(folder) / "record.jsonl"
+            localizer = {"device": self.device, "encoder_weights": str(self.solving.encoder_weights or "")}
+            run = plan(bag, options, self.map, scene_map.header, record, self.playing.replay_rate, localizer)
+            if self.live:
+                logs = self.playing.logs or Path(folder)
+                make_folder(logs)
+                play(run, self.playing, logs)
+            heard = read_record(record)
+            results, notes = judged(heard, scene.frames, run)
+            figures = live_figures(heard, scene.frames, run.streams.count, self.playing.replay_rate)
+        # Of a frame that is not localized the nodes publish no pose, so how good it would have been is not known.
+        return results, notes, {"live": figures, "localized_among_5cm_5deg": None}
 
     def _write(self, figures: dict, results: list[FrameResult], localizer: Localizer, scene: Scene) -> None:
         if self.trajectory:
@@ -158,5 +205,25 @@ def summary_table(figures: dict) -> Table:
     table.add_row("localized, yet far off", str(figures["false_confident"]))
     if figures["nees_mean"] is not None:
         table.add_row("NEES (honest: 6)", f"{figures['nees_mean']:.1f}")
+    if live := figures.get("live"):
+        for name, text in live_rows(live):
+            table.add_row(name, text)
     table.add_row("time a query", f"{figures['query_ms']['median']:.0f} ms (95 %: {figures['query_ms']['p95']:.0f} ms)")
     return table
+
+
+def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the nodes did, for people: names and texts."""
+    age, tf = live["latency_ms"], live["tf"]
+    rows = [
+        ("images played, worked on", f"{live['frames_played']}, {live['frames_processed']}"),
+        ("images dropped, unusable, not received",
+         f"{live['frames_dropped']}, {live['frames_rejected']}, {live['frames_not_received']}"),
+    ]  # fmt: skip
+    if live["poses_hz"] is not None:
+        rows.append(("poses a second", f"{live['poses_hz']:.1f} of {live['images_hz'] or 0:.1f} images"))
+    if age is not None:
+        rows.append(("age of a pose at publication", f"{age['median']:.0f} ms (95 %: {age['p95']:.0f} ms)"))
+    if tf["known"]:
+        rows.append(("TF at the stamps of the images", f"{tf['known']} of {tf['frames']}"))
+    return rows

@@ -38,6 +38,7 @@ class FrameResult:
         confidence: in [0, 1].
         inliers, candidates: 2D-3D pairs.
         seconds: from image in memory to pose.
+        age: of the image when its result was published, s; None where nothing was published.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FrameResult:
     inliers: int
     candidates: int
     seconds: float
+    age: float | None = None
 
     @property
     def has_pose(self) -> bool:

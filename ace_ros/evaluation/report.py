@@ -56,7 +56,7 @@ def report_files(
     cloud = map_cloud(localizer, [frames[r.name] for r in results[::every]], _CLOUD_POINTS)
     data = {
         "title": f"{Path(figures['map']).name} on {scene.name}",
-        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), "
+        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {_how(figures)}"
         f"{time.strftime('%d %B %Y, %H:%M')}",
         "figures": figures,
         "frames": rows,
@@ -79,6 +79,10 @@ def report_files(
     }
 
 
+def _how(figures: dict[str, Any]) -> str:
+    return "played through localization_node, " if figures.get("live") else ""
+
+
 def frame_rows(results: Sequence[FrameResult], unit: float) -> list[dict[str, Any]]:
     """What the page and the CSV know of each frame; None where there is nothing to say."""
     table = errors(results, unit)
@@ -96,6 +100,7 @@ def frame_rows(results: Sequence[FrameResult], unit: float) -> list[dict[str, An
             "inliers": int(r.inliers),
             "candidates": int(r.candidates),
             "milliseconds": r.seconds * 1e3,
+            "age": None if r.age is None else r.age * 1e3,
             "nees": _nees(r),
             "truth": _position(r.truth),
             "estimate": None if r.estimate is None else _position(r.estimate),

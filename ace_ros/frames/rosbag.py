@@ -37,7 +37,7 @@ def matches(path: Path) -> bool:
 
 def read(path: Path, split: Split, options: SplitOptions) -> Scene:
     bag = Bag(path)
-    images = _images(bag, options.bag)
+    images = find_images(bag, options.bag)
     headers, notes = _ordered(bag, images)
     camera_at, camera_notes = _camera(bag, images, headers, options)
     stamps = [header.stamp for header in headers]
@@ -62,7 +62,7 @@ def base_topic(topic: str) -> str:
     return topic.removesuffix("/compressed")
 
 
-def _images(bag: Bag, options: BagOptions) -> Connection:
+def find_images(bag: Bag, options: BagOptions) -> Connection:
     """The topic of the images."""
     every = bag.of_type(RAW, COMPRESSED)
     if options.image_topic:
@@ -140,7 +140,7 @@ def _camera(
             raise InputError(f"{bag.path}: the first image of {images.topic} can't be read")
         camera = given_intrinsics(options.intrinsics, *size)
         return lambda stamp: camera, []
-    infos = _infos(bag, images, headers[0].frame, options.bag)
+    infos = find_info(bag, images, headers[0].frame, options.bag)
     rectified = "rect" in base_topic(images.topic).rsplit("/", 1)[-1]
     camera_at = cameras(bag, infos, rectified, size)
     first = camera_at(headers[0].stamp)
@@ -159,7 +159,7 @@ def _camera(
     return _Fitting(camera_at, size), notes
 
 
-def _infos(bag: Bag, images: Connection, frame: str, options: BagOptions) -> Connection:
+def find_info(bag: Bag, images: Connection, frame: str, options: BagOptions) -> Connection:
     """The topic of the CameraInfo: named by the user, beside the images, in their frame, or the only one."""
     every = bag.of_type(INFO)
     if options.camera_info_topic:

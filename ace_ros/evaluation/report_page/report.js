@@ -113,15 +113,40 @@ if (nees.length) {
 } else byId("nees").textContent = "No localized frame came with a covariance.";
 
 // --- latency
-const times = frames.map((f) => f.milliseconds).sort((a, b) => a - b);
-const high = times[Math.floor((times.length - 1) * 0.99)] * 1.15, low = times[0] * 0.85;
-const bins = Array.from({ length: 30 }, () => 0);
-for (const t of times) bins[Math.min(29, Math.floor(((t - low) / (high - low)) * 30))]++;
-const edge = (i) => low + ((high - low) * i) / 30;
-chart("latency", { x: { min: low, max: high, label: "milliseconds (the last bar holds all that took longer)" },
-  y: { min: 0, max: Math.max(...bins), label: "frames", format: (v) => (Number.isInteger(v) ? v : "") }, marks: [figures.query_ms.median],
-  series: [{ kind: "bars", colour: "true",
-    points: bins.map((count, i) => [edge(i), count, `${count} frames: ${short(edge(i))} to ${short(edge(i + 1))} ms`, edge(i + 1)]) }] });
+function histogram(id, values, median) {
+  const sorted = values.sort((a, b) => a - b), count = 30;
+  const high = sorted[Math.floor((sorted.length - 1) * 0.99)] * 1.15 + 1, low = sorted[0] * 0.85;
+  const bins = Array.from({ length: count }, () => 0);
+  for (const v of sorted) bins[Math.min(count - 1, Math.floor(((v - low) / (high - low)) * count))]++;
+  const edge = (i) => low + ((high - low) * i) / count;
+  chart(id, { x: { min: low, max: high, label: "milliseconds (the last bar holds all that took longer)" },
+    y: { min: 0, max: Math.max(...bins), label: "frames", format: (v) => (Number.isInteger(v) ? v : "") }, marks: [median],
+    series: [{ kind: "bars", colour: "true",
+      points: bins.map((n, i) => [edge(i), n, `${n} frames: ${short(edge(i))} to ${short(edge(i + 1))} ms`, edge(i + 1)]) }] });
+}
+histogram("latency", frames.map((f) => f.milliseconds), figures.query_ms.median);
+
+// --- what the nodes did
+const live = figures.live;
+if (live) {
+  const table = byId("live-figures"), hertz = (v) => (known(v) ? v.toFixed(1) : "–");
+  row(table, "images played", `${live.frames_played} in ${live.seconds.toFixed(1)} s` + (live.rate === 1 ? "" : `, at ${live.rate} times the speed`));
+  row(table, "images worked on", `${live.frames_processed}`);
+  row(table, "overtaken by a newer one, or too old", `${live.frames_dropped}`);
+  row(table, "unusable; not received", `${live.frames_rejected}; ${live.frames_not_received}`);
+  row(table, "poses", `${live.poses}, ${hertz(live.poses_hz)} a second`);
+  row(table, "longest time without a pose", known(live.longest_gap_s) ? `${live.longest_gap_s.toFixed(2)} s` : "–");
+  if (live.latency_ms) row(table, "age of a pose, median, 95 %, most",
+    ["median", "p95", "max"].map((name) => live.latency_ms[name].toFixed(0)).join(", ") + " ms");
+  if (live.tf.known) {
+    row(table, "TF known at the images' stamps", percent(live.tf.known / live.tf.frames));
+    row(table, "TF, median error", `${distance(live.tf.median_translation)} ${metric ? "cm" : "units / 100"}, ${angle(live.tf.median_rotation_deg)} deg`);
+    row(table, "TF, 95 % within", `${distance(live.tf.p95_translation)} ${metric ? "cm" : "units / 100"}, ${angle(live.tf.p95_rotation_deg)} deg`);
+  }
+  const ages = frames.filter((f) => f.state === "LOCALIZED" && known(f.age)).map((f) => f.age);
+  if (ages.length) histogram("age", ages, live.latency_ms.median);
+  else byId("age").textContent = "No pose was published.";
+} else for (const id of ["live", "ages"]) byId(id).remove();
 
 // --- the map
 for (const [name, colour] of [["true path", "true"], ["estimated", "estimated"]]) {

@@ -1,0 +1,187 @@
+"""evaluation_node: records what a robot would have got from localization_node while a recording is played.
+
+One JSON object a line; ``ace_ros.evaluation.live`` reads them. Ends by itself after the images have ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from ace_ros.errors import AceError, InputError
+from ace_ros.geometry import quaternion_xyzw
+from ace_ros.msg import LocalizationStatus as Status
+from ace_ros.nodes import parameters
+from ace_ros.nodes.conversions import nanoseconds
+from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
+from ace_ros.nodes.options import option
+from ace_ros.nodes.runtime import run, steady_timer
+
+_PERIOD = 0.05  # s between looks at what has happened
+_TF_KEPT = 60.0  # s of TF to look a pose up in
+_QUEUE = QoSProfile(depth=1000)
+_STATES = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN", Status.STATE_LOST: "LOST"}
+
+
+@dataclass(frozen=True)
+class EvaluationNodeOptions:
+    """Options of evaluation_node."""
+
+    record: str = option("", "File to write: one JSON object a line.")
+    localizer: str = option("localization_node", "Node to listen to: its status and pose_with_covariance.")
+    camera_frame: str = option("", "Optical frame to look up in TF at each image's stamp; empty: TF is not recorded.")
+    quiet: float = option(5.0, "Stop when the images have ended and nothing came for so long, s.", low=0.1)
+
+
+class Silent(AceError):
+    """The localizer never spoke of an image."""
+
+
+class EvaluationNode(Node):
+    """Listens to a localizer; knows nothing of truth."""
+
+    def __init__(self) -> None:
+        super().__init__("evaluation_node")
+        parameters.declare(self, EvaluationNodeOptions)
+        self._options = parameters.read(self, EvaluationNodeOptions)
+        parameters.guard(self, EvaluationNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
+        self._record = _Record(self._options.record)
+        self._ready, self._images_came = False, False
+        self._frames: set[int] = set()  # stamps; a status is repeated where nothing new comes
+        self._last_news = time.monotonic()
+        self._counts: dict[str, Any] = {}
+        self._map_frame = ""
+        self._awaited: list[int] = []  # stamps that TF has not been asked for with success
+        self._tree = FrameTree(self, _TF_KEPT) if self._options.camera_frame else None
+        self._images = self.resolve_topic_name("image")
+        self.create_subscription(Status, f"{self._options.localizer}/status", self._on_status, _QUEUE)
+        topic = f"{self._options.localizer}/pose_with_covariance"
+        self.create_subscription(PoseWithCovarianceStamped, topic, self._on_pose, _QUEUE)
+        steady_timer(self, _PERIOD, self._look)
+
+    def close(self) -> None:
+        """Complete the record."""
+        self._record.finish({"kind": "end", **self._counts})
+
+    def _on_status(self, message: Status) -> None:
+        self._counts = {
+            name: getattr(message, f"frames_{name}")
+            for name in ("received", "processed", "localized", "dropped", "rejected")
+        } | {"map": message.map_name, "map_id": message.map_id, "map_frame": message.header.frame_id}
+        if not self._ready and message.state != Status.STATE_INACTIVE:
+            self._ready = True
+            self._map_frame = message.header.frame_id
+            self._record.write({"kind": "ready"})
+            self.get_logger().info(f"ready: {self._options.localizer} is active")
+        stamp = nanoseconds(message.header.stamp)
+        if math.isnan(message.latency) or stamp in self._frames:  # about no image, or said again
+            return
+        self._news()
+        self._frames.add(stamp)
+        self._record.write(
+            {
+                "kind": "frame",
+                "stamp": stamp,
+                "state": _STATES.get(message.state, "LOST"),
+                "reason": message.reason,
+                "confidence": _number(message.confidence),
+                "inliers": message.inliers,
+                "candidates": message.candidates,
+                "processing_time": _number(message.processing_time),
+                "latency": _number(message.latency),
+            }
+        )
+        if self._tree is not None:
+            self._awaited.append(stamp)
+
+    def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
+        self._news()
+        pose = message.pose.pose
+        self._record.write(
+            {
+                "kind": "pose",
+                "stamp": nanoseconds(message.header.stamp),
+                "position": _values(pose.position, "xyz"),
+                "orientation": _values(pose.orientation, "xyzw"),
+                "covariance": [float(value) for value in message.pose.covariance],
+            }
+        )
+
+    def _news(self) -> None:
+        self._last_news = time.monotonic()
+
+    def _look(self) -> None:
+        """Ask TF for what has come, and see whether it is over."""
+        self._awaited = [stamp for stamp in self._awaited if not self._look_up(stamp)]
+        if self._awaited:  # TF keeps no more either
+            self._awaited = [s for s in self._awaited if s > max(self._awaited) - _TF_KEPT * 1e9]
+        images = self.count_publishers(self._images) + self.count_publishers(f"{self._images}/compressed")
+        self._images_came |= bool(images or self._frames)
+        if images:
+            self._news()
+        if self._images_came and time.monotonic() - self._last_news > self._options.quiet:
+            if not self._frames:
+                raise Silent(f"{self._options.localizer} worked on none of the images on {self._images}")
+            self.get_logger().info(f"{len(self._frames)} frames recorded in {self._options.record}")
+            self.context.try_shutdown()
+
+    def _look_up(self, stamp: int) -> bool:
+        assert self._tree is not None
+        try:
+            pose = self._tree.lookup(self._map_frame, self._options.camera_frame, stamp)
+        except MissingTransform:
+            return False
+        position, orientation = ([float(v) for v in values] for values in (pose[:3, 3], quaternion_xyzw(pose)))
+        self._record.write({"kind": "tf", "stamp": stamp, "position": position, "orientation": orientation})
+        return True
+
+
+class _Record:
+    """The file: it grows under another name beside its place."""
+
+    def __init__(self, name: str) -> None:
+        if not name:
+            raise InputError("parameter record: name the file to write")
+        self._path = Path(name).expanduser()
+        self._growing = self._path.with_name(f"{self._path.name}.part")
+        try:
+            self._file = open(self._growing, "w", encoding="utf-8")  # noqa: SIM115 - closed by finish
+        except OSError as error:
+            raise InputError(f"parameter record: {self._path}: can't be written ({error.strerror})") from None
+
+    def write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def finish(self, line: dict[str, Any]) -> None:
+        self.write(line)
+        self._file.close()
+        os.replace(self._growing, self._path)
+
+
+def _values(message: Any, names: str) -> list[float]:
+    return [float(getattr(message, name)) for name in names]
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def main() -> int:
+    """Entry point."""
+    return run(EvaluationNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
