@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 import threading
 import time
@@ -13,19 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rclpy.signals import SignalHandlerOptions
 from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 
 from ace_ros.errors import AceError, InputError
+from ace_ros.frames.bag_file import Bag
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import time_message
 from ace_ros.nodes.options import ReplayNodeOptions
+from ace_ros.nodes.runtime import Stop
 
 _SHORTEST_SLEEP = 5e-4  # s
+_SPIN = 0.1  # s that a spinning thread waits for something to do
 _FLUSH = 5.0  # s that reliable subscribers have to take the last messages
 
 
@@ -43,49 +46,54 @@ class ReplayNode(Node):
         parameters.declare(self, ReplayNodeOptions)
         self._options = parameters.read(self, ReplayNodeOptions)
         parameters.guard(self, ReplayNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
-        self._reader = _open(self._options.bag)
+        self._bag = _open(self._options.bag)
         self._clock_publisher = self.create_publisher(Clock, "/clock", QoSProfile(depth=10))
         wanted = _names(self._options.topics)
         self._tracks = {
             connection.id: _Track(connection, self._publisher(connection))
-            for connection in self._reader.connections
+            for connection in self._bag.connections
             if (not wanted or connection.topic in wanted) and connection.topic != "/clock"
         }
         if missing := wanted - {track.connection.topic for track in self._tracks.values()}:
             raise InputError(f"{self._options.bag}: there is no topic {', '.join(sorted(missing))} in the bag")
 
-    def play(self, stopped: threading.Event) -> None:
-        """Wait as asked to, and publish everything; returns early once ``stopped`` is set."""
-        options = self._options
-        if not self._wait_for_subscribers(stopped):
-            return
-        stopped.wait(options.start_delay)
-        count = 0
-        while not stopped.is_set():
-            count += self._play_once(stopped)
-            if not options.loop:
-                break
-            self.get_logger().info("from the start again")
-        for track in self._tracks.values():
-            if not stopped.is_set():
-                track.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=_FLUSH))
+    def play(self, stop: Stop) -> None:
+        """Wait as asked to, and publish everything; returns early when a stop is wanted.
+
+        Raises:
+            InputError: nobody subscribes, or there is nothing to play.
+        """
+        self._wait_for_subscribers(stop)
+        stop.sleep(self._options.start_delay)
+        count, rounds = 0, 0
+        while not stop.wanted and (self._options.loop or not rounds):
+            if rounds:
+                self.get_logger().info("from the start again")
+            played, rounds = self._play_once(stop), rounds + 1
+            if not played and not stop.wanted:
+                raise InputError(f"{self._options.bag}: there is nothing to play (topics, start_offset)")
+            count += played
+        for publisher in (self._clock_publisher, *(track.publisher for track in self._tracks.values())):
+            if not stop.wanted:
+                publisher.wait_for_all_acked(Duration(seconds=_FLUSH))
         self.get_logger().info(f"{count} messages played")
 
-    def close(self) -> None:
-        """Close the bag."""
-        self._reader.close()
-
-    def _play_once(self, stopped: threading.Event) -> int:
+    def _play_once(self, stop: Stop) -> int:
         options = self._options
-        first = self._reader.start_time + int(options.start_offset * 1e9)
-        last = first + int(options.duration * 1e9) if options.duration else None
-        connections = [track.connection for track in self._tracks.values()]
-        start, count = time.monotonic(), 0
-        for connection, stamp, data in self._reader.messages(connections, start=first, stop=last):
+        start, first, count = time.monotonic(), None, 0
+        for connection, stamp, data in self._bag.raw([track.connection for track in self._tracks.values()]):
+            if first is None:
+                first = stamp + int(options.start_offset * 1e9)
+            if stamp < first:
+                continue
+            if options.duration and stamp > first + options.duration * 1e9:
+                break
             for now in _until(start + (stamp - first) * 1e-9 / options.rate, 1.0 / options.clock_rate):
-                if stopped.is_set():
+                if stop.wanted:
                     return count
                 self._tick(first + int((now - start) * options.rate * 1e9))
+            if stop.wanted:
+                return count
             self._tick(stamp)
             self._tracks[connection.id].publisher.publish(data)
             count += 1
@@ -108,7 +116,7 @@ class ReplayNode(Node):
         )
         return self.create_publisher(kind, connection.topic, qos)
 
-    def _wait_for_subscribers(self, stopped: threading.Event) -> bool:
+    def _wait_for_subscribers(self, stop: Stop) -> None:
         asked = _names(self._options.wait_for_subscribers)
         topics = {track.connection.topic for track in self._tracks.values()}
         if "all" in asked:
@@ -116,18 +124,18 @@ class ReplayNode(Node):
         if unknown := asked - topics:
             raise InputError(f"wait_for_subscribers: there is no topic {', '.join(sorted(unknown))} in the bag")
         deadline = time.monotonic() + (self._options.wait_timeout or float("inf"))
-        waiting = asked
-        while waiting and not stopped.is_set():
+        while not stop.wanted:
             waiting = {
                 track.connection.topic
                 for track in self._tracks.values()
                 if track.connection.topic in asked and not track.publisher.get_subscription_count()
             }
-            if waiting and time.monotonic() > deadline:
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
                 names = ", ".join(sorted(waiting))
                 raise InputError(f"no subscriber to {names} within {self._options.wait_timeout:g} s")
-            stopped.wait(0.05 if waiting else 0.0)
-        return not stopped.is_set()
+            stop.sleep(0.05)
 
 
 def _until(due: float, period: float) -> Iterator[float]:
@@ -137,22 +145,13 @@ def _until(due: float, period: float) -> Iterator[float]:
         yield min(time.monotonic(), due)
 
 
-def _open(name: str) -> AnyReader:
+def _open(name: str) -> Bag:
     if not name:
         raise InputError("parameter bag: give the recording to play, a rosbag2 folder or an .mcap or .db3 file")
     path = Path(name).expanduser()
     if not path.exists():
         raise InputError(f"parameter bag: there is no {path}")
-    if path.is_file() and (path.parent / "metadata.yaml").exists():
-        path = path.parent
-    reader = AnyReader([path])
-    try:
-        reader.open()
-    except (AnyReaderError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a rosbag2 that can be read ({error})") from None
-    if not reader.connections:
-        raise InputError(f"{path}: the bag is empty")
-    return reader
+    return Bag(path)
 
 
 def _message_type(name: str) -> Any:
@@ -172,40 +171,31 @@ def _names(text: str) -> set[str]:
 
 def main() -> int:
     """Entry point: the bag is played in this thread, another one serves the node's parameters."""
-    rclpy.init()
-    stopped = threading.Event()
-    node, spinning = None, None
-    code = 0
+    stop = Stop()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    over = threading.Event()
+    spinning = None
     try:
         node = ReplayNode()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        spinning = threading.Thread(target=_spin, args=(executor, stopped), daemon=True)
+        spinning = threading.Thread(target=_spin, args=(executor, over), daemon=True)
         spinning.start()
-        node.play(stopped)
-    except KeyboardInterrupt:
-        pass
+        node.play(stop)
     except AceError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = 1
+        return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        stopped.set()
-        rclpy.try_shutdown()
+        over.set()
         if spinning is not None:
             spinning.join()  # a thread inside rcl while the interpreter goes down aborts the process
-        if node is not None:
-            node.close()
-    return code
+        rclpy.try_shutdown()
+    return 0
 
 
-def _spin(executor: SingleThreadedExecutor, stopped: threading.Event) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
-    finally:
-        stopped.set()
+def _spin(executor: SingleThreadedExecutor, over: threading.Event) -> None:
+    while not over.is_set():
+        executor.spin_once(timeout_sec=_SPIN)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -11,9 +12,12 @@ import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from ace_ros.errors import AceError
+
+_LOOK = 0.02  # s between two looks at whether to stop
 
 
 class Closable(Protocol):
@@ -22,22 +26,48 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class Stop:
+    """Ctrl-C or SIGTERM as a wish that is looked at between two steps.
+
+    As an exception it would come in the middle of anything, and rclpy's own handlers take the context away from
+    callbacks that are about to publish.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: object) -> None:
+        self.wanted = True
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not on when a stop is wanted."""
+        end = time.monotonic() + seconds
+        while not self.wanted and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK))
+
+
 def run(factory: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
-    """Spin the node that ``factory`` makes until it is told to stop; the exit code for the process."""
-    rclpy.init(args=arguments)
+    """Spin the node that ``factory`` makes until it is told to stop; the exit code for the process.
+
+    The node must have a steady timer: between its ticks a wish to stop waits.
+    """
+    stop = Stop()
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
         node = factory()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while not stop.wanted and rclpy.ok():
+            executor.spin_once()
+    except ExternalShutdownException:
         pass
     except AceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice: from the terminal, and from ros2 launch
         if node is not None:
             node.close()
             node.destroy_node()
