@@ -141,6 +141,7 @@ class Localizing:
 
     def pose_of(self, stamp):
         """Published pose of the image of that stamp, (4, 4); waits for it."""
+
         def find():
             return next((m for m in reversed(self.poses) if nanoseconds(m.header.stamp) == stamp), None)
 

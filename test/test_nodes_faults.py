@@ -139,6 +139,9 @@ def test_clock_jumps_back(mapped_room, domain, tmp_path):
         node.probe.until(lambda: len(node.corrections()) > before, "map -> odom")
         times = [nanoseconds(t.header.stamp) for t in node.corrections()[before:]]
         assert min(times) >= stamps[0][0]
+        heard = len(node.diagnostics), len(node.statuses)  # and while the clock stands still
+        node.probe.until(lambda: len(node.diagnostics) >= heard[0] + 2, "/diagnostics")
+        node.probe.until(lambda: len(node.statuses) >= heard[1] + 2, "~/status")
 
 
 def test_without_odometry_poses_come_and_tf_is_silent(mapped_room, domain, tmp_path):
@@ -206,9 +209,12 @@ def test_other_tf_modes(mapped_room, domain, tmp_path, mode):
 def test_two_cameras_on_one_robot(mapped_room, domain, tmp_path):
     """One node each, by namespace, with the same map: both tell where the robot is; one of them has TF."""
     front = Localizing(mapped_room, domain, tmp_path, namespace="/front", topic="/front")
-    with front as one, Localizing(
-        mapped_room, domain, tmp_path, namespace="/rear", topic="/rear", odometry=False, tf_mode="none"
-    ) as two:
+    with (
+        front as one,
+        Localizing(
+            mapped_room, domain, tmp_path, namespace="/rear", topic="/rear", odometry=False, tf_mode="none"
+        ) as two,
+    ):
         for index in range(1, 6):
             first, second = one.send(index), two.send(index + 2)
             for node, stamp, at in ((one, first, index), (two, second, index + 2)):

@@ -1,14 +1,37 @@
-"""The picture on ~/debug_image. No ROS in here."""
+"""The picture on ~/debug_image."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from cv_bridge import CvBridge
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
 
 from ace_ros.frames.posed_frame import Image
 from ace_ros.localizer import Localization
 
 _GREEN, _RED, _WHITE = (60, 220, 60), (220, 60, 60), (255, 255, 255)
+
+
+class DebugImages:
+    """Publishes what was seen, while somebody looks."""
+
+    def __init__(self, node: Any) -> None:
+        self._bridge = CvBridge()
+        self._publisher = node.create_lifecycle_publisher(ImageMessage, "~/debug_image", QoSProfile(depth=1))
+
+    def publish(self, header: Header, image: Image, found: Localization, sentence: str) -> None:
+        """Draw and send, if anybody subscribes; ``sentence`` goes into the caption."""
+        if not self._publisher.get_subscription_count():
+            return
+        caption = f"{found.inliers}/{found.candidates} inliers, confidence {found.confidence:.2f} {sentence}"
+        message = self._bridge.cv2_to_imgmsg(draw(image, found, caption), encoding="rgb8")
+        message.header = header
+        self._publisher.publish(message)
 
 
 def draw(image: Image, localization: Localization, caption: str) -> Image:

@@ -33,10 +33,11 @@ class LatestSlot(Generic[Item]):
             item, self._item = self._item, None
             return None if self._closed else item
 
-    def clear(self) -> None:
-        """Drop the item, if there is one."""
+    def clear(self) -> bool:
+        """Drop the item; True if there was one."""
         with self._wake:
-            self._item = None
+            dropped, self._item = self._item is not None, None
+            return dropped
 
     def close(self) -> None:
         """Let :meth:`take` return."""

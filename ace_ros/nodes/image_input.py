@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from ace_ros.nodes.options import ImageOptions
 _KEPT_INFOS = 50
 _UNSYNCHRONISED_AFTER = 5
 _PATIENCE = 5  # images that may come before the camera_info of one
+_LONGEST_WAIT = 1.0  # s that an image waits for its camera_info
 _SILENT_AFTER = 2.0  # s
 
 
@@ -45,6 +47,13 @@ class CameraFrame:
     camera: Camera
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    image: Any
+    number: int  # which one it was
+    since: float
+
+
 class InfoMatcher:
     """Pairs images with camera_info.
 
@@ -55,7 +64,7 @@ class InfoMatcher:
 
     def __init__(self) -> None:
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
-        self._waiting: OrderedDict[int, tuple[int, Any]] = OrderedDict()  # stamp -> the image, and which one it was
+        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()  # by stamp
         self._synchronised = False
         self._misses = 0
         self._last_image = -1
@@ -77,7 +86,7 @@ class InfoMatcher:
         if stamp == self._last_image:
             self._synchronised, self._misses = True, 0
         if stamp in self._waiting:
-            return self._waiting.pop(stamp)[1], info
+            return self._waiting.pop(stamp).image, info
         return None
 
     def add_image(self, stamp: int, image: Any) -> tuple[Any, CameraInfo] | None:
@@ -87,18 +96,25 @@ class InfoMatcher:
         if self._waiting:
             self._misses += 1
             self._synchronised = self._synchronised and self._misses < _UNSYNCHRONISED_AFTER
-        for late in [key for key, (number, _) in self._waiting.items() if self._images - number > _PATIENCE]:
-            del self._waiting[late]
-            self.unmatched += 1
+        self._give_up(lambda waiting: self._images - waiting.number > _PATIENCE)
         if stamp in self._infos:
             self._synchronised, self._misses = True, 0
             return image, self._infos[stamp]
         if self._synchronised or not self._infos:
             self.unmatched += stamp in self._waiting
-            self._waiting[stamp] = (self._images, image)
+            self._waiting[stamp] = _Waiting(image, self._images, time.monotonic())
             return None
         older = [known for known in self._infos if known <= stamp]
         return image, self._infos[older[-1] if older else next(reversed(self._infos))]
+
+    def expire(self, since: float) -> None:
+        """Give up the images that have waited since before that time (monotonic clock, s)."""
+        self._give_up(lambda waiting: waiting.since < since)
+
+    def _give_up(self, hopeless: Callable[[_Waiting], bool]) -> None:
+        for stamp in [stamp for stamp, waiting in self._waiting.items() if hopeless(waiting)]:
+            del self._waiting[stamp]
+            self.unmatched += 1
 
 
 class ImageInput(SimpleFilter):
@@ -141,8 +157,12 @@ class ImageInput(SimpleFilter):
         self._node.destroy_subscription(self._subscription)
         self._node.destroy_subscription(self._info_subscription)
 
-    def check_reliability(self) -> None:
-        """Call now and then: with ``auto``, large raw images get through only where both sides are reliable."""
+    def look_after(self) -> None:
+        """Call now and then: images wait no longer, and with ``auto``, reliability is that of the publishers.
+
+        Large raw images get through only where both sides are reliable.
+        """
+        self._matcher.expire(time.monotonic() - _LONGEST_WAIT)
         if self._options.image_reliability != "auto":
             return
         publishers = self._node.get_publishers_info_by_topic(self.image_topic)

@@ -8,34 +8,33 @@ import threading
 import time
 import traceback
 
-from cv_bridge import CvBridge
-from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
 
 from ace_ros.errors import AceError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
-from ace_ros.nodes.debug_image import draw
+from ace_ros.nodes.debug_image import DebugImages
+from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frame_slot import Arrival, ArrivalCheck, LatestSlot
-from ace_ros.nodes.frames_tf import FrameTree, MissingTransform, OwnTransform
+from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput, Silence
 from ace_ros.nodes.load_service import LoadService
-from ace_ros.nodes.localization_report import SILENCE_CODES, Counters, diagnose, status_message
+from ace_ros.nodes.localization_report import SILENCE_CODES, Counters, diagnose, fill_counts, status_message
 from ace_ros.nodes.localize_frame import Fault, FrameLocalizer, FrameResult
+from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_loading import LoadedMap, load_map, parameter_path
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import Answer, limit_threads, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 
 _QUEUE = 5  # images that DDS keeps until the executor drains them into the slot: with 1 some would be lost uncounted
-_ANSWER_WITHIN = 5.0  # s that ~/localize waits for an image
+_JUMP_BACK = Duration(nanoseconds=-100_000_000)  # less is jitter of /clock
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -63,27 +62,21 @@ class LocalizationNode(LifecycleNode):
         self._fault = Fault(Status.REASON_NO_MAP, "the node is not configured")
         self._last, self._last_time = status_message(Status.STATE_INACTIVE, self._fault), -math.inf
         self._stale = ""
-        self._asked: list[tuple[Answer, float]] = []
-        self._tf_time, self._tf_sent = time.monotonic(), 0
         self._tree = FrameTree(self)
-        self._own = OwnTransform(self, self._tree)
-        self._output = PoseOutput(self, self._own)
+        self._output = PoseOutput(self, self._tree)
         self._create_interfaces()
         if self.options.autostart:
             self._autostart_timer = steady_timer(self, 0.01, self._autostart)
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
-        self._debug = self.create_lifecycle_publisher(Image, "~/debug_image", QoSProfile(depth=1))
-        self._bridge = CvBridge()
+        self._debug = DebugImages(self)
         group = ReentrantCallbackGroup()
-        self.create_service(Trigger, "~/localize", self._localize, callback_group=group)
+        self._localize_service = LocalizeService(self, group)
         self._load_service = LoadService(self, group)
-        self._diagnostics = Updater(self, 1.0)
-        self._diagnostics.setHardwareID("none")
-        self._diagnostics.add("localization", self._diagnose)
+        self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, 0.5, self._heartbeat)
-        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        threshold = JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True)
         self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_jump)
 
     def close(self) -> None:
@@ -127,6 +120,7 @@ class LocalizationNode(LifecycleNode):
         self._thread.start()
         self._images = ImageInput(self, self.options, _QUEUE)
         self._images.registerCallback(self._on_frame)
+        self._localize_service.active = True
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
         self.get_logger().info(
             f"localizing in '{self.loaded.name}' with images on {self._images.image_topic} and camera_info on "
@@ -160,7 +154,8 @@ class LocalizationNode(LifecycleNode):
             self._images.close()
             self._images = None
             self.destroy_timer(self._tf_timer)
-        self._answer_asked(False, "the node is not active")
+        self._localize_service.active = False
+        self._localize_service.refuse("the node is not active")
         self._fault = Fault(Status.REASON_NONE, "the node is not active")
 
     def _refuse_parameter(self, name: str) -> str:
@@ -188,7 +183,7 @@ class LocalizationNode(LifecycleNode):
             self._epoch += 1
             self._tree.clear()
             self._output.forget()
-            self._slot.clear()
+            self._counters.overtaken += self._slot.clear()
             if self._images is not None and self.loaded is not None:
                 self._images.forget()
                 self._arrivals.forget()
@@ -213,9 +208,11 @@ class LocalizationNode(LifecycleNode):
             self._counters.late += 1
         elif arrival is Arrival.RESTARTED:
             self._restart("stamps of the images went back")
-        if arrival in (Arrival.STALE, Arrival.LATE) or self._arrivals.too_soon(frame.stamp):
+        if arrival in (Arrival.STALE, Arrival.LATE):
             return
-        if self._slot.put((frame, self._epoch)):
+        if self._arrivals.too_soon(frame.stamp):
+            self._counters.too_soon += 1
+        elif self._slot.put((frame, self._epoch)):
             self._counters.overtaken += 1
 
     def _work(self, slot: LatestSlot[tuple[CameraFrame, int]]) -> None:
@@ -224,6 +221,7 @@ class LocalizationNode(LifecycleNode):
             with self._lock:
                 localizer = self._localizer
                 if epoch != self._epoch or localizer is None:
+                    self._counters.overtaken += 1
                     continue
             try:
                 result = localizer.work(frame)
@@ -231,15 +229,13 @@ class LocalizationNode(LifecycleNode):
                 self.get_logger().error(f"a defect of this package:\n{traceback.format_exc()}")
                 fault = Fault(Status.REASON_INTERNAL_ERROR, "a defect of this package, see the log")
                 result = FrameResult(frame, Status.STATE_UNCERTAIN, fault, math.nan)
-            try:
-                with self._lock:
-                    if epoch == self._epoch:
-                        self._publish(result)
-                self._publish_debug(result)
-            except Exception:
-                if self.context.ok():
-                    raise
-                return  # somebody pressed Ctrl-C in between
+            with self._lock:
+                if epoch != self._epoch:
+                    self._counters.overtaken += 1
+                    continue
+                self._publish(result)
+            if result.image is not None and result.localization is not None:
+                self._debug.publish(result.frame.header, result.image, result.localization, result.fault.sentence)
 
     def _publish(self, result: FrameResult) -> None:
         counters, frame = self._counters, result.frame
@@ -251,9 +247,7 @@ class LocalizationNode(LifecycleNode):
             counters.kidnapped += result.kidnapped
             assert result.localization.map_from_camera is not None
             self._output.publish(result.placed, frame.header.frame_id, result.localization.map_from_camera)
-            if result.placed.jump:
-                self._resend()
-            if rival := self._rival(frame):
+            if rival := self._output.rival(frame.header.frame_id):
                 fault = Fault(Status.REASON_TF_CONFLICT, rival)
         if result.kidnapped:
             self.get_logger().warning("the robot was moved: a run of poses agrees on another place than the odometry")
@@ -261,62 +255,12 @@ class LocalizationNode(LifecycleNode):
         message = status_message(result.state, fault, result, latency)
         message.header.stamp = frame.header.stamp
         self._publish_status(message)
-        sentence = f"{'localized' if result.placed else 'not localized'}; {fault.sentence}"
-        self._answer_asked(result.placed is not None, sentence, result)
-
-    def _publish_debug(self, result: FrameResult) -> None:
-        if result.image is None or result.localization is None or not self._debug.get_subscription_count():
-            return
-        found = result.localization
-        caption = f"{found.inliers}/{found.candidates} inliers, confidence {found.confidence:.2f}"
-        if result.fault.sentence:
-            caption += f", {result.fault.sentence}"
-        message = self._bridge.cv2_to_imgmsg(draw(result.image, found, caption), encoding="rgb8")
-        message.header = result.frame.header
-        self._debug.publish(message)
+        self._localize_service.answer(result, fault.sentence)
 
     def _resend(self) -> None:
-        """Send map -> odom again, for the time that it is now."""
-        now = self.get_clock().now().nanoseconds
-        odom_from_base = None
-        if self.options.max_correction_rate or self.options.max_correction_rotation_rate:
-            try:
-                odom_from_base, _ = self._tree.newest(self.options.odom_frame, self.options.base_frame)
-            except MissingTransform:
-                odom_from_base = None
         with self._lock:
-            if self._thread is None or self._tf_sent - 1_000_000_000 < now <= self._tf_sent:
-                return  # a simulated clock that stands still
-            seconds, self._tf_time, self._tf_sent = time.monotonic() - self._tf_time, time.monotonic(), now
-            self._output.resend(now, seconds, odom_from_base)
-
-    def _rival(self, frame: CameraFrame | None = None) -> str:
-        child = self._output.child
-        if frame is not None and self.options.tf_mode == "map_to_camera":
-            child = frame.header.frame_id
-        return self._own.rival(child) if child else ""
-
-    # --- services ---
-
-    async def _localize(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._thread is None:
-            response.message = "the node is not active"
-            return response
-        answer = Answer(self)
-        self._asked.append((answer, time.monotonic() + _ANSWER_WITHIN))
-        response.success, response.message = await answer.future
-        return response
-
-    def _answer_asked(self, success: bool, sentence: str, result: FrameResult | None = None) -> None:
-        asked, self._asked = self._asked, []
-        if not asked:
-            return
-        if result is not None and result.placed is not None:
-            x, y, z = result.placed.map_from_frame[:3, 3]
-            place = f"{result.placed.frame} at ({x:.3f}, {y:.3f}, {z:.3f}) in {result.placed.header.frame_id}"
-            sentence = f"{place}, stamp {nanoseconds(result.frame.header.stamp) * 1e-9:.3f} {result.fault.sentence}"
-        for answer, _ in asked:
-            answer.give((success, sentence.strip(" ;")))
+            if self._thread is not None:
+                self._output.resend()
 
     # --- reports ---
 
@@ -325,7 +269,7 @@ class LocalizationNode(LifecycleNode):
         if self._images is None:
             self._publish_status(status_message(Status.STATE_INACTIVE, self._fault))
         else:
-            self._images.check_reliability()
+            self._images.look_after()
             silence, sentence = self._images.silence()
             if silence is not Silence.NONE:
                 self._publish_status(status_message(Status.STATE_WAITING, Fault(SILENCE_CODES[silence], sentence)))
@@ -333,30 +277,20 @@ class LocalizationNode(LifecycleNode):
                 self._publish_status(status_message(Status.STATE_WAITING, Fault(Status.REASON_STALE, self._stale)))
             elif time.monotonic() - self._last_time > 0.5:
                 self._publish_status(self._last)
-        late = [answer for answer, deadline in self._asked if time.monotonic() > deadline]
-        self._asked = [item for item in self._asked if item[0] not in late]
-        for answer in late:
-            answer.give((False, f"no image could be worked on within {_ANSWER_WITHIN:g} s: {self._last.reason}"))
+        self._localize_service.expire(self._last.reason)
 
     def _publish_status(self, message: Status) -> None:
         with self._lock:
-            counters, images = self._counters, self._images
             message.header.frame_id = self.loaded.map_frame if self.loaded else ""
             if not nanoseconds(message.header.stamp):
                 message.header.stamp = self.get_clock().now().to_msg()
             message.map_name, message.map_id = (self.loaded.name, self.loaded.identity) if self.loaded else ("", "")
-            message.frames_received = images.images if images else 0
-            message.frames_processed, message.frames_localized = counters.processed, counters.localized
-            unmatched = images.unmatched if images else 0
-            message.frames_dropped = counters.overtaken + counters.stale + counters.late + unmatched
-            unusable = images.rejected_camera + images.rejected_image if images else 0
-            message.frames_rejected = counters.rejected + unusable
-            message.kidnap_count = counters.kidnapped
+            fill_counts(message, self._counters, self._images)
             self._last, self._last_time = message, time.monotonic()
             self._status.publish(message)
 
-    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        return diagnose(status, self._last, self._counters, self._rival() if self._images else "")
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
+        diagnose(status, self._last, self._counters, self._output.rival() if self._images else "")
 
 
 def main() -> int:

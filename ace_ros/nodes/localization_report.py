@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 
 from ace_ros.msg import LocalizationStatus as Status
-from ace_ros.nodes.image_input import Silence
+from ace_ros.nodes.image_input import ImageInput, Silence
 from ace_ros.nodes.localize_frame import Fault, FrameResult
 
 SILENCE_CODES = {
@@ -37,6 +37,7 @@ class Counters:
     overtaken: int = 0
     stale: int = 0
     late: int = 0
+    too_soon: int = 0
     rejected: int = 0
     kidnapped: int = 0
 
@@ -63,7 +64,18 @@ def status_message(state: int, fault: Fault, result: FrameResult | None = None, 
     return message
 
 
-def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: Counters, rival: str) -> DiagnosticStatusWrapper:
+def fill_counts(message: Status, counters: Counters, images: ImageInput | None) -> None:
+    """Frames since activation."""
+    message.frames_received = images.images if images else 0
+    message.frames_processed, message.frames_localized = counters.processed, counters.localized
+    unmatched = images.unmatched if images else 0
+    message.frames_dropped = counters.overtaken + counters.stale + counters.late + counters.too_soon + unmatched
+    unusable = images.rejected_camera + images.rejected_image if images else 0
+    message.frames_rejected = counters.rejected + unusable
+    message.kidnap_count = counters.kidnapped
+
+
+def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: Counters, rival: str) -> None:
     """Fill in the node's entry of /diagnostics."""
     name = _STATE_NAMES[last.state]
     if rival:
@@ -82,4 +94,3 @@ def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: Counters, 
     status.add("inliers", f"{last.inliers} of {last.candidates}")
     status.add("processing time, ms", f"{1e3 * last.processing_time:.1f}")
     status.add("age at publication, ms", f"{1e3 * last.latency:.1f}")
-    return status

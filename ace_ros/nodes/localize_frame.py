@@ -192,9 +192,7 @@ class FrameLocalizer:
             pose, name = pose @ camera_from_base, self._base
         jump, self._first = kidnapped or self._first, False
         is_base = base_from_camera is not None
-        return PlacedPose(
-            header(frame.stamp, self._map_frame), name, pose, covariance, odom_from_base, is_base, jump
-        )
+        return PlacedPose(header(frame.stamp, self._map_frame), name, pose, covariance, odom_from_base, is_base, jump)
 
     def _missing(self, base_fault: Fault, odom_fault: Fault, placed: PlacedPose) -> Fault:
         """What keeps TF from being published although the pose is good."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -23,6 +23,7 @@ from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction, fill_held_back, overall
 from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result
 from ace_ros.nodes.conversions import decode
+from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
@@ -60,9 +61,7 @@ class MappingNode(Node):
         self._collecting = options.autostart
         self._started = time.monotonic()
         picker = KeyframePicker(
-            KeyframeOptions(
-                options.min_translation, options.min_rotation, options.min_interval, options.max_interval
-            )
+            KeyframeOptions(options.min_translation, options.min_rotation, options.min_interval, options.max_interval)
         )
         self.collector = Collector(
             lambda: Mapper(_map_options(options), map_frame=options.map_frame, metric=options.metric),
@@ -88,9 +87,7 @@ class MappingNode(Node):
         self.create_service(SaveMap, "~/save_map", self._save_map, callback_group=group)
         self.create_service(SetBool, "~/collect", self._collect, callback_group=group)
         self.create_service(Trigger, "~/reset", self._reset, callback_group=group)
-        self._diagnostics = Updater(self, 1.0)
-        self._diagnostics.setHardwareID("none")
-        self._diagnostics.add("mapping", self._diagnose)
+        self._diagnosing = Diagnosing(self, "mapping", self._diagnose)
         steady_timer(self, _POLL, self._poses.poll)
         steady_timer(self, _STATUS_PERIOD, self._publish_news)
         steady_timer(self, 1.0, self._look_after)
@@ -109,14 +106,12 @@ class MappingNode(Node):
             return
         name = f"{self._images.image_topic} at {frame.stamp * 1e-9:.3f}"
         self.collector.offer(
-            Candidate(
-                name, frame.stamp, frame.camera, map_from_camera, lambda: decode(frame.message, frame.camera)
-            )
+            Candidate(name, frame.stamp, frame.camera, map_from_camera, lambda: decode(frame.message, frame.camera))
         )
 
     def _look_after(self) -> None:
         """Once a second: the image's QoS, and builds that start by themselves."""
-        self._images.check_reliability()
+        self._images.look_after()
         options, collector = self.options, self.collector
         taken = collector.counters.taken
         if collector.building or taken < FEWEST_FRAMES or taken == self._seen_outcome_frames:
@@ -251,7 +246,7 @@ class MappingNode(Node):
         message.advice = self._advice()
         return message
 
-    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         state, sentence = self._state()
         sentences = self._advice()
         if state == MappingStatus.STATE_FAILED:
@@ -264,7 +259,6 @@ class MappingNode(Node):
             status.add(name, str(value))
         status.add("received", str(self._images.images))
         status.add("no_pose", str(self._poses.no_pose))
-        return status
 
 
 def _map_options(options: MappingNodeOptions) -> MapOptions:

@@ -204,9 +204,7 @@ class LocalizationNodeOptions(ImageOptions):
         "each time it was lost; never.",
         choices=("once", "when_lost", "never"),
     )
-    lost_after: float = option(
-        2.0, "when_lost: lost means no reliable pose for so long, s.", low=0.0, high=3600.0
-    )
+    lost_after: float = option(2.0, "when_lost: lost means no reliable pose for so long, s.", low=0.0, high=3600.0)
     encoder_weights: str = option("", "File of the backbone's weights, for maps that were made with weights of a file.")
     device: str = option("auto", "Where the localizer runs: auto, cpu, cuda or cuda:N.")
     threads: int = option(0, "CPU threads of the localizer; 0: the library's default.", low=0, high=256)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
@@ -16,7 +19,7 @@ from ace_ros.nodes.conversions import (
     pose_with_covariance_message,
     time_message,
 )
-from ace_ros.nodes.frames_tf import OwnTransform
+from ace_ros.nodes.frames_tf import FrameTree, MissingTransform, OwnTransform
 from ace_ros.nodes.motion import Correction, planar
 from ace_ros.nodes.options import LocalizationNodeOptions
 
@@ -62,14 +65,15 @@ def initial_covariance(covariance: Matrix) -> Matrix:
 class PoseOutput:
     """Publishes what was found reliable. Not thread-safe: the node's lock is held around every call."""
 
-    def __init__(self, node, own_transform: OwnTransform) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, node: Any, tree: FrameTree) -> None:
         qos = QoSProfile(depth=10)
         self._pose = node.create_lifecycle_publisher(PoseStamped, "~/pose", qos)
-        self._covariance = node.create_lifecycle_publisher(
-            PoseWithCovarianceStamped, "~/pose_with_covariance", qos
-        )
+        self._covariance = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", qos)
         self._initial = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "initialpose", qos)
-        self._own = own_transform
+        self._clock = node.get_clock()
+        self._tree = tree
+        self._own = OwnTransform(node, tree)
+        self._resent, self._resent_stamp = time.monotonic(), 0
         self.configure(LocalizationNodeOptions(), "map")
 
     def configure(self, options: LocalizationNodeOptions, map_frame: str) -> None:
@@ -86,11 +90,15 @@ class PoseOutput:
         self._correction.forget()
         self._last_pose = None
 
-    @property
-    def child(self) -> str:
-        """The frame that :attr:`LocalizationNodeOptions.tf_mode` gives a parent; empty for none, or for the camera."""
-        modes = {"map_to_odom": self._options.odom_frame, "map_to_base": self._options.base_frame}
-        return modes.get(self._options.tf_mode, "")
+    def rival(self, camera_frame: str = "") -> str:
+        """Who else publishes the transform that :attr:`LocalizationNodeOptions.tf_mode` names; empty where nobody does.
+
+        ``camera_frame`` is what map_to_camera is about.
+        """
+        options = self._options
+        children = {"map_to_odom": options.odom_frame, "map_to_base": options.base_frame, "map_to_camera": camera_frame}
+        child = children.get(options.tf_mode, "")
+        return self._own.rival(child) if child else ""
 
     def publish(self, placed: PlacedPose, camera_frame: str, map_from_camera: Matrix) -> None:
         """Publish a pose on the topics, in TF, and as the initial pose when it is due."""
@@ -102,6 +110,8 @@ class PoseOutput:
         self._covariance.publish(full)
         self._move_tf(placed, pose, camera_frame, map_from_camera)
         self._send_initial(placed, pose)
+        if placed.jump:
+            self.resend()
 
     def _move_tf(self, placed: PlacedPose, pose: Matrix, camera_frame: str, map_from_camera: Matrix) -> None:
         mode, stamp = self._options.tf_mode, nanoseconds(placed.header.stamp)
@@ -113,12 +123,20 @@ class PoseOutput:
             odom_from_base = planar(placed.odom_from_base) if self._options.planar else placed.odom_from_base
             self._correction.measured(pose @ invert(odom_from_base), placed.jump)
 
-    def resend(self, now: int, seconds: float, odom_from_base: Matrix | None) -> None:
-        """map_to_odom: send the transform for ``now`` (ns), ``seconds`` after the last time."""
+    def resend(self) -> None:
+        """map_to_odom: send the transform again, for the time that it is now."""
+        options, now = self._options, self._clock.now().nanoseconds
+        if options.tf_mode != "map_to_odom" or self._resent_stamp - 1_000_000_000 < now <= self._resent_stamp:
+            return  # a simulated clock that stands still
+        odom_from_base = None
+        if options.max_correction_rate or options.max_correction_rotation_rate:
+            with contextlib.suppress(MissingTransform):
+                odom_from_base, _ = self._tree.newest(options.odom_frame, options.base_frame)
+        seconds, self._resent, self._resent_stamp = time.monotonic() - self._resent, time.monotonic(), now
         map_from_odom = self._correction.step(seconds, odom_from_base)
-        if map_from_odom is not None and self._options.tf_mode == "map_to_odom":
-            stamp = now + int(self._options.transform_tolerance * 1e9)
-            self._own.send(self._map_frame, self._options.odom_frame, map_from_odom, stamp)
+        if map_from_odom is not None:
+            stamp = now + int(options.transform_tolerance * 1e9)
+            self._own.send(self._map_frame, options.odom_frame, map_from_odom, stamp)
 
     def _send_initial(self, placed: PlacedPose, pose: Matrix) -> None:
         stamp, mode = nanoseconds(placed.header.stamp), self._options.publish_initialpose
@@ -137,5 +155,3 @@ class PoseOutput:
 def header(stamp: int, frame: str) -> Header:
     """Header with a stamp in ns."""
     return Header(stamp=time_message(stamp), frame_id=frame)
-
-
