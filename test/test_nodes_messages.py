@@ -1,6 +1,87 @@
-"""Messages on their way into the library: which camera_info goes with which image."""
+"""Messages on their way into the library: pixels of every encoding, and which camera_info goes with which image."""
 
+import array
+import io
+import time
+
+import cv2
+import numpy as np
+import pytest
+from drive import raw_image
+from PIL import Image as PillowImage
+from sensor_msgs.msg import CompressedImage
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.image_input import InfoMatcher
+
+CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
+COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+GREY = COLOUR[..., 0]
+
+
+def message(pixels, encoding):
+    found = raw_image(pixels, 0)
+    found.encoding, found.step = encoding, pixels.nbytes // max(pixels.shape[0], 1)
+    return found
+
+
+def compressed(data):
+    return CompressedImage(format="whatever", data=array.array("B", data))
+
+
+def encoded(pixels, kind, exif=None):
+    file = io.BytesIO()
+    PillowImage.fromarray(pixels).save(file, kind, **({"exif": exif} if exif else {}))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "encoding", "expected"),
+    [
+        (COLOUR, "rgb8", COLOUR),
+        (np.ascontiguousarray(COLOUR[..., ::-1]), "bgr8", COLOUR),
+        (np.ascontiguousarray(COLOUR[..., ::-1]), "8UC3", COLOUR),
+        (GREY, "mono8", GREY),
+        (GREY, "8UC1", GREY),
+        (GREY.astype(np.uint16) << 4, "mono16", GREY),  # 12 bits of 16 are used, as most such cameras do
+        (GREY.astype(np.uint16) << 8, "mono16", GREY),
+        (COLOUR.astype(np.uint16) << 8, "rgb16", COLOUR),
+    ],
+)
+def test_raw_images_of_every_kind(pixels, encoding, expected):
+    assert np.array_equal(decode(message(pixels, encoding), CAMERA), expected)
+
+
+def test_compressed_images_are_taken_as_they_are_stored():
+    assert np.array_equal(decode(compressed(encoded(COLOUR, "PNG")), CAMERA), COLOUR)
+    assert np.array_equal(decode(compressed(encoded(GREY, "PNG")), CAMERA), GREY)
+    dark = cv2.imencode(".png", GREY.astype(np.uint16) << 2)[1].tobytes()  # 10 bits
+    assert np.array_equal(decode(compressed(dark), CAMERA), GREY)
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # "turn me"
+    turned, plain = (decode(compressed(encoded(COLOUR, "JPEG", tag)), CAMERA) for tag in (exif, None))
+    assert np.array_equal(turned, plain)  # the camera is calibrated for the pixels as they are
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (compressed(b""), "empty"),
+        (compressed(encoded(COLOUR, "JPEG")[:-200]), "truncated"),
+        (compressed(encoded(COLOUR, "PNG")[:-20]), "truncated"),
+        (compressed(b"no image at all"), "not an image"),
+        (compressed(encoded(COLOUR[:20], "PNG")), "32 x 20"),
+        (message(GREY.astype(np.float32), "32FC1"), "can't be read"),
+        (message(GREY.astype(np.uint16), "16UC1"), "can't be read"),  # millimetres of depth
+        (message(GREY, "mono7"), "can't be read"),
+        (message(COLOUR[:0], "rgb8"), "empty"),
+    ],
+)
+def test_what_is_no_picture_is_told(broken, words):
+    with pytest.raises(InputError, match=words):
+        decode(broken, CAMERA)
 
 
 def paired(matcher, *events):
@@ -24,8 +105,13 @@ def test_images_whose_camera_info_was_lost_are_counted():
     assert paired(matcher, *events) == [(stamp, stamp) for stamp in range(3, 12)]
     assert matcher.unmatched == 1
     paired(matcher, ("image", 12))
-    matcher.forget()
+    matcher.expire(time.monotonic() - 60.0)
+    assert matcher.unmatched == 1
+    matcher.expire(time.monotonic() + 60.0)
     assert matcher.unmatched == 2
+    paired(matcher, ("image", 13))
+    matcher.forget()
+    assert matcher.unmatched == 3
 
 
 def test_a_camera_info_that_comes_but_once_goes_with_all_images():

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.frames import posed_frame
+from ace_ros.frames.images import decode_image, to_rgb8
 from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
 
 _PINHOLE_MODELS = ("plumb_bob", "rational_polynomial", "")
@@ -115,7 +116,7 @@ def decode(message: Image | CompressedImage, camera: Camera) -> posed_frame.Imag
             ``camera`` says.
     """
     try:
-        image = _decode_raw(message) if isinstance(message, Image) else _decode_compressed(message)
+        image = _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
     except (CvBridgeError, cv2.error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"image: can't be read as colour or grey ({_first_line(error)})") from None
     height, width = image.shape[:2]
@@ -135,24 +136,14 @@ def _decode_raw(message: Image) -> posed_frame.Image:
             f"image: truncated: {len(message.data)} bytes, {message.step * message.height} expected "
             f"({message.height} rows of {message.step} bytes)"
         )
-    if message.encoding in ("8UC1", "8UC3"):  # no colour is stated; three channels are OpenCV's order then
-        image = _bridge.imgmsg_to_cv2(message, desired_encoding="passthrough")
-        return np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)
-    wanted = "mono8" if message.encoding.startswith("mono") else "rgb8"
+    encoding = message.encoding
+    if encoding in ("8UC1", "8UC3"):  # no colour is stated; three channels are OpenCV's order then
+        return to_rgb8(_bridge.imgmsg_to_cv2(message, desired_encoding="passthrough"), "image")
+    if encoding.endswith("16"):  # cv_bridge takes all bits for used, and the pictures of most cameras would be dark
+        wanted = "mono16" if encoding == "mono16" else "bgr16"
+        return to_rgb8(_bridge.imgmsg_to_cv2(message, desired_encoding=wanted), "image")
+    wanted = "mono8" if encoding.startswith("mono") else "rgb8"
     return np.ascontiguousarray(_bridge.imgmsg_to_cv2(message, desired_encoding=wanted))
-
-
-def _decode_compressed(message: CompressedImage) -> posed_frame.Image:
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if not data.size:
-        raise InputError("image: it is empty (no bytes)")
-    # OpenCV fills what is missing of a JPEG with grey and says nothing.
-    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:].tobytes():
-        raise InputError(f"image: the JPEG is truncated ({data.size} bytes, no end marker)")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"image: not a JPEG or PNG that can be read ({data.size} bytes, format '{message.format}')")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _first_line(error: Exception) -> str:
