@@ -1,0 +1,101 @@
+"""What the launch files share: arguments that go before params_file, and the node that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+_BOOLEANS = ["true", "false"]
+_LEVELS = ["debug", "info", "warn", "error", "fatal"]
+
+
+class Argument(NamedTuple):
+    """A launch argument. ``parameter``: of the node, set where the argument is not empty."""
+
+    text: str
+    default: str = ""
+    choices: Sequence[str] | None = None
+    parameter: str = ""
+
+
+_CAMERA = {
+    "image": Argument("Topic of the images (without /compressed).", "/camera/image_raw"),
+    "camera_info": Argument("Topic of the camera_info; empty: camera_info beside the topic of the images."),
+    "image_transport": Argument("raw or compressed.", "", ["", "raw", "compressed"], "image_transport"),
+    "camera_frame": Argument(
+        "Optical frame of the camera, where frame_id of the images is wrong.", parameter="camera_frame"
+    ),
+}
+_COMMON = {
+    "namespace": Argument("Namespace of the node."),
+    "use_sim_time": Argument("Take the time from /clock.", "false", _BOOLEANS),
+    "log_level": Argument("debug, info, warn, error or fatal.", "info", _LEVELS),
+}
+
+
+def description(
+    executable: str, config: str, arguments: Mapping[str, Argument], remaps: Mapping[str, tuple[str, str]]
+) -> LaunchDescription:
+    """A launch description of one node that takes a camera.
+
+    Args:
+        config: file in config/ with its parameters.
+        arguments: those beside the camera's and the usual ones.
+        remaps: topic -> (argument that names it, what it is where the argument is empty).
+    """
+    file = Path(get_package_share_directory("ace_ros")) / "config" / config
+    parameters = {
+        "params_file": Argument("Parameters of the node; what is given as an argument here goes first.", str(file))
+    }
+    known = {**_CAMERA, **arguments, **parameters, **_COMMON}
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        given = {name: LaunchConfiguration(name).perform(context) for name in known}
+        return [_node(executable, given, known, remaps)]
+
+    declared = [_declared(name, argument) for name, argument in known.items()]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def _declared(name: str, argument: Argument) -> DeclareLaunchArgument:
+    text = argument.text
+    if argument.parameter and not argument.default:
+        text += " Empty: as params_file says."
+    return DeclareLaunchArgument(name, default_value=argument.default, description=text, choices=argument.choices)
+
+
+def _node(
+    executable: str,
+    given: Mapping[str, str],
+    known: Mapping[str, Argument],
+    remaps: Mapping[str, tuple[str, str]],
+) -> Node:
+    overrides: dict[str, bool | ParameterValue] = {}
+    for name, argument in known.items():
+        if argument.parameter and given[name]:
+            boolean = argument.choices is not None and "true" in argument.choices
+            text = ParameterValue(given[name], value_type=str)  # a map may be called 7
+            overrides[argument.parameter] = given[name] == "true" if boolean else text
+    parent, slash, _ = given["image"].rpartition("/")
+    topics = {"image": given["image"], "camera_info": given["camera_info"] or f"{parent}{slash}camera_info"}
+    topics |= {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
+    return Node(
+        package="ace_ros",
+        executable=executable,
+        name=executable,
+        namespace=given["namespace"],
+        output="screen",
+        parameters=[given["params_file"], {**overrides, "use_sim_time": given["use_sim_time"] == "true"}],
+        remappings=list(topics.items()),
+        arguments=["--ros-args", "--log-level", given["log_level"]],
+    )
