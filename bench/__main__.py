@@ -24,14 +24,15 @@ import tyro
 
 from bench import measure, plan, report, scenes, store
 
-Stage = Literal["ours", "structure", "recipe", "budgets", "ablation", "growth"]
+Stage = Literal["ours", "structure", "recipe", "budgets", "ablation", "growth", "trust"]
 
 
 @dataclass
 class Command:
     stages: list[Stage] = field(default_factory=lambda: list(plan.STAGES))  # type: ignore[arg-type]
     """ours: the defaults. structure: SIFT and XFeat by pycolmap. recipe: the paper's. budgets: ours by time.
-    ablation: one option changed at a time. growth: with 100 to 800 frames."""
+    ablation: one option changed at a time. growth: with 100 to 800 frames.
+    trust: what maps make of frames that were not taken there."""
     scenes: list[str] = field(default_factory=list)
     """redkitchen, fox, bonsai (in ../shared/scenes), room, courtyard (generated); all that there are by default."""
     recipe: Literal["ace"] = "ace"

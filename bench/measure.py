@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Localize = Callable[[NDArray[np.uint8], Camera], tuple[str, Matrix | None]]
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ("ours", "recipe", "structure")
+METHODS = ("ours", "recipe", "structure", "trust")
 Row = dict[str, Any]
 
 

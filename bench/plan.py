@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.measure import Row
 
-STAGES = ("ours", "structure", "recipe", "budgets", "ablation", "growth")
+STAGES = ("ours", "structure", "recipe", "budgets", "ablation", "growth", "trust")
 Settings = dict[str, Any]
 
 #: A row a decision; each differs from the defaults in one thing.
@@ -72,6 +72,8 @@ def jobs(stage: str, scene: Path, largest: bool, rows: list[Row], extent: Extent
     elif stage == "ablation" and largest:
         for change in ABLATION[:2] if extent.quick else ABLATION:
             yield "ours", {**ours, **change}
+    elif stage == "trust":
+        yield "trust", ours
     elif stage == "growth" and largest:
         for frames in _GROWTH[:2] if extent.quick else _GROWTH:
             yield "ours", {**ours, "frames": frames}

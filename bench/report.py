@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.evaluation.metrics import within
-from bench import plan
+from bench import plan, trust
 from bench.measure import Row
 
 _RECALL = ("5cm_5deg", "2cm_2deg", "1cm_1deg")
@@ -22,8 +22,16 @@ _UNMEASURED = {"queries", "frames"}
 def write(rows: list[Row], folder: Path) -> None:
     """results.md and the plots, of all rows."""
     folder.mkdir(parents=True, exist_ok=True)
+    shown = _of(rows, "trust")
+    rows = [row for row in rows if row["method"] != "trust"]
     units = {name: _unit(rows, name) for name in _scenes(rows)}
-    (folder / "results.md").write_text("\n\n".join(tables(rows, units)) + "\n")
+    blocks = tables(rows, units) if rows else ["# Results"]
+    if shown:
+        blocks += ["## Knowing when it is lost", _origin(shown), trust.table(shown)]
+        trust.plot(shown, folder / "operating_curve.png")
+    (folder / "results.md").write_text("\n\n".join(blocks) + "\n")
+    if not rows:
+        return
     _plot_time(rows, units, folder / "accuracy_over_time.png")
     _plot_errors(rows, units, folder / "errors.png")
     _plot_queries(rows, folder / "query_time.png")
@@ -31,6 +39,8 @@ def write(rows: list[Row], folder: Path) -> None:
 
 def one_line(row: Row) -> str:
     """The essence of a row for the console."""
+    if row["method"] == "trust":
+        return trust.one_line(row)
     table = errors(row, row.get("median_depth", 1.0) if not row["metric"] else 1.0)
     recall = " ".join(f"{100 * within(table, name).mean():.0f}%" for name in _RECALL)
     return (

@@ -1,13 +1,14 @@
 """The main job from end to end, through ROS: what ``make demo [SCENE=path]`` runs.
 
 A recording is replayed at 30 Hz into mapping_node, which builds a map; its other frames are replayed into
-localization_node, whose poses are compared with the truth. All three nodes are real processes over DDS. Without an
+localization_node, whose poses are compared with the truth. The nodes are real processes over DDS. Without an
 argument a small room is made up and photographed. Exits with 1 when anything failed or the result is poor.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -15,17 +16,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from demo_ros import DemoError, Processes, Watcher, isolate, nanoseconds
+from demo_ros import DemoError, Watcher
 from demo_show import Show, picture, table
 
 from ace_ros.errors import AceError
+from ace_ros.evaluation.live import judged, live_figures, plan, read_record
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.frames import Scene, open_scene, write_bag
+from ace_ros.evaluation.play import play
+from ace_ros.evaluation.processes import Processes, own_domain
+from ace_ros.frames import Scene, SplitOptions, open_scene, write_bag
 from ace_ros.generated import make_room
-from ace_ros.geometry import pose_from_quaternion
-from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.scene_map import SceneMap
 
 _RATE = 30  # Hz
@@ -43,9 +45,7 @@ class Outcome:
     taken: int
     build_seconds: float
     map_bytes: int
-    queries: int
     figures: dict
-    latency_ms: tuple[float, float]  # median, 95 %
 
 
 def main() -> int:
@@ -56,8 +56,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         given.output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="ace_demo_") as folder:
-            return run(given.scene, given.output.resolve(), Path(folder))
+        with tempfile.TemporaryDirectory(prefix="ace_demo_") as folder, own_domain() as domain:
+            os.environ["ROS_DOMAIN_ID"] = str(domain)
+            os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+            os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+            return run(given.scene, given.output.resolve(), Path(folder), domain)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
@@ -66,34 +69,31 @@ def main() -> int:
         return 1
 
 
-def run(path: Path | None, output: Path, temporary: Path) -> int:
-    isolate()
+def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
     with Show() as show:
         with show.step("a room is made up" if path is None else f"reading {path}"):
             mapping, queries = scenes(path or make_room(temporary / "room"))
         for scene in (mapping, queries):
             with show.step(f"writing a bag of {len(scene.frames)} frames"):
                 write_bag(scene, temporary / scene.name)
-        processes = Processes(output)
+        processes = Processes(output, domain)
         watcher = Watcher(processes)
         try:
             bags = [temporary / scene.name for scene in (mapping, queries)]
             taken, build_seconds, map_file = make_map(processes, watcher, show, mapping, bags[0], output)
-            results, latencies = localize(processes, watcher, show, queries, bags[1], map_file)
+            scene_map = SceneMap.load(map_file)
+            results, figures = localize(processes, show, queries, bags[1], map_file, scene_map)
         finally:
             watcher.close()
             processes.close()
         with show.step("drawing the picture"):
-            scene_map = SceneMap.load(map_file)
             (output / "trajectory.png").write_bytes(picture(scene_map, mapping, results))
     outcome = Outcome(
         mapping_frames=len(mapping.frames),
         taken=taken,
         build_seconds=build_seconds,
         map_bytes=map_file.stat().st_size,
-        queries=len(queries.frames),
-        figures=summarize(results, mapping.metric, scene_map.header.median_depth),
-        latency_ms=(float(np.median(latencies)) * 1e3, float(np.percentile(latencies, 95)) * 1e3),
+        figures=figures,
     )
     print(table(outcome, output))
     fraction = outcome.figures["localized"] / outcome.figures["frames"]
@@ -137,9 +137,9 @@ def make_map(
         def received() -> int:
             return watcher.mapping.frames_received if watcher.mapping else 0
 
-        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(received()))
+        processes.wait("the end of the replay", lambda: processes.ended("replay_node"), lambda: step(received()))
         last = Silence(received, lambda: received() >= len(scene.frames))
-        watcher.wait("the last frame", last, lambda: step(received()))
+        processes.wait("the last frame", last, lambda: step(received()))
     with show.build_step() as feedback:
         started = time.monotonic()
         built = watcher.build_map(feedback)
@@ -149,40 +149,20 @@ def make_map(
 
 
 def localize(
-    processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, map_file: Path
-) -> tuple[list[FrameResult], list[float]]:
-    """Replay the bag into localization_node: what became of the frames that it worked on, the ages of poses (s)."""
-    parameters = {
-        **_CAMERA,
-        "map": str(map_file),
-        "tf_mode": "map_to_camera",
-        "odom_frame": "",
-        "base_frame": "",
-    }
-    processes.start("localization_node", parameters, _TOPICS)
-
-    def active() -> bool:
-        status = watcher.localization
-        return status is not None and status.state != Status.STATE_INACTIVE
-
-    with show.step("localizing: the map is loaded"):
-        watcher.wait("localization_node", active)
+    processes: Processes, show: Show, scene: Scene, bag: Path, map_file: Path, scene_map: SceneMap
+) -> tuple[list[FrameResult], dict[str, Any]]:
+    """Replay the bag into localization_node: what became of the frames that it worked on, and the figures of that."""
+    header = scene_map.header
+    plain = {"tf_mode": "map_to_camera"}
+    run = plan(bag, SplitOptions(), map_file, header, bag.parent / "record.jsonl", localizer=plain)
     with show.step("localizing: other frames drive by", len(scene.frames)) as step:
-        replay(processes, bag)
-
-        def progress() -> None:
-            step(len(watcher.frame_statuses))
-
-        watcher.wait("the end of the replay", lambda: processes.ended("replay_node"), progress)
-        stamp = scene.frames[-1].stamp
-        last = Silence(lambda: len(watcher.frame_statuses), lambda: stamp in watcher.frame_statuses)
-        watcher.wait("the last pose", last, progress)
-    localized = [s for s in watcher.frame_statuses.values() if s.state == Status.STATE_LOCALIZED]
-    watcher.wait("all poses", Silence(lambda: len(watcher.poses), lambda: len(watcher.poses) >= len(localized)))
-    processes.stop("localization_node")
-    if not localized:
+        play(run, processes, on_frames=lambda worked_on, _: step(worked_on))
+    record = read_record(bag.parent / "record.jsonl")
+    results, _ = judged(record, scene.frames, run)
+    live = live_figures(record, scene.frames, run.streams.count)
+    if not live["poses"]:
         raise DemoError("not one frame was localized")
-    return results_of(scene, watcher), [status.latency for status in localized]
+    return results, {**summarize(results, header.metric, header.median_depth), "live": live}
 
 
 class Silence:
@@ -202,37 +182,7 @@ class Silence:
 def replay(processes: Processes, bag: Path) -> None:
     """Play a bag once somebody listens to its images and its camera."""
     listened = ",".join((f"{_TOPICS['image']}/compressed", _TOPICS["camera_info"]))
-    processes.start("replay_node", {"bag": str(bag), "wait_for_subscribers": listened}, {})
-
-
-def results_of(scene: Scene, watcher: Watcher) -> list[FrameResult]:
-    """The frames that the node worked on; those that a newer one overtook never asked for a pose."""
-    names = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN"}
-    results = []
-    for frame in scene.frames:
-        status, message = watcher.frame_statuses.get(frame.stamp), watcher.poses.get(frame.stamp)
-        if status is None or frame.map_from_camera is None:
-            continue
-        estimate = None
-        if message is not None:
-            p, q = message.pose.position, message.pose.orientation
-            estimate = pose_from_quaternion((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
-        results.append(
-            FrameResult(
-                name=frame.name,
-                stamp=nanoseconds(status),
-                truth=frame.map_from_camera,
-                state=names.get(status.state, "LOST"),
-                reason=status.reason,
-                estimate=estimate,
-                covariance=None,
-                confidence=status.confidence,
-                inliers=status.inliers,
-                candidates=status.candidates,
-                seconds=status.processing_time,
-            )
-        )
-    return results
+    processes.start("replay_node", {"bag": str(bag), "wait_for_subscribers": listened}, {}, ends=True)
 
 
 if __name__ == "__main__":

@@ -97,12 +97,15 @@ def table(outcome: Outcome, output: Path) -> str:
     rows.add_row("frames driven by, taken for the map", f"{outcome.mapping_frames}, {outcome.taken}")
     rows.add_row("mapping time", f"{outcome.build_seconds:.0f} s")
     rows.add_row("map size", size_text(outcome.map_bytes))
-    rows.add_row("queries, worked on, localized", f"{outcome.queries}, {figures['frames']}, {figures['localized']}")
+    live = figures["live"]
+    queries = f"{live['frames_played']}, {figures['frames']}, {figures['localized']}"
+    rows.add_row("queries, worked on, localized", queries)
     rows.add_row("median error", f"{distance_text(figures['median_translation'], metric)}, "
                                  f"{angle_text(figures['median_rotation_deg'])}")  # fmt: skip
     for name in ("5cm_5deg", "2cm_2deg"):
         rows.add_row(f"within {threshold_text(name, metric)}", f"{figures['recall'][name]:.1%}")
-    rows.add_row("age of a pose at publication", "median {:.0f} ms, 95 % {:.0f} ms".format(*outcome.latency_ms))
+    if age := live["latency_ms"]:
+        rows.add_row("age of a pose at publication", f"median {age['median']:.0f} ms, 95 % {age['p95']:.0f} ms")
     console = Console(highlight=False)
     with console.capture() as captured:
         console.print(rows)

@@ -56,6 +56,13 @@ def test_ace_runs_without_ros():
     assert done.returncode == 0 and "examples:" in done.stdout, done.stderr
 
 
+def test_live_evaluation_says_what_is_missing(tmp_path):
+    program = "from ace_ros.cli import main\nsys.exit(main(sys.argv[1:]))"
+    done = run(program, "evaluate", str(tmp_path / "m"), str(tmp_path), "--live")
+    assert done.returncode == 1 and not done.stdout
+    assert "this needs ROS 2, and this Python has no rclpy" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_help_and_usage_errors_never_wait_for_torch():
     done = run("from ace_ros.cli import main\ncode = main(['--help'])\nsys.exit(3 if 'torch' in sys.modules else code)")
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ from ace_ros.cli.console import (
     write_file,
     write_json,
 )
-from ace_ros.cli.live import LiveOptions, check_live, play
+from ace_ros.cli.live import LiveOptions, check_live, play_with_bar
 from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
 from ace_ros.encoder import resolve_device
 from ace_ros.errors import InputError
@@ -138,7 +138,7 @@ class Command:
             if self.live:
                 logs = self.playing.logs or Path(folder)
                 make_folder(logs)
-                play(run, self.playing, logs)
+                play_with_bar(run, self.playing, logs)
             heard = read_record(record)
             results, notes = judged(heard, scene.frames, run)
             figures = live_figures(heard, scene.frames, run.streams.count, self.playing.replay_rate)

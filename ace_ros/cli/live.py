@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from rich.progress import Progress, TaskID
 
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import progress_bar
 from ace_ros.errors import InputError
-from ace_ros.evaluation.live import LOCALIZER, PLAYER, RECORDER, Run, lines
+from ace_ros.evaluation.live import LOCALIZER, PLAYER, RECORDER, Run
+from ace_ros.evaluation.play import play
 from ace_ros.evaluation.processes import Processes, executable, own_domain
-
-_START = 300.0  # s for the map to be loaded on a slow machine
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def check_live(options: LiveOptions) -> None:
         raise InputError(f"--ros-domain {options.ros_domain}: must be 0 to 232")
 
 
-def play(run: Run, options: LiveOptions, logs: Path) -> None:
+def play_with_bar(run: Run, options: LiveOptions, logs: Path) -> None:
     """Play the recording through the nodes, which leaves the record where the run says.
 
     Raises:
@@ -52,61 +49,23 @@ def play(run: Run, options: LiveOptions, logs: Path) -> None:
     """
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the nodes must not outlive us
     try:
-        with interrupt.unwinding():
-            if options.ros_domain is not None:
-                _play(run, Processes(logs, options.ros_domain))
-            else:
-                with own_domain() as domain:
-                    _play(run, Processes(logs, domain))
+        with interrupt.unwinding(), _domain(options) as domain, progress_bar() as bar:
+            task = bar.add_task("starting", total=None, figures="the nodes and the map", left="")
+
+            def ready() -> None:
+                bar.update(task, description="playing", total=run.streams.count, figures="")
+
+            def show(worked_on: int, localized: int) -> None:
+                bar.update(task, completed=worked_on, figures=f"{localized} localized")
+
+            processes = Processes(logs, domain)
+            try:
+                play(run, processes, ready, show)
+            finally:
+                processes.close()
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _play(run: Run, processes: Processes) -> None:
-    record = Path(run.parameters[RECORDER]["record"])
-    heard = _Heard(record.with_name(f"{record.name}.part"))
-    try:
-        with progress_bar() as bar:
-            for node in (RECORDER, LOCALIZER):
-                processes.start(node, run.parameters[node], run.remappings[node], ends=node == RECORDER)
-            task = bar.add_task("loading", total=None, figures="the nodes start", left="")
-            processes.wait("localization_node to become active", lambda: heard.ready, heard.update, _START)
-            processes.start(PLAYER, run.parameters[PLAYER], run.remappings[PLAYER], ends=True)
-            bar.update(task, description="playing", total=run.streams.count, figures="")
-            limit = _START + 1e3 + 1e3 * run.streams.count  # far more than any machine takes
-            processes.wait(
-                "the end of the replay", lambda: processes.ended(RECORDER), lambda: heard.show(bar, task), limit
-            )
-            bar.update(task, completed=run.streams.count)
-            processes.stop(LOCALIZER)
-    finally:
-        processes.close()
-
-
-class _Heard:
-    """What the recorder has written down so far."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, 0
-        self.ready = False
-        self._frames: list[dict[str, Any]] = []
-
-    def update(self) -> None:
-        if not self._path.exists():
-            return
-        with open(self._path, "rb") as file:
-            file.seek(self._offset)
-            text = file.read()
-        text = text[: text.rfind(b"\n") + 1]
-        self._offset += len(text)
-        for line in lines(text.decode()):
-            self.ready |= line["kind"] == "ready"
-            if line["kind"] == "frame":
-                self._frames.append(line)
-
-    def show(self, bar: Progress, task: TaskID) -> None:
-        self.update()
-        if self._frames:
-            good = sum(frame["state"] == "LOCALIZED" for frame in self._frames)
-            age = self._frames[-1]["latency"] or 0.0
-            bar.update(task, completed=len(self._frames), figures=f"{good} localized  {1e3 * age:.0f} ms old")
+def _domain(options: LiveOptions) -> AbstractContextManager[int]:
+    return own_domain() if options.ros_domain is None else nullcontext(options.ros_domain)

@@ -27,6 +27,7 @@ from ace_ros.geometry import Matrix, move_covariance, pose_error, pose_from_quat
 if TYPE_CHECKING:
     from ace_ros.scene_map import MapHeader
 
+_SETTLING = 0.5  # s: one subscriber is heard of before the next
 RECORDER, LOCALIZER, PLAYER = "evaluation_node", "localization_node", "replay_node"
 
 
@@ -97,11 +98,12 @@ def plan(
             "rate": float(rate),
             "topics": ",".join(topics),
             "wait_for_subscribers": f"{heard.image_topic},{heard.camera_info}",
+            "start_delay": _SETTLING,
         },
     }
     camera = {"image": heard.images, "camera_info": heard.camera_info}
     mount = heard.tree.at(heard.base_frame, heard.camera_frame, [0], 0.0)[0] if robot else None
-    remappings = {LOCALIZER: camera, RECORDER: {"image": heard.images}, PLAYER: {}}
+    remappings = {LOCALIZER: camera, RECORDER: camera, PLAYER: {}}
     return Run(heard, np.eye(4) if mount is None else mount, parameters, remappings)
 
 
@@ -111,11 +113,13 @@ class Record:
 
     Attributes:
         frames: status of each image that was worked on, by its stamp (ns). poses: published ones, map_from_frame with
-            covariance. transforms: map_from_camera as TF told it. counts: of the localizer, at the end.
+            covariance. ages: seconds from an image to its pose, both seen by the recorder. transforms:
+            map_from_camera as TF told it. counts: of the localizer, at the end.
     """
 
     frames: dict[int, dict[str, Any]]
     poses: dict[int, tuple[Matrix, Matrix]]
+    ages: dict[int, float]
     transforms: dict[int, Matrix]
     counts: dict[str, Any]
 
@@ -126,7 +130,7 @@ def read_record(path: Path) -> Record:
     Raises:
         InputError: no such file, not complete, or something else.
     """
-    record = Record({}, {}, {}, {})
+    record = Record({}, {}, {}, {}, {})
     try:
         for line in lines(path.read_text(encoding="utf-8")):
             kind = line["kind"]
@@ -138,6 +142,8 @@ def read_record(path: Path) -> Record:
                     record.transforms[line["stamp"]] = pose
                 else:
                     record.poses[line["stamp"]] = pose, np.array(line["covariance"]).reshape(6, 6)
+                    if line["age"] is not None:
+                        record.ages[line["stamp"]] = line["age"]
             elif kind == "end":
                 record.counts.update(line)
     except OSError as error:
@@ -187,7 +193,7 @@ def judged(record: Record, frames: Sequence[PosedFrame], run: Run) -> tuple[list
                 inliers=status["inliers"],
                 candidates=status["candidates"],
                 seconds=status["processing_time"] or 0.0,
-                age=status["latency"],
+                age=record.ages.get(frame.stamp),
             )
         )
     if not results:
@@ -207,7 +213,7 @@ def live_figures(record: Record, frames: Sequence[PosedFrame], played: int, rate
     """
     stamps = sorted(record.frames)
     counts = {name: int(record.counts[name]) for name in ("received", "processed", "dropped", "rejected", "localized")}
-    ages = np.array([s["latency"] for s in record.frames.values() if s["state"] == "LOCALIZED"]) * 1e3
+    ages = np.array(list(record.ages.values())) * 1e3
     posed = np.sort(np.array(list(record.poses), dtype=np.int64)) * 1e-9
     seconds = (max(f.stamp for f in frames) - min(f.stamp for f in frames)) * 1e-9
     span = max(seconds, (stamps[-1] - stamps[0]) * 1e-9) if stamps else seconds

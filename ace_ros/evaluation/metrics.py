@@ -38,7 +38,7 @@ class FrameResult:
         confidence: in [0, 1].
         inliers, candidates: 2D-3D pairs.
         seconds: from image in memory to pose.
-        age: of the image when its result was published, s; None where nothing was published.
+        age: of the image when its pose was published, s; None where none was, or where nobody listened.
     """
 
     name: str

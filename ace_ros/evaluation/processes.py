@@ -33,7 +33,7 @@ def executable(name: str) -> Path:
     Raises:
         ProcessError: no ROS in this Python, or this package was not built for it.
     """
-    if importlib.util.find_spec("rclpy") is None:
+    if not _has_rclpy():
         raise ProcessError(
             "this needs ROS 2, and this Python has no rclpy: source the setup.bash of the workspace that ace_ros was "
             "built in, or run 'make setup' in its sources and then .venv/bin/ace"
@@ -46,6 +46,13 @@ def executable(name: str) -> Path:
         f"ROS 2 is here, but {name} of ace_ros is not installed in {', '.join(filter(None, prefixes))}: build the "
         "package (colcon build --packages-select ace_ros) and source install/setup.bash"
     )
+
+
+def _has_rclpy() -> bool:
+    try:
+        return importlib.util.find_spec("rclpy") is not None
+    except ImportError:
+        return False
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from typing import Any
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 
 from ace_ros.errors import AceError, InputError
 from ace_ros.geometry import quaternion_xyzw
@@ -30,6 +31,8 @@ from ace_ros.nodes.runtime import run, steady_timer
 _PERIOD = 0.05  # s between looks at what has happened
 _TF_KEPT = 60.0  # s of TF to look a pose up in
 _QUEUE = QoSProfile(depth=1000)
+_ANYHOW = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)  # takes what any publisher offers
+_KEPT = 10_000  # images whose poses may still come
 _STATES = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN", Status.STATE_LOST: "LOST"}
 
 
@@ -59,6 +62,7 @@ class EvaluationNode(Node):
         self._ready, self._images_came = False, False
         self._frames: set[int] = set()  # stamps; a status is repeated where nothing new comes
         self._last_news = time.monotonic()
+        self._seen: dict[int, float] = {}  # when an image was on its way, by our own clock
         self._counts: dict[str, Any] = {}
         self._map_frame = ""
         self._awaited: list[int] = []  # stamps that TF has not been asked for with success
@@ -67,7 +71,9 @@ class EvaluationNode(Node):
         self.create_subscription(Status, f"{self._options.localizer}/status", self._on_status, _QUEUE)
         topic = f"{self._options.localizer}/pose_with_covariance"
         self.create_subscription(PoseWithCovarianceStamped, topic, self._on_pose, _QUEUE)
+        self.create_subscription(CameraInfo, "camera_info", self._on_camera, _ANYHOW)
         steady_timer(self, _PERIOD, self._look)
+        self.get_logger().info(f"recording what {self._options.localizer} publishes")
 
     def close(self) -> None:
         """Complete the record."""
@@ -104,13 +110,21 @@ class EvaluationNode(Node):
         if self._tree is not None:
             self._awaited.append(stamp)
 
+    def _on_camera(self, message: CameraInfo) -> None:
+        """The image itself is left to the localizer: of its size two readers are one too many."""
+        self._seen[nanoseconds(message.header.stamp)] = time.monotonic()
+        if len(self._seen) > _KEPT:
+            del self._seen[next(iter(self._seen))]
+
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
         self._news()
-        pose = message.pose.pose
+        pose, stamp = message.pose.pose, nanoseconds(message.header.stamp)
+        seen = self._seen.get(stamp)
         self._record.write(
             {
                 "kind": "pose",
-                "stamp": nanoseconds(message.header.stamp),
+                "stamp": stamp,
+                "age": None if seen is None else time.monotonic() - seen,
                 "position": _values(pose.position, "xyz"),
                 "orientation": _values(pose.orientation, "xyzw"),
                 "covariance": [float(value) for value in message.pose.covariance],

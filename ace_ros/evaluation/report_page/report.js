@@ -33,7 +33,8 @@ const tiles = [
   [(100 * figures.recall["5cm_5deg"]).toFixed(1), "%", `of frames within 5 ${unit}, 5 deg`],
   [(100 * figures.localized / figures.frames).toFixed(1), "%", "of frames localized"],
   [figures.false_confident, "", `localized, yet more than 10 ${unit} or 5 deg off`],
-  [figures.query_ms.median.toFixed(0), "ms", "a query, median"],
+  figures.live && figures.live.latency_ms ? [figures.live.latency_ms.median.toFixed(0), "ms", "age of a pose, median"]
+    : [figures.query_ms.median.toFixed(0), "ms", "a query, median"],
 ];
 for (const [value, suffix, label] of tiles) {
   const tile = add(byId("tiles"), "div", undefined, "tile");
@@ -143,9 +144,9 @@ if (live) {
     row(table, "TF, median error", `${distance(live.tf.median_translation)} ${metric ? "cm" : "units / 100"}, ${angle(live.tf.median_rotation_deg)} deg`);
     row(table, "TF, 95 % within", `${distance(live.tf.p95_translation)} ${metric ? "cm" : "units / 100"}, ${angle(live.tf.p95_rotation_deg)} deg`);
   }
-  const ages = frames.filter((f) => f.state === "LOCALIZED" && known(f.age)).map((f) => f.age);
+  const ages = frames.filter((f) => known(f.age)).map((f) => f.age);
   if (ages.length) histogram("age", ages, live.latency_ms.median);
-  else byId("age").textContent = "No pose was published.";
+  else byId("age").textContent = "Not known: no pose was published, or no camera_info came with its image.";
 } else for (const id of ["live", "ages"]) byId(id).remove();
 
 // --- the map
