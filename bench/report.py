@@ -27,7 +27,7 @@ def write(rows: list[Row], folder: Path) -> None:
     units = {name: _unit(rows, name) for name in _scenes(rows)}
     blocks = tables(rows, units) if rows else ["# Results"]
     if shown:
-        blocks += ["## Knowing when it is lost", _origin(shown), trust.table(shown)]
+        blocks += ["## Knowing when it is lost", _origin(shown), *trust.tables(shown)]
         trust.plot(shown, folder / "operating_curve.png")
     (folder / "results.md").write_text("\n\n".join(blocks) + "\n")
     if not rows:

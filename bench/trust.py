@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from ace_ros.mapper import MapOptions, Mapper
 from bench import scenes
 from bench.measure import ROOT, Row, Stopwatch
 
-THRESHOLD = trust._LOCALIZED  # of the confidence, from which on a pose is LOCALIZED
+_HARDER = ("", "dark", "blurred", "half covered", "small")  # ways in which queries are shown
 _EMPTY = 100  # frames of nothing, of each kind
 _PLAIN = {"black": 0, "white": 255}
 
@@ -42,8 +43,8 @@ def measure(scene: Path, queries: int | None = None, frames: int | None = None, 
     """Map a scene; what its map makes of its own queries, and of at most ``queries`` frames of each other place.
 
     Returns:
-        ``errors`` and ``confidences`` of the queries, whatever was made of them; ``foreign``: by kind, the states,
-        the confidences, and the names of the frames that were believed.
+        ``errors`` and ``supports`` of the queries, whatever was made of them; ``harder``: the same by the way in which
+        they were shown; ``foreign``: by kind, the states, the supports, and the frames that were believed.
     """
     watch = Stopwatch()
     recording = scenes.mapping_frames(scene, frames)
@@ -54,15 +55,7 @@ def measure(scene: Path, queries: int | None = None, frames: int | None = None, 
     scene_map = mapper.build()
     localizer = Localizer(scene_map)
     own = scenes.query_frames(scene, queries)
-    errors: list[list[float]] = []
-    answers = []
-    for frame in own:
-        found = localizer.localize(frame.read(), frame.camera)
-        answers.append(found)
-        if found.map_from_camera is None or frame.map_from_camera is None:
-            errors.append([1e9, 180.0])
-        else:
-            errors.append([round(e, 6) for e in pose_error(found.map_from_camera, frame.map_from_camera)])
+    known = {way: _asked(localizer, own, way) for way in _HARDER}
     foreign = {
         kind: _judged(localizer, shown)
         for kind, shown in {**_places(scene, queries), **_nothing(own[0].camera, queries)}.items()
@@ -73,22 +66,62 @@ def measure(scene: Path, queries: int | None = None, frames: int | None = None, 
         "median_depth": scene_map.header.median_depth,
         "map_bytes": 0,
         "landmarks": len(scene_map.points),
-        "errors": errors,
-        "confidences": [round(found.confidence, 6) for found in answers],
-        "states": _count([found.state.name for found in answers]),
+        **known.pop(""),
+        "harder": known,
         "foreign": foreign,
     }
 
 
+def _asked(localizer: Localizer, own: Sequence[PosedFrame], way: str) -> Row:
+    """The scene's own queries: errors of the poses, whatever was made of them."""
+    rng = np.random.default_rng(0)
+    errors, supports, states = [], [], []
+    for frame in own:
+        image, camera = harder(frame.read(), frame.camera, way, rng)
+        found = localizer.localize(image, camera)
+        states.append(found.state.name)
+        supports.append(support(found.confidence))
+        if found.map_from_camera is None or frame.map_from_camera is None:
+            errors.append([1e9, 180.0])
+        else:
+            errors.append([round(e, 6) for e in pose_error(found.map_from_camera, frame.map_from_camera)])
+    return {"errors": errors, "supports": supports, "states": _count(states)}
+
+
+def harder(
+    image: NDArray[np.uint8], camera: Camera, way: str, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Camera]:
+    """A query as a worse camera or a worse moment would have given it."""
+    if way == "dark":
+        dim = image * rng.uniform(0.04, 0.12) + rng.normal(scale=2.0, size=image.shape)
+        return np.clip(dim, 0, 255).astype(np.uint8), camera
+    if way == "blurred":
+        length = int(rng.integers(15, 40)) * camera.width // 640
+        kernel = np.zeros((length, length), np.float32)
+        end = np.array([np.cos(angle := rng.uniform(0, np.pi)), np.sin(angle)]) * length / 2
+        middle = np.array([length / 2, length / 2])
+        cv2.line(kernel, *(tuple(map(int, p)) for p in (middle - end, middle + end)), 1.0)
+        return cv2.filter2D(image, -1, kernel / kernel.sum()), camera
+    if way == "half covered":
+        covered = image.copy()
+        share = rng.uniform(0.5, 0.8)
+        covered[:, : int(share * camera.width)] = 40
+        return covered, camera
+    if way == "small":
+        size = camera.width // 3, camera.height // 3
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA), camera.resized(*size)
+    return image, camera
+
+
 def _judged(localizer: Localizer, shown: Iterator[Shown]) -> Row:
-    confidences, states, believed = [], [], []
+    supports, states, believed = [], [], []
     for item in shown:
         found = localizer.localize(item.image, item.camera)
-        confidences.append(round(found.confidence, 6))
+        supports.append(support(found.confidence))
         states.append(found.state.name)
         if states[-1] == "LOCALIZED":
             believed.append(f"{item.name}: confidence {found.confidence:.3f}, {found.evidence}")
-    return {"frames": len(states), "states": _count(states), "confidences": confidences, "believed": believed}
+    return {"frames": len(states), "states": _count(states), "supports": supports, "believed": believed}
 
 
 def _count(states: Sequence[str]) -> dict[str, int]:
@@ -157,19 +190,28 @@ def _covered(camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
 # --- what the rows say
 
 
-def good(row: Row) -> NDArray[np.float64]:
-    """Confidences of the queries whose pose is within 5 cm / 5 deg, whatever was made of it."""
-    return np.array(row["confidences"])[within(_errors(row), "5cm_5deg")]
+def support(confidence: float) -> float:
+    """What a confidence stands for: evidence as a multiple of what chance gives, up to 100."""
+    odds = min(max(confidence, 1e-12), 1 - 1e-12)
+    return round(min(trust._EVEN * math.exp(math.log(odds / (1 - odds)) / trust._SLOPE), 100.0), 4)
+
+
+SHIPPED = support(trust._LOCALIZED)
+
+
+def good(part: Row, row: Row) -> NDArray[np.float64]:
+    """Supports of the queries whose pose is within 5 cm / 5 deg, whatever was made of it."""
+    return np.array(part["supports"])[within(_errors(part, row), "5cm_5deg")]
 
 
 def false(row: Row) -> NDArray[np.float64]:
-    """Confidences of the foreign frames, and of the queries more than 10 cm / 5 deg off."""
-    far = np.array(row["confidences"])[~within(_errors(row), "10cm_5deg")]
-    return np.concatenate([far, *(np.array(kind["confidences"]) for kind in row["foreign"].values())])
+    """Supports of the foreign frames, and of the queries more than 10 cm / 5 deg off."""
+    far = [np.array(p["supports"])[~within(_errors(p, row), "10cm_5deg")] for p in (row, *row["harder"].values())]
+    return np.concatenate([*far, *(np.array(kind["supports"]) for kind in row["foreign"].values())])
 
 
-def _errors(row: Row) -> NDArray[np.float64]:
-    table = np.array(row["errors"], dtype=np.float64)
+def _errors(part: Row, row: Row) -> NDArray[np.float64]:
+    table = np.array(part["errors"], dtype=np.float64)
     table[:, 0] /= 1.0 if row["metric"] else row["median_depth"]
     return table
 
@@ -178,26 +220,33 @@ def one_line(row: Row) -> str:
     """The essence of a row for the console, with every frame that was wrongly believed."""
     frames = sum(kind["frames"] for kind in row["foreign"].values())
     believed = [text for kind in row["foreign"].values() for text in kind["believed"]]
-    known = good(row)
-    share = f"{(known >= THRESHOLD).mean():.1%} of {len(known)} good queries localized"
-    return "\n    ".join([f"{len(believed)} of {frames} foreign frames believed, {share}", *believed])
+    shares = ", ".join(f"{way or 'as they are'} {_share(part, row)}" for way, part in _parts(row))
+    return "\n    ".join([f"{len(believed)} of {frames} foreign frames believed; good queries: {shares}", *believed])
 
 
-def table(rows: Sequence[Row]) -> str:
-    """A row a map: what was made of the foreign frames, and of the good queries."""
-    lines = [
-        "| map | foreign frames | LOCALIZED | UNCERTAIN | LOST | highest confidence | good queries LOCALIZED |",
-        "|---|" + "---|" * 6,
-    ]
+def _parts(row: Row) -> list[tuple[str, Row]]:
+    return [("", row), *row["harder"].items()]
+
+
+def _share(part: Row, row: Row) -> str:
+    known = good(part, row)
+    return f"{100 * (known >= SHIPPED).mean():.1f} % of {len(known)}" if len(known) else "none"
+
+
+def tables(rows: Sequence[Row]) -> list[str]:
+    """What was made of the foreign frames, and of the good queries; a row a map."""
+    lines = ["| map | foreign frames | LOCALIZED | UNCERTAIN | LOST | most support |", "|---|" + "---|" * 5]
     for row in rows:
         kinds = row["foreign"].values()
         counts = [sum(kind["states"][state] for kind in kinds) for state in ("LOCALIZED", "UNCERTAIN", "LOST")]
-        highest = max(max(kind["confidences"], default=0.0) for kind in kinds)
-        known = good(row)
-        share = f"{100 * (known >= THRESHOLD).mean():.1f} % of {len(known)}"
-        cells = [row["scene"], sum(kind["frames"] for kind in kinds), *counts, f"{highest:.2f}", share]
+        most = max(max(kind["supports"], default=0.0) for kind in kinds)
+        cells = [row["scene"], sum(kind["frames"] for kind in kinds), *counts, f"{most:.2f}"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+    ways = [way or "as they are" for way, _ in _parts(rows[0])]
+    shares = [f"| good queries LOCALIZED | {' | '.join(ways)} |", "|---|" + "---|" * len(ways)]
+    for row in rows:
+        shares.append(f"| {row['scene']} | {' | '.join(_share(part, row) for _, part in _parts(row))} |")
+    return ["\n".join(lines), "\n".join(shares)]
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
@@ -207,27 +256,36 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), dpi=92, layout="constrained")
-    by_threshold, curve = figure.subplots(1, 2)
-    thresholds = 1 / (1 + np.exp(-np.linspace(-9, 9, 361)))
+    figure = Figure(figsize=(11, 5), dpi=92, layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.15, 1))
+    kept_axes, wrong_axes = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
+    curve = figure.add_subplot(grid[:, 1])
+    thresholds = np.geomspace(0.3, 100, 400)
+    least = 100 / max(len(false(row)) for row in rows)
     for index, row in enumerate(rows):
-        colour, known, wrong = f"C{index}", good(row), false(row)
-        kept = np.array([(known >= t).mean() for t in thresholds]) * 100
-        alarms = np.array([(wrong >= t).mean() for t in thresholds]) * 100
-        by_threshold.plot(thresholds, kept, color=colour, linewidth=2, label=row["scene"])
-        by_threshold.plot(thresholds, alarms, color=colour, linewidth=1.5, linestyle="--")
-        curve.plot(alarms, kept, color=colour, linewidth=1.5)
-        shipped = (100 * (wrong >= THRESHOLD).mean(), 100 * (known >= THRESHOLD).mean())
-        curve.plot(*shipped, "o", color=colour, markersize=7, label=f"{row['scene']} as shipped")
-    by_threshold.axvline(THRESHOLD, color="0.4", linewidth=1, linestyle=":")
-    by_threshold.set_xscale("logit")
-    by_threshold.set(xlabel="threshold of the confidence", ylabel="% LOCALIZED", ylim=(-2, 102))
-    by_threshold.set_title("solid: good queries; dashed: false confident", fontsize=10)
-    floor = 100 / max(len(false(row)) for row in rows)
-    curve.set_xscale("symlog", linthresh=floor)
-    curve.set(xlabel="false confident, % of foreign frames and far-off queries", ylabel="good queries LOCALIZED, %")
-    curve.set(xlim=(-0.3 * floor, 100), ylim=(-2, 102))
-    for axes in (by_threshold, curve):
+        colour, wrong = f"C{index}", false(row)
+        known = np.concatenate([good(part, row) for _, part in _parts(row)])
+        kept, alarms = (np.array([100 * (values >= t).mean() for t in thresholds]) for values in (known, wrong))
+        plain = np.array([100 * (good(row, row) >= t).mean() for t in thresholds])
+        kept_axes.plot(thresholds, plain, color=colour, linewidth=2, label=row["scene"])
+        kept_axes.plot(thresholds, kept, color=colour, linewidth=1.2, linestyle="--")
+        wrong_axes.plot(thresholds, np.where(alarms > 0, alarms, np.nan), color=colour, linewidth=2)
+        curve.plot(alarms, kept, color=colour, linewidth=1.6)
+        shipped = [100 * (values >= SHIPPED).mean() for values in (wrong, known)]
+        curve.plot(*shipped, "o", color=colour, markersize=8, markeredgecolor="white", label=row["scene"])
+    for axes in (kept_axes, wrong_axes):
+        axes.set_xscale("log")
+        axes.axvline(SHIPPED, color="0.4", linewidth=1, linestyle=":")
+        axes.set_xlim(thresholds[0], thresholds[-1])
+    kept_axes.set(ylabel="good queries LOCALIZED, %", ylim=(0, 104))
+    kept_axes.set_title("solid: queries as they are; dashed: with dark, blurred, covered, small ones", fontsize=9)
+    wrong_axes.set(yscale="log", ylabel="false confident, %", ylim=(least / 2, 150))
+    wrong_axes.set_xlabel("threshold: evidence as a multiple of chance (dotted: as shipped)")
+    curve.set_xscale("symlog", linthresh=least)
+    curve.set(xlabel="false confident, %", ylabel="good queries LOCALIZED, %, harder ones included")
+    curve.set(xlim=(-0.3 * least, 120), ylim=(0, 104))
+    curve.set_title("operating curve; dots: as shipped", fontsize=9)
+    for axes in (kept_axes, wrong_axes, curve):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, loc="center right" if axes is by_threshold else "lower right")
+    kept_axes.legend(fontsize=8, loc="lower left")
     figure.savefig(path)

@@ -52,6 +52,7 @@ from ace_ros.localizer import LocalizeOptions, Localizer
 from ace_ros.scene_map import SceneMap
 
 _LISTED_SKIPS = 5
+_DOUBTFUL = 0.5  # of the frames LOCALIZED and far off: rather the truth is to blame
 
 
 @dataclass
@@ -90,6 +91,9 @@ class Command:
         scene = open_scene(self.scene, split=split, options=self.recording)
         for text in scene.notes:
             note(text)
+        if scene.map_frame != scene_map.header.map_frame:
+            note(f"the true poses are in '{scene.map_frame}', the map is in '{scene_map.header.map_frame}': they are "
+                 "compared as they are")  # fmt: skip
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         live: dict[str, Any] = {}
         if self.live or self.recorded:
@@ -114,6 +118,9 @@ class Command:
         }
         stdout.print(f"{self.map.name} on {scene.name} ({split})", style="bold", soft_wrap=True)
         stdout.print(summary_table(figures))
+        if figures["false_confident"] > _DOUBTFUL * figures["frames"]:
+            note("most poses are far from the true ones and sure of themselves: are those of another frame than the "
+                 "map's, of another place, or of another camera?")  # fmt: skip
         self._write(figures, results, localizer, scene)
         return 0
 

@@ -1,0 +1,148 @@
+"""Bags that are not perfect, in both storages, with raw and compressed images, through `ace map` and `ace evaluate`."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from ace_command import ace_here, refused, succeeded
+from scene_making import SECOND, START, BagMaker
+
+from ace_ros.frames import open_scene
+from ace_ros.generated import make_room
+
+SMALL = ("--device", "cpu", "--image-size", "160", "--landmarks", "2000")
+OPTICAL = "camera_optical_frame"
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """A drive through a small room: (image, camera, map_from_camera)."""
+    room = make_room(tmp_path_factory.mktemp("bags") / "room", train=32, test=2, size=(240, 180))
+    return [(f.read(), f.camera, f.map_from_camera) for f in open_scene(room, "train").frames]
+
+
+@pytest.fixture(scope="module")
+def good_map(frames, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("good")
+    with BagMaker(folder / "bag") as bag:
+        fill(bag, frames, "compressed")
+    succeeded(ace_here("map", folder / "bag", "-o", folder / "m.safetensors", "--steps", 150, *SMALL))
+    return folder / "m.safetensors"
+
+
+@pytest.fixture(params=["mcap raw", "mcap compressed", "sqlite3 raw", "sqlite3 compressed"])
+def kind(request):
+    return request.param.split()
+
+
+def fill(bag, frames, images, order=None, parts=("image", "info", "pose"), camera="/camera", frame="map"):
+    """The frames in ``order``, the time of recording running on."""
+    for count, index in enumerate(range(len(frames)) if order is None else order):
+        pixels, intrinsics, map_from_camera = frames[index]
+        stamp = START + index * SECOND // 10
+        if "pose" in parts:
+            bag.pose(stamp, map_from_camera, topic="/camera/pose", frame=frame)
+        if "info" in parts:
+            bag.info(stamp, intrinsics, topic=f"{camera}/camera_info", frame=OPTICAL)
+        if "image" in parts and images == "raw":
+            bag.raw(stamp, pixels, "rgb8", topic=f"{camera}/image_raw", frame=OPTICAL)
+        elif "image" in parts:
+            data = cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes()
+            when = START + count * SECOND // 10
+            bag.compressed(stamp, topic=f"{camera}/image_raw/compressed", frame=OPTICAL, data=data, log_time=when)
+
+
+def both(good_map, bag, folder, *flags):
+    """Map it and evaluate it; the results of both, and the figures."""
+    made = ace_here("map", bag, "-o", folder / "new.safetensors", "--steps", 5, *SMALL, *flags)
+    judged = ace_here("evaluate", good_map, bag, "--split", "all", "--json", folder / "e.json", *flags)
+    return made, judged
+
+
+def both_refused(good_map, bag, folder, *said):
+    for done in both(good_map, bag, folder):
+        refused(done, *said)
+    assert not (folder / "new.safetensors").exists() and not (folder / "e.json").exists()
+
+
+def check(folder, made, judged, *said):
+    """Both went well and told the user."""
+    for done in (made, judged):
+        text = succeeded(done).stderr.replace("\n", " ")
+        assert all(part in text for part in said), text
+    figures = json.loads((folder / "e.json").read_text())
+    assert figures["frames"] == 32 and figures["localized"] >= 24 and figures["recall"]["10cm_5deg"] > 0.7
+
+
+def test_a_bag_that_is_as_it_should_be(frames, good_map, kind, tmp_path):
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1])
+    check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path), "images: /camera/image_raw", "poses: /camera/pose")
+
+
+def test_without_true_poses(frames, good_map, kind, tmp_path):
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1], parts=("image", "info"))
+    made, judged = both(good_map, tmp_path / "bag", tmp_path)
+    refused(made, "no poses of the camera were found", "not one of 28 frames can be used")
+    refused(judged, "no poses of the camera were found", "no frame has a true pose")
+
+
+def test_without_camera_info(frames, good_map, kind, tmp_path):
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1], parts=("image", "pose"))
+    both_refused(good_map, tmp_path / "bag", tmp_path, "no CameraInfo", "--intrinsics")
+    camera = frames[0][1]
+    given = ("--intrinsics", f"{camera.fx},{camera.fy},{camera.cx},{camera.cy}")
+    check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path, *given))
+
+
+def test_cut_off_in_the_middle(frames, good_map, kind, tmp_path):
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1])
+    file = next(path for path in (tmp_path / "bag").iterdir() if path.suffix != ".yaml")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    both_refused(good_map, tmp_path / "bag", tmp_path, "Was the recording cut off?", "mcap recover", "reindex")
+
+
+def test_two_cameras(frames, good_map, kind, tmp_path):
+    dark = [(pixels // 4, *rest) for pixels, *rest in frames]
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1], camera="/left")
+        fill(bag, dark, kind[1], camera="/right", parts=("image", "info"))
+    said = ("several cameras (/left/image_raw, /right/image_raw)", "--image-topic")
+    both_refused(good_map, tmp_path / "bag", tmp_path, *said)
+    check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path, "--image-topic", "/left/image_raw"))
+
+
+def test_images_out_of_order(frames, good_map, kind, tmp_path):
+    order = np.random.default_rng(3).permutation(len(frames)).tolist()
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        for index in order:
+            fill(bag, frames, kind[1], order=[index], parts=("info", "pose"))
+        fill(bag, frames, kind[1], order=order, parts=("image",))
+    said = () if kind[1] == "raw" else ("out of order and are sorted",)  # the raw ones are recorded at their stamps
+    check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path), *said)
+
+
+def test_without_images(frames, good_map, kind, tmp_path):
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, frames, kind[1], parts=("info", "pose"))
+    both_refused(good_map, tmp_path / "bag", tmp_path, "no camera images", "/camera/camera_info")
+
+
+def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
+    """Another origin: what is compared is said, and that it can't be right."""
+    moved = np.eye(4)
+    moved[:3, 3] = 2.0, -1.0, 0.0
+    elsewhere = [(pixels, camera, moved @ pose) for pixels, camera, pose in frames]
+    with BagMaker(tmp_path / "bag", kind[0]) as bag:
+        fill(bag, elsewhere, kind[1], frame="world")
+    made, judged = both(good_map, tmp_path / "bag", tmp_path)
+    succeeded(made)
+    text = succeeded(judged).stderr.replace("\n", " ")
+    assert "the true poses are in 'world', the map is in 'map'" in text
+    assert "are those of another frame than the map's" in text
+    done = ace_here("evaluate", good_map, tmp_path / "bag", "--map-frame", "map")
+    refused(done, "no poses in the frame map", "world")
