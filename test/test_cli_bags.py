@@ -146,3 +146,25 @@ def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
     assert "are those of another frame than the map's" in text
     done = ace_here("evaluate", good_map, tmp_path / "bag", "--map-frame", "map")
     refused(done, "no poses in the frame map", "world")
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_there_and_back(tmp_path, storage):
+    """A scene and the bag of it: maps of either judge either alike; the bag knows which frames are queries."""
+    room = make_room(tmp_path / "room", train=32, test=12, size=(240, 180))
+    succeeded(ace_here("bag", room, "-o", tmp_path / "bag", "--storage", storage))
+    figures = {}
+    for source in ("room", "bag"):
+        path = tmp_path / f"{source}.safetensors"
+        succeeded(ace_here("map", tmp_path / source, "-o", path, "--steps", 150, *SMALL))
+        for queries in ("room", "bag"):
+            written = tmp_path / f"{source}_{queries}.json"
+            succeeded(ace_here("evaluate", path, tmp_path / queries, "--split", "test", "--json", written))
+            figures[source, queries] = json.loads(written.read_text())
+    first = figures["room", "room"]
+    assert first["frames"] == 12 and first["localized"] >= 9
+    for pair, other in figures.items():
+        assert other["frames"] == 12, pair
+        assert abs(other["localized"] - first["localized"]) <= 1, pair
+        assert other["median_translation"] == pytest.approx(first["median_translation"], abs=0.005), pair
+        assert other["median_rotation_deg"] == pytest.approx(first["median_rotation_deg"], abs=0.2), pair
