@@ -37,6 +37,8 @@ def test_every_command_explains_itself_with_examples(name):
         (("map",), "required"),
         (("map", "room", "-o", "x", "--steps", "many"), "steps"),
         (("map", "room", "-o", "x", "--no-such-flag"), "no-such-flag"),
+        (("evaluate",), "a map and a recording"),
+        (("evaluate", "room.safetensors"), "a map and a recording"),
     ],
 )
 def test_what_is_not_understood_is_a_usage_error(arguments, said):
@@ -57,15 +59,24 @@ def evaluation(folder, name, **changes):
     return path
 
 
-def test_compare_lays_runs_side_by_side(tmp_path):
+@pytest.mark.parametrize("command", [("compare",), ("evaluate", "--compare")])
+def test_compare_lays_runs_side_by_side(tmp_path, command):
     a, b = evaluation(tmp_path, "before"), evaluation(tmp_path, "after", median_translation=0.005, nees_mean=None)
-    done = ace_here("compare", a, b)
+    done = ace_here(*command, a, b)
     assert done.returncode == 0, done.stderr
     lines = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if "│" in line}
     assert "1.00 cm" in lines["median position error"] and "0.50 cm" in lines["median position error"]
     assert "95.0%" in lines["within 10 cm, 5 deg"]
     assert "6.1" in lines["NEES (honest: 6)"] and " - " in lines["NEES (honest: 6)"]
     assert not done.stderr
+
+
+def test_compare_shows_what_the_nodes_did_where_they_did(tmp_path):
+    live = {"poses_hz": 20.0, "frames_dropped": 7, "latency_ms": {"median": 60.0, "p95": 80.0, "max": 90.0}}
+    runs = evaluation(tmp_path, "offline"), evaluation(tmp_path, "played", live=live)
+    text = ace_here("compare", *runs).stdout
+    assert "live: age of a pose, 95 %" in text and "80 ms" in text
+    assert "live" not in ace_here("compare", runs[0], runs[0]).stdout
 
 
 def test_compare_says_what_cannot_be_compared(tmp_path):

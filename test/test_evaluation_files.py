@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.cloud import Cloud, colours_at, ply_bytes
-from ace_ros.evaluation.metrics import FrameResult, errors
+from ace_ros.evaluation.metrics import FrameResult, errors, summarize
 from ace_ros.evaluation.plots import trajectory_png
 from ace_ros.evaluation.prefetch import prefetched
-from ace_ros.evaluation.report import frame_rows, render
+from ace_ros.evaluation.report import _packed, frame_rows, render
 from ace_ros.evaluation.trajectory import tum_text
 from ace_ros.frames.posed_frame import PosedFrame
 
@@ -91,16 +92,27 @@ def test_colours_are_picked_at_pixels_and_grey_becomes_rgb():
     np.testing.assert_array_equal(colours_at(image[..., 2], np.array([[5.0, 1.0]])), [[30, 30, 30]])
 
 
-def page(metric=True, cloud=None):
-    found = results()
-    from ace_ros.evaluation.metrics import summarize
-    from ace_ros.evaluation.report import _packed
+LIVE = {
+    "rate": 1.0, "seconds": 4.0, "frames_played": 60, "frames_processed": 40, "frames_dropped": 20,
+    "frames_rejected": 0, "frames_not_received": 0, "poses": 39, "poses_hz": 9.5, "longest_gap_s": 0.4,
+    "latency_ms": {"median": 60.0, "p95": 70.0, "max": 80.0},
+    "tf": {"frames": 40, "known": 40, "median_translation": 0.01, "p95_translation": 0.02, "median_rotation_deg": 0.1,
+           "p95_rotation_deg": 0.3},
+}  # fmt: skip
 
+
+def page(metric=True, cloud=None, live=False):
+    found = results()
+    if live:
+        found = [replace(result, age=0.06 if result.has_pose else None) for result in found]
     cloud = cloud or Cloud(np.random.default_rng(0).normal(size=(100, 3)), np.zeros((100, 3), np.uint8))
+    compared = {"names": ["<a>", "this run"], "lines": [("frames", [("40", False), ("40", True)])]}
     return render(
         {
-            "title": "</script><b>&", "subtitle": "", "figures": summarize(found, metric, 2.0),
+            "title": "</script><b>&", "subtitle": "",
+            "figures": summarize(found, metric, 2.0) | ({"live": LIVE} if live else {}),
             "frames": frame_rows(found, 1.0), "video": True, "cloud": _packed(cloud, found),
+            "compared": compared if live else {"names": [], "lines": []},
             "gallery": {"best": [], "worst": []}, "configuration": {"encoder": "<xfeat>"},
         }
     )  # fmt: skip
@@ -113,12 +125,12 @@ def test_the_page_needs_nothing_from_outside():
     assert not re.search(r"https?://|@import|src=\"[^d]", without_namespace)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_draws_everything_in_a_browser_without_a_complaint(tmp_path, theme):
+@pytest.mark.parametrize(("theme", "live"), [("light", False), ("dark", True)])
+def test_the_page_draws_everything_in_a_browser_without_a_complaint(tmp_path, theme, live):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium here")
-    (tmp_path / "report.html").write_text(page())
+    (tmp_path / "report.html").write_text(page(live=live))
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom",
          f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--virtual-time-budget=3000",
@@ -127,7 +139,9 @@ def test_the_page_draws_everything_in_a_browser_without_a_complaint(tmp_path, th
     )  # fmt: skip
     assert done.returncode == 0 and "CONSOLE" not in done.stderr, done.stderr
     assert f'data-theme="{theme}"' in done.stdout
-    assert done.stdout.count("<svg ") == 6 and done.stdout.count("<circle ") >= 2 * 40
+    assert done.stdout.count("<svg ") == 6 + live and done.stdout.count("<circle ") >= 2 * 40
+    assert done.stdout.count("<section") == 11 + 3 * live
+    assert ("Through the nodes" in done.stdout) == live
 
 
 def test_names_cannot_break_out_of_the_page():

@@ -9,13 +9,13 @@ examples:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ace_ros.cli.console import note, stdout
@@ -26,6 +26,8 @@ from ace_ros.evaluation.metrics import THRESHOLDS
 #: what a row shows: the value of a run, and its text
 Value = Callable[[dict[str, Any]], float | None]
 Shown = Callable[[float], str]
+#: a figure: what it is, and for each run its text and whether it is the best
+Line = tuple[str, list[tuple[str, bool]]]
 
 _TWO_OR_MORE = tyro.conf.arg(metavar="JSON JSON...", help_behavior_hint="(two or more)")
 
@@ -38,17 +40,33 @@ class Command:
     def run(self) -> int:
         if len(self.evaluations) < 2:
             raise InputError("two evaluations at least are needed to compare: ace compare A.json B.json")
-        runs = [_read(path) for path in self.evaluations]
-        if len({run["metric"] for run in runs}) > 1:
-            raise InputError("some of these runs are metric and some are relative to the scene's depth: not comparable")
-        recordings = {(run.get("scene"), run.get("split"), run["frames"]) for run in runs}
-        if len(recordings) > 1:
-            note("these runs are not of the same frames")
-        stdout.print(_table(self.evaluations, runs))
+        show([(path.stem, read_run(path)) for path in self.evaluations])
         return 0
 
 
-def _read(path: Path) -> dict[str, Any]:
+def show(named: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Print the figures of runs, each with its name, side by side.
+
+    Raises:
+        InputError: they can't be compared.
+    """
+    runs = [run for _, run in named]
+    lines = side_by_side(runs)
+    recordings = {(run.get("scene"), run.get("split"), run["frames"]) for run in runs}
+    if len(recordings) > 1:
+        note("these runs are not of the same frames")
+    table = Table("", *(Column(name, justify="right") for name, _ in named))
+    for label, cells in lines:
+        table.add_row(label, *(Text(text, style="bold" if best else "") for text, best in cells))
+    stdout.print(table)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """What 'ace evaluate --json' wrote.
+
+    Raises:
+        InputError: no such file, or another one.
+    """
     try:
         figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         figures["recall"]["5cm_5deg"], figures["metric"], figures["query_ms"]["median"], figures["frames"]
@@ -59,20 +77,29 @@ def _read(path: Path) -> dict[str, Any]:
     return figures
 
 
-def _table(paths: tuple[Path, ...], runs: list[dict[str, Any]]) -> Table:
-    table = Table(show_header=True)
-    table.add_column("")
-    for path in paths:
-        table.add_column(path.stem, justify="right")
+def side_by_side(runs: list[dict[str, Any]]) -> list[Line]:
+    """A line a figure.
+
+    Raises:
+        InputError: some runs are metric, others not.
+    """
+    if len({run["metric"] for run in runs}) > 1:
+        raise InputError("some of these runs are metric and some are relative to the scene's depth: not comparable")
+    lines: list[Line] = []
 
     def row(label: str, value: Value, shown: Shown, best: Callable[..., float] | None) -> None:
         values = [value(run) for run in runs]
         known = [v for v in values if v is not None]
         top = best(known) if best and known and len(set(known)) > 1 else None
-        table.add_row(
-            label,
-            *(Text("-") if v is None else Text(shown(v), style="bold" if v == top else "") for v in values),
-        )
+        if known:
+            lines.append((label, [("-", False) if v is None else (shown(v), v == top) for v in values]))
+
+    def live(name: str, part: str | None = None) -> Value:
+        def value(run: dict[str, Any]) -> float | None:
+            figure = (run.get("live") or {}).get(name)
+            return figure[part] if part and figure else figure
+
+        return value
 
     metric = runs[0]["metric"]
     row("frames", lambda run: run["frames"], str, None)
@@ -90,4 +117,8 @@ def _table(paths: tuple[Path, ...], runs: list[dict[str, Any]]) -> Table:
     row("NEES (honest: 6)", lambda run: run.get("nees_mean"), lambda v: f"{v:.1f}", None)
     row("time a query, median", lambda run: run["query_ms"]["median"], lambda v: f"{v:.0f} ms", min)
     row("time a query, 95 %", lambda run: run["query_ms"]["p95"], lambda v: f"{v:.0f} ms", min)
-    return table
+    row("live: poses a second", live("poses_hz"), lambda v: f"{v:.1f}", max)
+    row("live: images dropped", live("frames_dropped"), str, min)
+    row("live: age of a pose, median", live("latency_ms", "median"), lambda v: f"{v:.0f} ms", min)
+    row("live: age of a pose, 95 %", live("latency_ms", "p95"), lambda v: f"{v:.0f} ms", min)
+    return lines

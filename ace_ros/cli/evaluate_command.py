@@ -9,6 +9,7 @@ examples:
   ace evaluate room.safetensors drive.mcap --json drive.json     another drive: all of its frames
   ace evaluate room.safetensors room/ --report out/         a page to open in a browser
   ace evaluate photos.safetensors photos/ --test-every 8
+  ace evaluate room.safetensors room/ --compare a.json b.json  beside earlier runs; also in the report
   ace evaluate room.safetensors drive/ --live --report out/   through the ROS nodes, as a robot would
 
 With --live the recording is played in real time into localization_node, and what it published is judged: poses, their
@@ -25,6 +26,7 @@ from typing import Any, Literal
 import tyro
 from rich.table import Table
 
+from ace_ros.cli import compare_command
 from ace_ros.cli.console import (
     check_writable,
     make_folder,
@@ -51,15 +53,16 @@ from ace_ros.frames.splits import is_explicit
 from ace_ros.localizer import LocalizeOptions, Localizer
 from ace_ros.scene_map import SceneMap
 
+_USAGE_ERROR = 2
 _LISTED_SKIPS = 5
 _DOUBTFUL = 0.5  # of the frames LOCALIZED and far off: rather the truth is to blame
 
 
 @dataclass
 class Command:
-    map: tyro.conf.Positional[Path]
+    map: tyro.conf.Positional[Path | None] = None
     """Map file."""
-    scene: tyro.conf.Positional[Path]
+    scene: tyro.conf.Positional[Path | None] = None
     """Recording with true poses."""
     split: Literal["test", "train", "all"] | None = None
     """Which of its frames; left out: its queries, of a bag that the map was not made from all frames."""
@@ -73,6 +76,8 @@ class Command:
     """Play the recording through the ROS nodes in real time, and judge what they publish."""
     recorded: Path | None = None
     """Judge what evaluation_node recorded in this file, instead of localizing."""
+    compare: tuple[Path, ...] = ()
+    """JSON files of earlier evaluations, to be laid beside this one; without MAP and SCENE, beside each other."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     playing: LiveOptions = field(default_factory=LiveOptions)
@@ -80,15 +85,24 @@ class Command:
     recording: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
+        if self.compare and self.map is None:
+            return compare_command.Command(self.compare).run()
+        if self.map is None or self.scene is None:
+            stderr.print("ace: give a map and a recording: ace evaluate MAP SCENE (see 'ace evaluate --help')", soft_wrap=True)
+            return _USAGE_ERROR
+        return self._run(self.map, self.scene)
+
+    def _run(self, map_path: Path, scene_path: Path) -> int:
+        others = [(path.stem, compare_command.read_run(path)) for path in self.compare]
         for path in filter(None, (self.json, self.trajectory)):
             check_writable(path)
         if self.report:
             make_folder(self.report)
             check_writable(self.report / "report.html")
         self._check_live()
-        scene_map = SceneMap.load(self.map)
-        split = self.split or _default_split(self.scene, self.recording, scene_map)
-        scene = open_scene(self.scene, split=split, options=self.recording)
+        scene_map = SceneMap.load(map_path)
+        split = self.split or _default_split(scene_path, self.recording, scene_map)
+        scene = open_scene(scene_path, split=split, options=self.recording)
         for text in scene.notes:
             note(text)
         if scene.map_frame != scene_map.header.map_frame:
@@ -97,7 +111,7 @@ class Command:
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         live: dict[str, Any] = {}
         if self.live or self.recorded:
-            results, skipped, live = self._heard(scene, scene_map)
+            results, skipped, live = self._heard(map_path, scene_path, scene, scene_map)
         else:
             results, skipped = _evaluate(localizer, scene)
         for text in skipped[:_LISTED_SKIPS]:
@@ -109,19 +123,22 @@ class Command:
             **summarize(results, header.metric, header.median_depth),
             **live,
             "skipped": len(skipped),
-            "map": str(self.map),
-            "scene": str(self.scene),
+            "map": str(map_path),
+            "scene": str(scene_path),
             "split": split,
             "device": str(resolve_device(self.device)),
             "seconds": seconds_since_start(),
             "peak_rss_bytes": peak_rss_bytes(),
         }
-        stdout.print(f"{self.map.name} on {scene.name} ({split})", style="bold", soft_wrap=True)
+        stdout.print(f"{map_path.name} on {scene.name} ({split})", style="bold", soft_wrap=True)
         stdout.print(summary_table(figures))
         if figures["false_confident"] > _DOUBTFUL * figures["frames"]:
             note("most poses are far from the true ones and sure of themselves: are those of another frame than the "
                  "map's, of another place, or of another camera?")  # fmt: skip
-        self._write(figures, results, localizer, scene)
+        compared = [*others, ("this run", figures)] if others else []
+        if compared:
+            compare_command.show(compared)
+        self._write(figures, results, localizer, scene, compared)
         return 0
 
     def _check_live(self) -> None:
@@ -135,13 +152,15 @@ class Command:
             if other := [name for name in usual if name != "encoder_weights" and given[name] != usual[name]]:
                 raise InputError(f"--{other[0]} is no option of localization_node: leave it out with --live")
 
-    def _heard(self, scene: Scene, scene_map: SceneMap) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
+    def _heard(
+        self, map_path: Path, scene_path: Path, scene: Scene, scene_map: SceneMap
+    ) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
         """What the nodes made of the recording: results, notes, and figures that only they have."""
         with tempfile.TemporaryDirectory(prefix="ace_live_") as folder:
-            bag, options = as_bag(self.scene, scene, self.recording, Path(folder))
+            bag, options = as_bag(scene_path, scene, self.recording, Path(folder))
             record = self.recorded or Path(folder) / "record.jsonl"
             localizer = {"device": self.device, "encoder_weights": str(self.solving.encoder_weights or "")}
-            run = plan(bag, options, self.map, scene_map.header, record, self.playing.replay_rate, localizer)
+            run = plan(bag, options, map_path, scene_map.header, record, self.playing.replay_rate, localizer)
             if self.live:
                 logs = self.playing.logs or Path(folder)
                 make_folder(logs)
@@ -152,7 +171,14 @@ class Command:
         # Of a frame that is not localized the nodes publish no pose, so how good it would have been is not known.
         return results, notes, {"live": figures, "localized_among_5cm_5deg": None}
 
-    def _write(self, figures: dict, results: list[FrameResult], localizer: Localizer, scene: Scene) -> None:
+    def _write(
+        self,
+        figures: dict[str, Any],
+        results: list[FrameResult],
+        localizer: Localizer,
+        scene: Scene,
+        compared: list[tuple[str, dict[str, Any]]],
+    ) -> None:
         if self.trajectory:
             found = [(r.stamp, r.estimate) for r in results if r.has_pose and r.estimate is not None]
             write_file(self.trajectory, tum_text(found))
@@ -163,7 +189,11 @@ class Command:
             from ace_ros.evaluation.report import report_files
 
             stderr.print("drawing the report ...")
-            for name, content in report_files(figures, results, localizer, scene, self._options()).items():
+            table = {
+                "names": [name for name, _ in compared],
+                "lines": compare_command.side_by_side([run for _, run in compared]) if compared else [],
+            }
+            for name, content in report_files(figures, results, localizer, scene, self._options(), table).items():
                 write_file(self.report / name, content)
             stdout.print(f"report: {self.report / 'report.html'}", soft_wrap=True)
 

@@ -39,6 +39,7 @@ def report_files(
     localizer: Localizer,
     scene: Scene,
     options: dict[str, Any],
+    compared: dict[str, Any] | None = None,
 ) -> dict[str, bytes]:
     """The report's files by name: report.html and its data, trajectory.png, and both trajectories in TUM format.
 
@@ -48,6 +49,8 @@ def report_files(
         of ``metrics.summarize``, others may be in it.
     options
         what the run was configured with, by name.
+    compared
+        runs side by side: their names, and lines of a label and a (text, is best) a run.
     """
     frames = {frame.name: frame for frame in scene.frames}
     rows = frame_rows(results, 1.0 if figures["metric"] else figures["median_depth"])
@@ -66,6 +69,7 @@ def report_files(
             "best": _pictures(order[: min(_SHOWN, len(order) - len(order) // 2)], results, frames, localizer),
             "worst": _pictures(order[::-1][: min(_SHOWN, len(order) // 2)], results, frames, localizer),
         },
+        "compared": compared or {"names": [], "lines": []},
         "configuration": {**options, **_configuration(localizer), **_versions()},
     }
     estimated = tum_text((r.stamp, r.estimate) for r in results if r.has_pose and r.estimate is not None)
@@ -144,6 +148,7 @@ def _packed(cloud: Cloud, results: Sequence[FrameResult]) -> dict[str, Any]:
     positions = np.array([r.truth[:3, 3] for r in results])
     around = np.concatenate([positions, cloud.points]) if len(cloud) else positions
     low, high = np.percentile(around, (3, 97), axis=0)
+    low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
     upward = -np.mean([r.truth[:3, 1] for r in results], axis=0)  # cameras are mostly held upright: y is down
     if np.linalg.norm(upward) < 0.1:
         upward = np.array([0.0, 0.0, 1.0])

@@ -127,6 +127,19 @@ function histogram(id, values, median) {
 }
 histogram("latency", frames.map((f) => f.milliseconds), figures.query_ms.median);
 
+// --- beside other runs
+const compared = data.compared || { lines: [] };
+if (compared.lines.length) {
+  const table = byId("compared-figures"), head = add(table, "tr");
+  add(head, "th", "");
+  for (const name of compared.names) add(head, "th", name, "number");
+  for (const [label, cells] of compared.lines) {
+    const line = add(table, "tr");
+    add(line, "th", label);
+    for (const [text, best] of cells) add(line, "td", text, best ? "number best" : "number");
+  }
+} else byId("compared").remove();
+
 // --- what the nodes did
 const live = figures.live;
 if (live) {
