@@ -14,6 +14,8 @@ from launch_ros.actions import Node
 from ace_ros.errors import AceError
 from ace_ros.evaluation.live import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
 from ace_ros.frames import BagOptions, SplitOptions, open_scene
+from ace_ros.nodes.maps_dir import map_path
+from ace_ros.nodes.options import DEFAULT_MAPS_DIR
 from ace_ros.scene_map import SceneMap
 from launch import LaunchContext, LaunchDescription
 
@@ -22,7 +24,7 @@ TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 # name: default, description, choices.
 ARGUMENTS = {
     "bag": (None, "The recording: a rosbag2, or any folder that 'ace map' reads. With true poses.", None),
-    "map": (None, "Map file.", None),
+    "map": (None, "The map: a file, or a name below ~/.ros/ace_maps.", None),
     "report": ("", "Folder for the report, one HTML file and its data; empty: none.", None),
     "json": ("", "File for the figures; empty: none.", None),
     "record": ("", "File for what was recorded; empty: it is thrown away.", None),
@@ -41,6 +43,8 @@ def evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     folder = tempfile.TemporaryDirectory(prefix="ace_live_")
     try:
+        if not Path(given["map"]).expanduser().is_file():
+            given["map"] = str(map_path(DEFAULT_MAPS_DIR, given["map"]))
         record = Path(given["record"] or Path(folder.name) / "record.jsonl").expanduser().absolute()
         run = prepared(given, record, Path(folder.name))
     except AceError as error:
@@ -75,13 +79,13 @@ def evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def prepared(given: dict[str, str], record: Path, folder: Path) -> Run:
     """What to start; recordings that are no bags are written into ``folder`` as one."""
-    path, map_path = Path(given["bag"]).expanduser(), Path(given["map"]).expanduser()
+    path, map_file = Path(given["bag"]).expanduser(), Path(given["map"]).expanduser()
     options = SplitOptions(bag=BagOptions(given["image"], given["camera_info"], given["pose"]))
-    header = SceneMap.load(map_path).header
+    header = SceneMap.load(map_file).header
     scene = open_scene(path, given["split"] or "test", options)
     bag, options = as_bag(path, scene, options, folder)
     mode = {"tf_mode": given["tf_mode"]} if given["tf_mode"] else {}
-    return plan(bag, options, map_path, header, record, float(given["rate"]), mode)
+    return plan(bag, options, map_file, header, record, float(given["rate"]), mode)
 
 
 def node(name: str, run: Run, params_file: str) -> Node:
