@@ -1,19 +1,27 @@
 """What the nodes decide, without ROS: gate, tracking, TF correction, keyframes, arrival of frames, map names."""
 
 import threading
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import invert, pose_error, pose_residual
+from ace_ros.nodes.album import Album
+from ace_ros.nodes.collecting import Counters
+from ace_ros.nodes.drive_watch import DriveWatch
 from ace_ros.nodes.frame_slot import Arrival, ArrivalCheck, LatestSlot
-from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker, MotionWatch
+from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.nodes.mapping_advice import Intake, advice
 from ace_ros.nodes.maps_dir import map_path
 from ace_ros.nodes.motion import Correction, planar, stepped, tilt_deg
 from ace_ros.nodes.odometry_gate import GateOptions, OdometryGate, Verdict
 from ace_ros.nodes.tracking import Tracker
+from ace_ros.scene_map import HeldBack
 
 SECOND = 1_000_000_000
 
@@ -205,16 +213,88 @@ def test_keyframes_by_motion_and_time():
     assert picker.wants(pose(), -SECOND)  # the recording began again
 
 
-def test_motion_watch_tells_jumps_and_fast_turns():
-    smooth, jumpy, fast = MotionWatch(), MotionWatch(), MotionWatch()
-    for index in range(60):
-        stamp = index * SECOND // 30
-        smooth.saw(pose(x=0.02 * index, yaw=index), stamp)
-        jumpy.saw(pose(x=0.02 * index + (1.0 if index > 30 else 0.0)), stamp)
-        fast.saw(pose(yaw=4.0 * index), stamp)
-    assert smooth.advice() == []
+CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)  # sees 63 degrees
+
+
+def watched(poses, rate=30, camera=CAMERA, **more):
+    """A drive of which every frame is taken."""
+    watch = DriveWatch(**more)
+    for index, place in enumerate(poses):
+        watch.saw(place, index * SECOND // rate)
+        watch.took(place, camera)
+    return watch
+
+
+def around(count, step=3.0, metres=0.02):
+    """A walk through the room that looks in all directions; optical axes turn about y."""
+    turn = [Rotation.from_euler("y", step * index, degrees=True).as_matrix() for index in range(count)]
+    poses = np.tile(np.eye(4), (count, 1, 1))
+    poses[:, :3, :3] = turn
+    poses[:, 0, 3] = metres * np.arange(count)
+    return list(poses)
+
+
+def test_a_good_drive_needs_no_advice():
+    watch = watched(around(120), rate=10)
+    texture = np.random.default_rng(0).integers(0, 255, (120, 160), np.uint8)
+    for _ in range(60):
+        watch.looked_at(texture)
+    assert watch.advice() == []
+
+
+def test_jumps_and_fast_turns_are_told():
+    jumpy = watched([place @ pose(x=1.0 if index > 30 else 0.0) for index, place in enumerate(around(60, 1.0))])
     assert jumpy.jumps == 1 and "jumped" in jumpy.advice()[0]
+    fast = watched(around(60, 4.0))
     assert fast.jumps == 0 and "slowly" in fast.advice()[0]
+
+
+def test_neighbours_that_share_too_little_are_told():
+    assert "overlap too little" in watched(around(40, 40.0), rate=1).advice()[0]
+    assert "overlap too little" in watched(around(40, 10.0, metres=1.5), rate=1).advice()[0]
+    assert watched(around(40, 10.0, metres=1.5), rate=1, metric=False).advice() == []
+
+
+def test_blurred_images_are_told():
+    watch = DriveWatch()
+    sharp = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 6.0)
+    for index in range(40):
+        watch.looked_at(blurred if index % 4 == 3 else sharp)
+    assert watch.blurred == 10 and "blurred" in watch.advice()[0]
+
+
+def test_too_few_viewpoints_are_told():
+    assert "moved by less than" in watched(around(60, 5.0, metres=0.0), rate=10).advice()[0]
+    ahead = watched([pose(x=0.05 * index) for index in range(60)])
+    assert "look one way" in ahead.advice()[0]
+    there_and_back = watched([pose(x=0.05 * index, roll=180.0 * (index >= 30)) for index in range(60)], rate=0.1)
+    assert "look two ways" in there_and_back.advice()[-1]
+
+
+def test_advice_speaks_of_what_comes_in_and_of_the_map():
+    intake = Intake(images=100, silence="", no_pose=0, bad_pose=0, pose_fault="", seconds=60.0)
+    good = Counters(taken=100)
+    assert advice(intake, good, DriveWatch(), HeldBack()) == []
+    assert advice(intake, good, DriveWatch(), HeldBack(10, 9)) == []
+    assert "Only 5 of 10" in advice(intake, good, DriveWatch(), HeldBack(10, 5))[0]
+    assert "covered" in advice(intake, Counters(taken=60, blurred=30), DriveWatch(), HeldBack())[0]
+    assert "faster than they can be encoded" in advice(intake, Counters(60, overload=40), DriveWatch(), HeldBack())[0]
+    assert "at least 10" in advice(intake, Counters(taken=3), DriveWatch(), HeldBack())[0]
+    unposed = replace(intake, no_pose=100, pose_fault="no message on /pose so far")
+    assert "100 images got no pose: no message" in advice(unposed, Counters(), DriveWatch(), HeldBack())[0]
+
+
+def test_an_album_keeps_a_few_images_of_the_whole_drive():
+    album = Album()
+    for index in range(500):
+        grey = np.full((48, 64), index // 2, np.uint8)
+        album.show(grey, CAMERA, pose(x=index), f"frame {index}")
+    frames = album.frames()
+    assert 30 <= len(frames) <= 61
+    places = [frame.map_from_camera[0, 3] for frame in frames]
+    assert places[0] == 0 and places[-1] > 450 and len(set(np.diff(places))) == 1
+    assert all(abs(int(frame.read().mean()) - frame.map_from_camera[0, 3] // 2) <= 2 for frame in frames)
 
 
 # --- frames on their way ---

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -13,18 +12,16 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from ace_ros.action import BuildMap
 from ace_ros.errors import InputError
 from ace_ros.mapper import Progress
-from ace_ros.msg import MappingStatus
 from ace_ros.nodes.collecting import Outcome, Result
+from ace_ros.nodes.mapping_report import fill_held_back, fill_progress
 from ace_ros.nodes.maps_dir import fingerprint
 from ace_ros.nodes.runtime import Answer
-from ace_ros.scene_map import HeldBack, SceneMap
 
 if TYPE_CHECKING:
     from ace_ros.nodes.mapping_node import MappingNode
 
 _FEEDBACK_PERIOD = 0.2  # s
 _RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for
-_STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
 _CODES = {
     Result.SUCCESS: BuildMap.Result.RESULT_SUCCESS,
     Result.TOO_FEW_FRAMES: BuildMap.Result.RESULT_TOO_FEW_FRAMES,
@@ -33,14 +30,6 @@ _CODES = {
     Result.CANCELED: BuildMap.Result.RESULT_CANCELED,
     Result.UNDEFINED_FAILURE: BuildMap.Result.RESULT_UNDEFINED_FAILURE,
 }
-
-
-def overall(progress: Progress | None) -> float:
-    """Fraction of the whole build that is done; training takes most of it."""
-    if progress is None:
-        return 0.0
-    start, end = _STAGES.get(progress.stage, (0.0, 1.0))
-    return start + (end - start) * min(1.0, progress.done / max(progress.total, 1))
 
 
 class BuildAction:
@@ -98,9 +87,8 @@ class _Feedback:
         if progress.stage == self._stage and now - self._last < _FEEDBACK_PERIOD and progress.done < progress.total:
             return
         self._stage, self._last = progress.stage, now
-        message = BuildMap.Feedback(stage=progress.stage, progress=overall(progress))
-        message.loss, message.inlier_fraction = _or_nan(progress.loss), _or_nan(progress.inliers)
-        message.seconds_left = _or_nan(progress.seconds_left)
+        message = BuildMap.Feedback()
+        fill_progress(message, progress)
         self._goal.publish_feedback(message)
 
 
@@ -114,16 +102,3 @@ def result_message(outcome: Outcome) -> BuildMap.Result:
     message.steps = int(outcome.scene_map.header.training.get("steps", 0)) if outcome.scene_map else 0
     fill_held_back(message, outcome.scene_map)
     return message
-
-
-def fill_held_back(message: BuildMap.Result | MappingStatus, scene_map: SceneMap | None) -> None:
-    """Expected accuracy, where it was measured."""
-    held_back = scene_map.header.held_back if scene_map else HeldBack()
-    message.held_back_frames = held_back.frames
-    message.held_back_localized = held_back.localized / held_back.frames if held_back.frames else math.nan
-    message.held_back_translation = _or_nan(held_back.median_translation)
-    message.held_back_rotation = math.radians(_or_nan(held_back.median_rotation_deg))
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)

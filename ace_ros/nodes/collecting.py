@@ -20,8 +20,11 @@ from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, Mappin
 from ace_ros.frames.posed_frame import Image
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.mapper import MapOptions, Mapper, Progress
-from ace_ros.nodes.keyframes import KeyframePicker, MotionWatch
+from ace_ros.nodes.album import Album
+from ace_ros.nodes.drive_watch import DriveWatch
+from ace_ros.nodes.keyframes import KeyframePicker
 from ace_ros.nodes.maps_dir import prepare_folder
+from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.scene_map import SceneMap
 
 _DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
@@ -86,8 +89,9 @@ class Collector:
         queue_size: int,
         max_frames: int,
         report: Callable[[str], None],
+        metric: bool = True,
     ) -> None:
-        """``report`` gets a sentence for each frame that was taken but could not be used."""
+        """``report`` gets a sentence for each frame that was taken but could not be used; ``metric``: of the poses."""
         self._new_mapper, self._picker, self._report = new_mapper, picker, report
         self._queue_size, self._max_frames = queue_size, max_frames or None
         self._mapper = new_mapper()
@@ -98,7 +102,9 @@ class Collector:
         self._cancel = threading.Event()
         self.building = False
         self.counters = Counters()
-        self.watch = MotionWatch()
+        self._metric = metric
+        self.watch = DriveWatch(metric)
+        self.album = Album()
         self.last_taken = time.monotonic()
         self.last_fault = ""
         self._thread = threading.Thread(target=self._work, name="mapper", daemon=True)
@@ -122,6 +128,7 @@ class Collector:
             counters.overload += 1
         else:
             self._picker.took(candidate.map_from_camera, candidate.stamp)
+            self.watch.took(candidate.map_from_camera, candidate.camera)
             self.last_taken = time.monotonic()
             with self._wake:
                 counters.taken += 1
@@ -155,9 +162,14 @@ class Collector:
             self._jobs.clear()
             self._queued_frames = 0
             self._picker.forget()
-            self.counters, self.watch = Counters(), MotionWatch()
+            self.counters, self.watch, self.album = Counters(), DriveWatch(self._metric), Album()
             self._jobs.append(self._renew)
             self._wake.notify()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the worker is about to stop."""
+        return self._closing.is_set()
 
     def close(self) -> None:
         """Stop the worker; what it is at is given up."""
@@ -192,6 +204,8 @@ class Collector:
             else:
                 self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name)
                 counters.encoded += 1
+                self.watch.looked_at(image)
+                self.album.show(image, candidate.camera, candidate.map_from_camera, candidate.name)
         except Exception as error:
             counters.bad_image += 1
             counters.taken -= 1
@@ -233,5 +247,33 @@ class Collector:
         finally:
             self._mapper.options = usual
             self.building = False
-        message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB)."
+        message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
         return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)
+
+
+def map_options(options: MappingNodeOptions) -> MapOptions:
+    """The library's options, as the node's parameters say."""
+    usual = MapOptions()
+    return replace(
+        usual,
+        steps=options.steps or usual.steps,
+        seconds=options.seconds or usual.seconds,
+        landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
+        encoder=options.encoder,
+        encoder_weights=Path(options.encoder_weights).expanduser() if options.encoder_weights else None,
+        seed=options.seed,
+        device=options.device,
+    )
+
+
+def expectation(scene_map: SceneMap) -> str:
+    """What accuracy the map promises, a sentence."""
+    held_back, metric = scene_map.header.held_back, scene_map.header.metric
+    if not held_back.frames:
+        return "Its accuracy was not measured."
+    told = f"{held_back.localized} of {held_back.frames} mapping views that were held back are localized in it"
+    if held_back.median_translation is None or held_back.median_rotation_deg is None:
+        return f"{told}."
+    length = held_back.median_translation
+    distance = f"{100 * length:.1f} cm" if metric else f"{length:.3g} units"
+    return f"{told}, half of them within {distance} and {held_back.median_rotation_deg:.2f} degrees."

@@ -1,15 +1,10 @@
-"""Which posed frames are worth mapping, and what their motion says about the drive. No ROS in here."""
+"""Which posed frames are worth mapping. No ROS in here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ace_ros.geometry import Matrix, pose_error
-
-_JUMP_SPEED = 5.0  # m/s: nothing that maps a room drives so fast
-_JUMP_TURN = 720.0  # degrees/s
-_JUMP_LEAST = (0.3, 30.0)  # m, degrees: below this it may be noise between two close stamps
-_FAST_TURN = 60.0  # degrees/s: images blur, and rolling shutters shear
 
 
 @dataclass(frozen=True)
@@ -52,42 +47,3 @@ class KeyframePicker:
     def forget(self) -> None:
         """Start over: the next frame is wanted."""
         self._last = None
-
-
-class MotionWatch:
-    """Watches the poses of all frames for jumps and for turns that are too fast."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.jumps = 0
-        self.fast = 0
-        self._last: tuple[Matrix, int] | None = None
-
-    def saw(self, map_from_camera: Matrix, stamp: int) -> None:
-        """Take note of a pose (stamp in ns)."""
-        last, self._last = self._last, (map_from_camera, stamp)
-        self.frames += 1
-        if last is None or stamp <= last[1]:
-            return
-        seconds = (stamp - last[1]) * 1e-9
-        translation, rotation = pose_error(map_from_camera, last[0])
-        far = translation > max(_JUMP_SPEED * seconds, _JUMP_LEAST[0])
-        if far or rotation > max(_JUMP_TURN * seconds, _JUMP_LEAST[1]):
-            self.jumps += 1
-        elif rotation > _FAST_TURN * seconds:
-            self.fast += 1
-
-    def advice(self) -> list[str]:
-        """What the drive suffers from, a sentence each."""
-        sentences = []
-        if self.jumps:
-            sentences.append(
-                f"The poses jumped {self.jumps} times: their source was corrected on the way (a loop closure, say). "
-                "Map with poses that were settled before, or build anew from a second drive."
-            )
-        if self.frames >= 20 and self.fast > self.frames // 4:
-            sentences.append(
-                f"The camera turned faster than {_FAST_TURN:.0f} degrees/s in {self.fast} of {self.frames} frames: "
-                "images blur; turn more slowly."
-            )
-        return sentences

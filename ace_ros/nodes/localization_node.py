@@ -28,6 +28,7 @@ from ace_ros.nodes.load_service import LoadService
 from ace_ros.nodes.localization_report import SILENCE_CODES, Counters, diagnose, fill_counts, status_message
 from ace_ros.nodes.localize_frame import Fault, FrameLocalizer, FrameResult
 from ace_ros.nodes.localize_service import LocalizeService
+from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_loading import LoadedMap, load_map, parameter_path
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
@@ -71,6 +72,7 @@ class LocalizationNode(LifecycleNode):
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
         self._debug = DebugImages(self)
+        self._cloud = CloudPublisher(self)
         group = ReentrantCallbackGroup()
         self._localize_service = LocalizeService(self, group)
         self._load_service = LoadService(self, group)
@@ -136,6 +138,8 @@ class LocalizationNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the map."""
         with self._lock:
+            if self.loaded is not None:
+                self._cloud.clear(self.loaded.map_frame)
             self.loaded = self._localizer = None
         self._fault = Fault(Status.REASON_NO_MAP, "the node is not configured")
         return super().on_cleanup(state)
@@ -167,11 +171,16 @@ class LocalizationNode(LifecycleNode):
 
     def use_map(self, loaded: LoadedMap) -> None:
         """From here on everything that is published comes from this map."""
-        localizer = FrameLocalizer(loaded.localizer, self._tree, self.options, loaded.map_frame, loaded.metric)
         with self._lock:
             self._epoch += 1
-            self.loaded, self._localizer = loaded, localizer
+            new = loaded is not self.loaded
+            self.loaded, self._localizer = loaded, self._localizer_in(loaded)
             self._output.configure(self.options, loaded.map_frame)
+        if new:
+            self._cloud.publish_landmarks(loaded.localizer.scene_map, loaded.map_frame)
+
+    def _localizer_in(self, loaded: LoadedMap) -> FrameLocalizer:
+        return FrameLocalizer(loaded.localizer, self._tree, self.options, loaded.map_frame, loaded.metric)
 
     def _on_jump(self, jump: TimeJump) -> None:
         self._restart(f"time jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
@@ -187,10 +196,7 @@ class LocalizationNode(LifecycleNode):
             if self._images is not None and self.loaded is not None:
                 self._images.forget()
                 self._arrivals.forget()
-                loaded = self.loaded
-                self._localizer = FrameLocalizer(
-                    loaded.localizer, self._tree, self.options, loaded.map_frame, loaded.metric
-                )
+                self._localizer = self._localizer_in(self.loaded)
 
     # --- frames ---
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from dataclasses import replace
@@ -15,26 +14,31 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
-from ace_ros.errors import AceError, InputError
+from ace_ros.errors import AceError, Cancelled, InputError
+from ace_ros.evaluation.cloud import map_cloud
 from ace_ros.geometry import Matrix
+from ace_ros.localizer import LocalizeOptions, Localizer
 from ace_ros.mapper import MapOptions, Mapper, Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
-from ace_ros.nodes.build_action import BuildAction, fill_held_back, overall
-from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result
+from ace_ros.nodes.build_action import BuildAction
+from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result, map_options
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.mapping_advice import FEWEST_FRAMES, Intake, advice
+from ace_ros.nodes.mapping_report import arrivals, fill_counts, fill_held_back, fill_progress
 from ace_ros.nodes.maps_dir import map_path, prepare_folder
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
-from ace_ros.scene_map import SceneMap
+from ace_ros.scene_map import HeldBack, SceneMap
 from ace_ros.srv import SaveMap
 
+_QUEUE = 60  # images that DDS keeps while the executor is busy: all are wanted
 _POLL = 0.02  # s
 _STATUS_PERIOD = 0.1  # s between two looks for news
 _SILENCE = 0.9  # s: the status comes at least once a second
@@ -58,20 +62,22 @@ class MappingNode(Node):
         self._last_map: SceneMap | None = None
         self._map_name = ""
         self._told, self._told_time = "", 0.0
+        self._forgotten: dict[str, int] = {}  # counts at the last reset
         self._collecting = options.autostart
         self._started = time.monotonic()
         picker = KeyframePicker(
             KeyframeOptions(options.min_translation, options.min_rotation, options.min_interval, options.max_interval)
         )
         self.collector = Collector(
-            lambda: Mapper(_map_options(options), map_frame=options.map_frame, metric=options.metric),
+            lambda: Mapper(map_options(options), map_frame=options.map_frame, metric=options.metric),
             picker,
             options.queue_size,
             options.max_frames,
             lambda sentence: self.get_logger().warning(sentence),
+            options.metric,
         )
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
-        self._images = ImageInput(self, options, depth=30)
+        self._images = ImageInput(self, options, _QUEUE)
         self._poses = PoseInput(self, self._images, self._tree, options, self._on_posed)
         self._build_action = BuildAction(self)
         self._create_interfaces()
@@ -83,6 +89,7 @@ class MappingNode(Node):
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(MappingStatus, "~/status", QoSProfile(depth=10))
+        self._cloud = CloudPublisher(self)
         group = ReentrantCallbackGroup()
         self.create_service(SaveMap, "~/save_map", self._save_map, callback_group=group)
         self.create_service(SetBool, "~/collect", self._collect, callback_group=group)
@@ -149,10 +156,30 @@ class MappingNode(Node):
             else:
                 self.get_logger().error(outcome.message)
             on_done(outcome)
+            if outcome.scene_map is not None:
+                self._show(outcome.scene_map)
 
         self._map_name = path.stem
         self._seen_outcome_frames = self.collector.counters.taken
         self.collector.build(path, override, progress, done)
+
+    def _show(self, scene_map: SceneMap) -> None:
+        """Publish what the map looks like: its landmarks at once, then what the mapping views are localized by."""
+        self._cloud.publish_landmarks(scene_map, self.options.map_frame)
+
+        def go_on() -> None:
+            if self.collector.closing:
+                raise Cancelled("the node is to end")
+
+        weights = Path(self.options.encoder_weights).expanduser() if self.options.encoder_weights else None
+        try:
+            localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=weights), self.options.device)
+            cloud = map_cloud(localizer, self.collector.album.frames(), on_frame=go_on)
+        except AceError as error:
+            self.get_logger().info(f"the map was not coloured: {error}")
+            return
+        if len(cloud):
+            self._cloud.publish(cloud.points, cloud.colours, self.options.map_frame)
 
     def _save_map(self, request: SaveMap.Request, response: SaveMap.Response) -> SaveMap.Response:
         if self._last_map is None:
@@ -187,21 +214,24 @@ class MappingNode(Node):
         response.message = f"{self.collector.counters.taken} frames forgotten"
         response.success = True
         self.collector.reset()
+        self._forgotten = arrivals(self._images, self._poses)
         self._seen_outcome_frames = 0
         return response
 
     # --- reports ---
 
     def _advice(self) -> list[str]:
+        arrived = self._arrived()
         intake = Intake(
-            self._images.images,
+            arrived["frames_received"],
             self._images.silence()[1],
-            self._poses.no_pose,
-            self._poses.bad_pose,
+            arrived["rejected_no_pose"],
+            arrived["rejected_bad_pose"],
             self._poses.fault or self.collector.last_fault,
             time.monotonic() - self._started,
         )
-        return advice(intake, self.collector.counters, self.collector.watch)
+        held_back = self._last_map.header.held_back if self._last_map else HeldBack()
+        return advice(intake, self.collector.counters, self.collector.watch, held_back)
 
     def _state(self) -> tuple[int, str]:
         outcome, counters = self.outcome, self.collector.counters
@@ -215,33 +245,25 @@ class MappingNode(Node):
         return MappingStatus.STATE_COLLECTING, f"taking frames, {counters.taken} so far"
 
     def _publish_news(self) -> None:
-        news = (self._state(), self._images.images, self._poses.no_pose, vars(self.collector.counters), self.progress)
+        news = (self._state(), self._arrived(), vars(self.collector.counters), self.progress)
         if str(news) != self._told or time.monotonic() - self._told_time > _SILENCE:
             self._told, self._told_time = str(news), time.monotonic()
             self._status.publish(self._status_message())
 
+    def _arrived(self) -> dict[str, int]:
+        """Counts of what never got to the collector, since the start or the last reset."""
+        return {
+            name: value - self._forgotten.get(name, 0) for name, value in arrivals(self._images, self._poses).items()
+        }
+
     def _status_message(self) -> MappingStatus:
-        counters, progress = self.collector.counters, self.progress
         message = MappingStatus()
         message.header.stamp = self.get_clock().now().to_msg()
         message.header.frame_id = self.options.map_frame
         message.state, message.message = self._state()
-        message.frames_received = self._images.images
-        message.frames_taken = counters.taken
-        message.rejected_similar_view = counters.similar_view
-        message.rejected_no_pose = self._poses.no_pose
-        message.rejected_no_camera_info = self._images.unmatched + self._images.rejected_camera
-        message.rejected_blurred = counters.blurred
-        message.rejected_bad_image = counters.bad_image + self._images.rejected_image
-        message.rejected_bad_pose = counters.bad_pose + self._poses.bad_pose
-        message.rejected_overload = counters.overload
-        message.rejected_full = counters.full
+        fill_counts(message, self.collector.counters, self._arrived())
         message.map_name = self._map_name
-        message.stage = progress.stage if progress else ""
-        message.progress = overall(progress)
-        message.loss = _or_nan(progress.loss if progress else None)
-        message.inlier_fraction = _or_nan(progress.inliers if progress else None)
-        message.seconds_left = _or_nan(progress.seconds_left if progress else None)
+        fill_progress(message, self.progress)
         fill_held_back(message, self._last_map)
         message.advice = self._advice()
         return message
@@ -255,28 +277,8 @@ class MappingNode(Node):
             status.summary(DiagnosticStatus.WARN, " ".join(sentences))
         else:
             status.summary(DiagnosticStatus.OK, sentence)
-        for name, value in vars(self.collector.counters).items():
+        for name, value in (vars(self.collector.counters) | self._arrived()).items():
             status.add(name, str(value))
-        status.add("received", str(self._images.images))
-        status.add("no_pose", str(self._poses.no_pose))
-
-
-def _map_options(options: MappingNodeOptions) -> MapOptions:
-    usual = MapOptions()
-    return replace(
-        usual,
-        steps=options.steps or usual.steps,
-        seconds=options.seconds or usual.seconds,
-        landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
-        encoder=options.encoder,
-        encoder_weights=Path(options.encoder_weights).expanduser() if options.encoder_weights else None,
-        seed=options.seed,
-        device=options.device,
-    )
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def main() -> int:
