@@ -15,6 +15,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.image_input import InfoMatcher
+from ace_ros.nodes.map_cloud import cloud_message
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -82,6 +83,18 @@ def test_compressed_images_are_taken_as_they_are_stored():
 def test_what_is_no_picture_is_told(broken, words):
     with pytest.raises(InputError, match=words):
         decode(broken, CAMERA)
+
+
+def test_a_cloud_is_packed_as_rviz_reads_it():
+    points = np.array([[1.0, 2.0, 3.0], [-4.0, 0.5, 0.0]])
+    cloud = cloud_message(points, np.array([[255, 16, 1], [0, 128, 255]], np.uint8))
+    assert (cloud.width, cloud.height, cloud.point_step, cloud.row_step) == (2, 1, 16, 32)
+    assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
+        ("x", 0, 7, 1), ("y", 4, 7, 1), ("z", 8, 7, 1), ("rgb", 12, 7, 1),
+    ]  # fmt: skip
+    assert np.allclose(np.frombuffer(cloud.data, "<f4").reshape(2, 4)[:, :3], points)
+    assert np.frombuffer(cloud.data, "<u4").reshape(2, 4)[:, 3].tolist() == [0xFF1001, 0x0080FF]
+    assert cloud_message(np.zeros((0, 3)), np.zeros((0, 3), np.uint8)).width == 0
 
 
 def paired(matcher, *events):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import enum
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from message_filters import SimpleFilter
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
 from ace_ros.nodes.conversions import CameraError, camera_from_info, image_size, nanoseconds
 from ace_ros.nodes.options import ImageOptions
 
@@ -122,26 +122,28 @@ class ImageInput(SimpleFilter):
 
     def __init__(self, node: Node, options: ImageOptions, depth: int) -> None:
         super().__init__()
-        self._node, self._options, self._depth = node, options, depth
+        self._node, self._options = node, options
         base = node.resolve_topic_name("image")
         self._compressed = options.image_transport == "compressed"
         self.image_topic = f"{base}/compressed" if self._compressed else base
         self.info_topic = node.resolve_topic_name("camera_info")
         self._matcher = InfoMatcher()
         self._camera: tuple[CameraInfo, Camera | InputError] | None = None
-        self._subscription: Any = None
-        self._reliable = options.image_reliability == "reliable"
+        self._recent: deque[int] = deque(maxlen=2 * depth)  # stamps
         self.images = 0  # that arrived
         self._last_image = time.monotonic()
         self.infos = 0
         self.rejected_camera = 0  # images whose camera_info can't be used
         self.rejected_image = 0  # images that do not fit their camera_info
         self.fault: InputError | None = None  # why the last image had no usable camera
-        # Both kinds of publishers match a best-effort subscription, and camera_info is small.
-        self._info_subscription = node.create_subscription(
-            CameraInfo, "camera_info", self._on_info, QoSProfile(depth=30, reliability=ReliabilityPolicy.BEST_EFFORT)
+        kind, reliability = CompressedImage if self._compressed else Image, options.image_reliability
+        reliable = reliability == "reliable"
+        self._info_subscription = AdaptiveSubscription(
+            node, CameraInfo, self.info_topic, _KEPT_INFOS, self._on_info, reliable, adapt=True
         )
-        self._subscribe()
+        self._subscription = AdaptiveSubscription(
+            node, kind, self.image_topic, depth, self._on_image, reliable, adapt=reliability == "auto"
+        )
 
     @property
     def unmatched(self) -> int:
@@ -154,22 +156,14 @@ class ImageInput(SimpleFilter):
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
-        self._node.destroy_subscription(self._info_subscription)
+        self._subscription.close()
+        self._info_subscription.close()
 
     def look_after(self) -> None:
-        """Call now and then: images wait no longer, and with ``auto``, reliability is that of the publishers.
-
-        Large raw images get through only where both sides are reliable.
-        """
+        """Call now and then: images wait no longer, and subscriptions follow their publishers."""
         self._matcher.expire(time.monotonic() - _LONGEST_WAIT)
-        if self._options.image_reliability != "auto":
-            return
-        publishers = self._node.get_publishers_info_by_topic(self.image_topic)
-        reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
-        if publishers and reliable != self._reliable:
-            self._reliable = reliable
-            self._subscribe()
+        self._subscription.look_after()
+        self._info_subscription.look_after()
 
     def silence(self) -> tuple[Silence, str]:
         """What is missing or does not fit, and a sentence about it; (NONE, "") when frames come."""
@@ -190,18 +184,14 @@ class ImageInput(SimpleFilter):
             return (Silence.BAD_CAMERA if bad_camera else Silence.BAD_IMAGE), str(self.fault)
         return Silence.NONE, ""
 
-    def _subscribe(self) -> None:
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-        reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
-        kind = CompressedImage if self._compressed else Image
-        qos = QoSProfile(depth=self._depth, reliability=reliability)
-        self._subscription = self._node.create_subscription(kind, self.image_topic, self._on_image, qos)
-
     def _on_image(self, message: Image | CompressedImage) -> None:
+        stamp = nanoseconds(message.header.stamp)
+        if self._subscription.changing and stamp in self._recent:
+            return
+        self._recent.append(stamp)
         self.images += 1
         self._last_image = time.monotonic()
-        self._emit(self._matcher.add_image(nanoseconds(message.header.stamp), message))
+        self._emit(self._matcher.add_image(stamp, message))
 
     def _on_info(self, message: CameraInfo) -> None:
         self.infos += 1
