@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from drive import BASE_FROM_CAMERA, Drifting, Rover
+from drive import BASE_FROM_CAMERA, RELIABLE, Drifting, Rover
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.time import Time
 from ros_harness import Probe, Process
@@ -36,14 +36,24 @@ class Localizing:
     """The node in a process, what it says, and frames for it; each frame is sent and then waited for."""
 
     def __init__(
-        self, room, domain, folder, namespace="", odometry=True, simulated=False, topic="/camera", **parameters
+        self,
+        room,
+        domain,
+        folder,
+        namespace="",
+        odometry=True,
+        simulated=False,
+        topic="/camera",
+        qos=RELIABLE,
+        **parameters,
     ):
         self.room, self.simulated, self.odometry, self.parameters = room, simulated, odometry, parameters
         self.probe = Probe(domain)
         # Raw images of this size are too much for Fast DDS's shared memory, and what is lost takes TF along with it.
         parameters.setdefault("image_transport", "compressed")
-        self.rover = Rover(self.probe, topic, compressed=parameters["image_transport"] == "compressed")
+        self.rover = Rover(self.probe, topic, compressed=parameters["image_transport"] == "compressed", qos=qos)
         self.odom = Drifting()
+        self.sent = 0  # images
         self.stamp = 1_000_000_000_000 if simulated else 0
         self.clock = self.probe.create_publisher(Clock, "/clock", 10)
         name = f"{namespace}/localization_node"
@@ -56,7 +66,7 @@ class Localizing:
         self.buffer = self.probe.listen_to_tf()
         settings = {
             "map": str(room.map), "maps_dir": str(room.map.parent), "image_reliability": "reliable", "max_age": 0.0,
-            "tf_timeout": 1.0, "use_sim_time": simulated, "threads": 1,
+            "tf_timeout": 2.0, "use_sim_time": simulated, "threads": 1,
         }  # fmt: skip
         remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"}
         self.name = name
@@ -87,10 +97,13 @@ class Localizing:
         self.probe.subscribed(self.rover.infos)
         if self.parameters.get("tf_mode") != "map_to_camera":
             self.rover.mount_camera()
+        patience = 0.1
 
         def localized():
-            stamp = self.send(0)
-            self.probe.spin(0.2)
+            nonlocal patience
+            patience = min(1.5 * patience, 3.0)  # a busy machine takes its time, and what was sent too early is lost
+            stamp, end = self.send(0), time.monotonic() + patience
+            self.probe.until(lambda: self.status_of(stamp) or time.monotonic() > end)
             status = self.status_of(stamp)
             if status is None or status.state != Status.STATE_LOCALIZED:
                 return False
@@ -123,6 +136,7 @@ class Localizing:
             odom_from_base = self.odom.follow(base_pose(map_from_camera)) if odometry is None else odometry
             self.rover.send_tf("odom", "base_link", odom_from_base, stamp)
         self.rover.send(pixels, camera, stamp)
+        self.sent += 1
         return stamp
 
     def frame(self, index, **more):
@@ -161,6 +175,15 @@ class Localizing:
     def corrections(self):
         """All map -> odom on /tf so far, oldest first."""
         return [t for m in self.tf for t in m.transforms if (t.header.frame_id, t.child_frame_id) == ("map", "odom")]
+
+    def correction_from_now(self):
+        """A map -> odom that was sent after now; not where time is simulated."""
+        now = time.time_ns() + int(1e9 * self.parameters.get("transform_tolerance", 0.1))
+
+        def later():
+            return [t for t in self.corrections() if nanoseconds(t.header.stamp) > now]
+
+        return self.probe.until(later, "map -> odom goes on")[0].transform
 
     def wait_status(self, condition, what):
         """Wait for a status of now on; returns it."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
-import random
 import signal
 import subprocess
 import time
@@ -22,15 +22,15 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_ros import Buffer, TransformListener
 
-PATIENCE = 20.0  # s until a wait fails; generous, as the machine may be busy
+PATIENCE = 60.0  # s until a wait fails; generous, as the machine may be busy
+_MATCHING = 0.3  # s after which both sides of a service that is ready know of each other
+_numbers = itertools.count(os.getpid())  # no two tests of a session share one, lest they hear what is left of another
 
 
 @contextmanager
 def own_domain():
     """A ROS_DOMAIN_ID that no other test on this machine uses meanwhile."""
-    numbers = list(range(1, 101))
-    random.Random(os.getpid()).shuffle(numbers)
-    for number in numbers:
+    for number in (1 + next(_numbers) % 100 for _ in range(100)):
         with open(f"/tmp/ace_ros_test_domain_{number}.lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,7 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            return self.wait(20.0)
+            return self.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -94,6 +94,7 @@ class Probe(Node):
         self._executor = SingleThreadedExecutor(context=self.ros)
         self._executor.add_node(self)
         self.received = {}
+        self._served = {}
         self.needed = []  # processes without which there is nothing to wait for
 
     def close(self):
@@ -134,19 +135,29 @@ class Probe(Node):
         self.until(future.done, what, timeout)
         return future.result()
 
+    def client(self, kind, name):
+        """A client of a service or an action, of which either side knows that the other is there."""
+        if name not in self._served:
+            action = hasattr(kind, "Goal")
+            client = ActionClient(self, kind, name) if action else self.create_client(kind, name)
+            self.until(client.server_is_ready if action else client.service_is_ready, f"{name} to be served")
+            self.spin(_MATCHING)
+            self._served[name] = client
+        return self._served[name]
+
+    def ask(self, kind, name, **fields):
+        """Call a service; returns the future."""
+        return self.client(kind, name).call_async(kind.Request(**fields))
+
     def call(self, kind, name, **fields):
-        client = self.create_client(kind, name)
-        self.until(client.service_is_ready, f"service {name}")
-        response = self.result(client.call_async(kind.Request(**fields)), f"answer of {name}")
-        self.destroy_client(client)
-        return response
+        """Call a service and wait for its answer."""
+        return self.result(self.ask(kind, name, **fields), f"answer of {name}")
 
     def goal(self, kind, name, feedback=None, **fields):
         """Send a goal; returns the handle once it was accepted."""
-        client = ActionClient(self, kind, name)
-        self.until(client.server_is_ready, f"action {name}")
         callback = None if feedback is None else lambda message: feedback.append(message.feedback)
-        handle = self.result(client.send_goal_async(kind.Goal(**fields), feedback_callback=callback), f"goal {name}")
+        sent = self.client(kind, name).send_goal_async(kind.Goal(**fields), feedback_callback=callback)
+        handle = self.result(sent, f"goal {name}")
         assert handle.accepted
         return handle
 

@@ -62,15 +62,14 @@ def test_a_drive_with_drifting_odometry(mapped_room, domain, tmp_path):
         assert np.linalg.norm(offset[:2]) < 0.05 and first.pose.pose.position.z == 0.0
 
         last = node.statuses[-1]
-        assert last.frames_localized == len(node.poses) and last.map_name == mapped_room.map.stem and last.map_id
+        node.probe.until(lambda: len(node.poses) == last.frames_localized, "all poses")
+        assert last.map_name == mapped_room.map.stem and last.map_id
         node.probe.until(
             lambda: any(s.level == DiagnosticStatus.OK for m in node.diagnostics for s in m.status), "a good diagnosis"
         )
 
         pictures = node.probe.hear(Image, f"{node.name}/debug_image")
-        client = node.probe.create_client(Trigger, f"{node.name}/localize")
-        node.probe.until(client.service_is_ready)
-        asked = client.call_async(Trigger.Request())
+        asked = node.probe.ask(Trigger, f"{node.name}/localize")
         node.probe.until(lambda: node.send(count - 1) and asked.done(), "an answer of ~/localize")
         assert asked.result().success and "base_link at (" in asked.result().message
         node.probe.until(lambda: node.frame(count - 1) and pictures, "a picture")
@@ -79,20 +78,22 @@ def test_a_drive_with_drifting_odometry(mapped_room, domain, tmp_path):
 
 def test_kidnapping(mapped_room, domain, tmp_path):
     """A robot that is carried elsewhere: refused at first, believed after a run that agrees, within a second."""
-    with Localizing(mapped_room, domain, tmp_path, kidnap_frames=5, publish_initialpose="when_lost") as node:
+    with Localizing(
+        mapped_room, domain, tmp_path, kidnap_frames=5, publish_initialpose="when_lost", lost_after=60.0
+    ) as node:
         drive(node, range(12))
         initial = len(node.initial)
         elsewhere = node.far_from(11)
         node.odom.carried_to(node.truth(elsewhere))
         run = [node.frame(elsewhere + index) for index in range(10)]
         states = [message.state for message in run]
-        print([m.reason for m in run])
         believed = states.index(Status.STATE_LOCALIZED)
         assert 4 <= believed < 10  # images at 30 Hz: a third of a second
         assert run[believed].kidnapped and run[believed].kidnap_count == 1
         assert all(m.reason_code == Status.REASON_ODOMETRY_DISAGREES for m in run[:believed] if m.inliers > 100)
         assert states[believed:] == [Status.STATE_LOCALIZED] * (10 - believed)
         assert not any(m.kidnapped for m in run[believed + 1 :])
+        node.probe.spin(0.5)  # TF is dated ahead: what was sent before the jump holds for a moment
         after = drive(node, range(elsewhere + 10, elsewhere + 12))
         for stamp, truth in after:
             assert near(node.pose_of(stamp), truth)
