@@ -10,6 +10,8 @@ from torch import Tensor
 from ace_ros.loss import Batch
 from ace_ros.views import PackedViews
 
+_TRIANGULATED = 4.0  # so many times likelier to be drawn
+
 
 class TrainingBuffer:
     """Samples with a feature (half precision), a bearing, a view and perhaps a triangulated point.
@@ -19,7 +21,8 @@ class TrainingBuffer:
 
     Args:
         views: the mapping views. scale: units of the map that make 1 in the normalised frame.
-        per_view: samples drawn from each view, weighted by keypoint score, without repetition.
+        per_view: samples drawn from each view, weighted by keypoint score, without repetition; those that were
+            triangulated, which are found again in other views, count several times.
         points: (L, 3) triangulated points in the local frame; observed by ``keypoint`` (M,) of ``view`` (M,)
             as ``track`` (M,).
     """
@@ -40,7 +43,8 @@ class TrainingBuffer:
         owner[view, keypoint] = track.to(torch.int32)
         # Gumbel's trick draws without repetition from all views at once.
         noise = torch.rand(views.scores.shape, generator=generator, device=device).clamp_min(1e-9)
-        key = views.scores.clamp_min(1e-9).log() - (-noise.log()).log()
+        weight = torch.where(owner < len(points), _TRIANGULATED, 1.0)
+        key = (weight * views.scores.clamp_min(1e-9)).log() - (-noise.log()).log()
         key = torch.where(views.valid, key, -torch.inf)
         drawn = key.topk(min(per_view, views.keypoints), dim=1)
         row, column = torch.nonzero(torch.isfinite(drawn.values), as_tuple=True)

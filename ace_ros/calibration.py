@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ace_ros.encoder import Features
-from ace_ros.geometry import pose_error, pose_residual
+from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localizer import Localization, LocalizeOptions, Localizer
 from ace_ros.scene_map import Calibration, HeldBack, SceneMap
+from ace_ros.solver import shift_covariance
 from ace_ros.trust import State, judge, ratios
 from ace_ros.views import View
 
-_PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by the defaults
+Vector = NDArray[np.float64]
+_PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
+_USUAL_SCALE = 3.0
 _DECOYS = 24  # at least so many
 _USUAL_LANDMARKS = 10_000
 _LEAST_CHANCE = 8.0  # landmark inliers
@@ -44,36 +48,48 @@ def calibrate(
         report(len(held_back) + done, total)
         answers.append(localizer.localize_features(_in_float(view.features), view.camera))
     calibration = replace(calibration, landmark_weight=_landmark_weight(answers, calibration))
-    errors, normalised = [], []
+    errors, residuals, spreads = [], [], []
     for view, answer in zip(held_back, answers, strict=True):
         if answer.map_from_camera is None or answer.covariance is None or answer.evidence is None:
             continue
         if judge(answer.evidence, calibration).state is not State.LOCALIZED:
             continue
         errors.append(pose_error(answer.map_from_camera, view.map_from_camera))
-        residual = pose_residual(answer.map_from_camera, view.map_from_camera)
-        normalised.append(float(residual @ np.linalg.solve(answer.covariance, residual)))
+        residuals.append(pose_residual(answer.map_from_camera, view.map_from_camera))
+        shift = shift_covariance(view.focal)
+        spreads.append(((answer.covariance - shift) / calibration.covariance_scale, shift))
     if not errors:
         header = replace(scene_map.header, calibration=calibration, held_back=HeldBack(len(held_back)))
         return replace(scene_map, header=header)
-    factor = _factor(normalised)
-    scale = calibration.covariance_scale * factor
+    scale = _covariance_scale(residuals, spreads)
     translation, rotation = np.median(np.array(errors), axis=0)
+    nees = float(np.mean(_nees(residuals, spreads, scale)))
     header = replace(
         scene_map.header,
-        held_back=HeldBack(
-            len(held_back), len(errors), float(translation), float(rotation), float(np.mean(normalised)) / factor
-        ),
+        held_back=HeldBack(len(held_back), len(errors), float(translation), float(rotation), nees),
         calibration=replace(calibration, covariance_scale=scale),
     )
     return replace(scene_map, header=header)
 
 
-def _factor(normalised: list[float]) -> float:
-    """Factor on the covariance that brings the mean NEES to 6, less sure of itself with few views."""
-    values = np.array(normalised)
-    mean = np.minimum(values, 10 * np.median(values)).mean()
-    return float((mean / 6.0) ** (len(values) / (len(values) + _PRIOR_VIEWS)))
+def _covariance_scale(residuals: list[Vector], spreads: list[tuple[Matrix, Matrix]]) -> float:
+    """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
+    and never below one, which would be surer than the pixels are."""
+
+    def mean(scale: float) -> float:
+        values = _nees(residuals, spreads, scale)
+        return float(np.minimum(values, 10 * np.median(values)).mean())
+
+    candidates = np.geomspace(1.0, 1e6, 300).tolist()
+    fitted = next((scale for scale in candidates if mean(scale) <= 6.0), candidates[-1])
+    weight = len(residuals) / (len(residuals) + _PRIOR_VIEWS)
+    return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
+
+
+def _nees(residuals: list[Vector], spreads: list[tuple[Matrix, Matrix]], scale: float) -> Vector:
+    """Normalised errors squared with covariances of ``scale`` times the first matrix plus the second."""
+    pairs = zip(residuals, spreads, strict=True)
+    return np.array([float(r @ np.linalg.solve(scale * first + second, r)) for r, (first, second) in pairs])
 
 
 def _landmark_weight(answers: list[Localization], calibration: Calibration) -> float:

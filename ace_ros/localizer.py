@@ -226,7 +226,7 @@ class Localizer:
             pose, information = solver.refine(pose, observed, query.focal)
             covariance = solver.covariance_from_information(information)
             if covariance is not None:
-                covariance = covariance * calibration.covariance_scale
+                covariance = covariance * calibration.covariance_scale + solver.shift_covariance(query.focal)
         errors = solver.reprojection_errors(pose, observed.bearings, points, query.focal)
         inlier = errors < np.where(kind, self._SHARP, self._AGREES)
         evidence = replace(

@@ -29,7 +29,8 @@ class Calibration:
 
     Attributes:
         landmark_sigma, head_sigma: reprojection error of an inlier of each witness, pixels a coordinate.
-        covariance_scale: factor on the inverse information matrix, so that the mean NEES becomes 6.
+        covariance_scale: factor on the inverse information matrix, so that with the floor of
+            :func:`ace_ros.solver.shift_covariance` the mean NEES becomes 6.
         chance_landmarks: landmark inliers that a wrong pose collects by chance (the most that decoys had).
         chance_head: likewise the fraction of head predictions.
         landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from core_making import CPU, room_renderer
+from scipy.spatial import cKDTree
 
 from ace_ros.encoder import check_image, make_encoder, resolve_device, working_size
 from ace_ros.errors import InputError
@@ -55,6 +56,22 @@ def test_the_network_is_the_published_one(photo):
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-3)
+
+
+def test_keypoints_stay_where_they_are_as_the_image_is_scaled(photo):
+    """Seen from nearer, the same point: no constant offset in pixels, which would turn the camera."""
+    encoder, scale = XFeatEncoder(CPU, short_side=2000), 1.5
+    large = cv2.warpAffine(
+        photo, np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]]), (960, 704), flags=cv2.INTER_CUBIC
+    )
+    near, far = encoder(large, 1000), encoder(photo, 1000)
+    back = (near.pixels.numpy() + 0.5) / scale - 0.5
+    distance, index = cKDTree(back).query(far.pixels.numpy(), distance_upper_bound=2.5)
+    found = np.nonzero(np.isfinite(distance))[0]
+    index = index[found]
+    alike = (far.descriptors.numpy()[found] * near.descriptors.numpy()[index]).sum(1) > 0.6
+    offset = np.median((far.pixels.numpy()[found] - back[index])[alike], axis=0)
+    assert alike.sum() > 200 and np.abs(offset).max() < 0.06  # 0.15 px without the correction
 
 
 def test_bfloat16_is_close_to_float32(photo):
