@@ -25,7 +25,8 @@ from ace_ros.mapper import MapOptions, Mapper
 from bench import scenes
 from bench.measure import ROOT, Row, Stopwatch
 
-_HARDER = ("", "dark", "blurred", "half covered", "small")  # ways in which queries are shown
+_HARDER = ("", "dark", "blurred", "half covered", "small", "wrong prior")  # ways in which queries are shown
+_PRIORS = 3  # wrong ones a query
 _EMPTY = 100  # frames of nothing, of each kind
 _PLAIN = {"black": 0, "white": 255}
 
@@ -73,12 +74,13 @@ def measure(scene: Path, queries: int | None = None, frames: int | None = None, 
 
 
 def _asked(localizer: Localizer, own: Sequence[PosedFrame], way: str) -> Row:
-    """The scene's own queries: errors of the poses, whatever was made of them."""
+    """The scene's own queries: errors of the poses, whatever was made of them. A wrong prior is another's true pose."""
     rng = np.random.default_rng(0)
     errors, supports, states = [], [], []
-    for frame in own:
+    for frame in own if way != "wrong prior" else [frame for frame in own for _ in range(_PRIORS)]:
         image, camera = harder(frame.read(), frame.camera, way, rng)
-        found = localizer.localize(image, camera)
+        prior = own[rng.integers(len(own))].map_from_camera if way == "wrong prior" else None
+        found = localizer.localize(image, camera, prior)
         states.append(found.state.name)
         supports.append(support(found.confidence))
         if found.map_from_camera is None or frame.map_from_camera is None:
@@ -206,8 +208,16 @@ def good(part: Row, row: Row) -> NDArray[np.float64]:
 
 def false(row: Row) -> NDArray[np.float64]:
     """Supports of the foreign frames, and of the queries more than 10 cm / 5 deg off."""
-    far = [np.array(p["supports"])[~within(_errors(p, row), "10cm_5deg")] for p in (row, *row["harder"].values())]
+    far = [_far(part, row) for _, part in _parts(row)]
     return np.concatenate([*far, *(np.array(kind["supports"]) for kind in row["foreign"].values())])
+
+
+def _far(part: Row, row: Row) -> NDArray[np.float64]:
+    return np.array(part["supports"])[~within(_errors(part, row), "10cm_5deg")]
+
+
+def _count_of(part: Row) -> int:
+    return len(part["errors"])
 
 
 def _errors(part: Row, row: Row) -> NDArray[np.float64]:
@@ -221,7 +231,9 @@ def one_line(row: Row) -> str:
     frames = sum(kind["frames"] for kind in row["foreign"].values())
     believed = [text for kind in row["foreign"].values() for text in kind["believed"]]
     shares = ", ".join(f"{way or 'as they are'} {_share(part, row)}" for way, part in _parts(row))
-    return "\n    ".join([f"{len(believed)} of {frames} foreign frames believed; good queries: {shares}", *believed])
+    wrong = sum(int((_far(part, row) >= SHIPPED).sum()) for _, part in _parts(row))
+    said = f"{len(believed)} of {frames} foreign frames believed, {wrong} queries far off; good queries: {shares}"
+    return "\n    ".join([said, *believed])
 
 
 def _parts(row: Row) -> list[tuple[str, Row]]:
@@ -242,10 +254,14 @@ def tables(rows: Sequence[Row]) -> list[str]:
         most = max(max(kind["supports"], default=0.0) for kind in kinds)
         cells = [row["scene"], sum(kind["frames"] for kind in kinds), *counts, f"{most:.2f}"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    ways = [way or "as they are" for way, _ in _parts(rows[0])]
-    shares = [f"| good queries LOCALIZED | {' | '.join(ways)} |", "|---|" + "---|" * len(ways)]
+    ways = list(dict.fromkeys(way for row in rows for way, _ in _parts(row)))
+    shares = [f"| good queries LOCALIZED | {' | '.join(way or 'as they are' for way in ways)} | false confident |"]
+    shares.append("|---|" + "---|" * (len(ways) + 1))
     for row in rows:
-        shares.append(f"| {row['scene']} | {' | '.join(_share(part, row) for _, part in _parts(row))} |")
+        parts = dict(_parts(row))
+        cells = [_share(parts[way], row) if way in parts else "-" for way in ways]
+        wrong = sum(int((_far(part, row) >= SHIPPED).sum()) for part in parts.values())
+        shares.append(f"| {row['scene']} | {' | '.join(cells)} | {wrong} of {sum(map(_count_of, parts.values()))} |")
     return ["\n".join(lines), "\n".join(shares)]
 
 
