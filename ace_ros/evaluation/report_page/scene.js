@@ -32,7 +32,7 @@ function sceneView(canvas, cloud, paths) {
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
     const depth = new Float32Array(width * height).fill(Infinity);
     const [right, top, away] = axes(), [cx, cy, cz] = cloud.centre;
-    const focal = 1.5 * Math.min(width, height) * view.zoom, distance = 3.2 * cloud.radius;
+    const focal = 1.75 * Math.min(width, height) * view.zoom, distance = 3.2 * cloud.radius;
     const mx = width / 2 + view.x * ratio, my = height / 2 + view.y * ratio, dot = Math.max(1, Math.round(2 * ratio));
     const project = (x, y, z) => {
       x -= cx; y -= cy; z -= cz;
