@@ -1,5 +1,6 @@
 """Parameters: the dataclasses are the truth, the files in config/ agree with them, and bad values are refused."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -58,3 +59,17 @@ def test_bad_values_are_refused_with_a_reason(values, message):
 
 def test_a_whole_number_will_do_for_a_float():
     assert from_values(LocalizationNodeOptions, {"tf_rate": 10}).tf_rate == 10.0
+
+
+def test_layouts_and_the_filter_name_topics_that_there_are():
+    """RViz, Foxglove and robot_localization read these files; here it is seen that they are whole."""
+    rviz = yaml.safe_load((CONFIG / "ace_ros.rviz").read_text())["Visualization Manager"]
+    shown = {display["Topic"]["Value"] for display in rviz["Displays"] if "Topic" in display}
+    foxglove = json.loads((CONFIG / "ace_ros.foxglove.json").read_text())
+    panels = foxglove["configById"]
+    assert {"/localization_node/map_cloud", "/mapping_node/map_cloud"} <= shown & set(panels["3D!map"]["topics"])
+    assert "/localization_node/debug_image" in shown
+    assert panels["Image!debug"]["imageMode"]["imageTopic"] == "/localization_node/debug_image"
+    fused = yaml.safe_load((CONFIG / "robot_localization.yaml").read_text())["ekf_map"]["ros__parameters"]
+    assert fused["pose0"] == "/localization_node/pose_with_covariance" and fused["world_frame"] == "map"
+    assert len(fused["pose0_config"]) == len(fused["odom0_config"]) == 15

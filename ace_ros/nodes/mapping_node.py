@@ -117,8 +117,9 @@ class MappingNode(Node):
         )
 
     def _look_after(self) -> None:
-        """Once a second: the image's QoS, and builds that start by themselves."""
+        """Once a second: the QoS of what comes in, and builds that start by themselves."""
         self._images.look_after()
+        self._poses.look_after()
         options, collector = self.options, self.collector
         taken = collector.counters.taken
         if collector.building or taken < FEWEST_FRAMES or taken == self._seen_outcome_frames:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
-from message_filters import ApproximateTimeSynchronizer, Subscriber
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
+from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
 from ace_ros.nodes.conversions import pose_matrix
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
@@ -53,15 +53,23 @@ class PoseInput:
         self.poses = 0  # messages that arrived
         self.fault = ""  # why the last image got no pose
         self.topic = ""
+        self._subscription: AdaptiveSubscription | None = None
         if options.pose_source == "tf":
             images.registerCallback(lambda frame: self._wait(frame, "", None))
             return
         odometry = options.pose_source == "odometry"
         self.topic = node.resolve_topic_name("odom" if odometry else "pose")
-        # A best-effort subscription hears every publisher.
-        qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-        poses = Subscriber(node, Odometry if odometry else PoseStamped, self.topic, qos_profile=qos)
+        poses = SimpleFilter()
         poses.registerCallback(self._count)
+        self._subscription = AdaptiveSubscription(
+            node,
+            Odometry if odometry else PoseStamped,
+            self.topic,
+            _QUEUE,
+            poses.signalMessage,
+            reliable=options.image_reliability == "reliable",
+            adapt=True,
+        )
         images.registerCallback(self._expect)
         self._sync = ApproximateTimeSynchronizer([images, poses], _QUEUE, options.sync_slop)
         self._sync.registerCallback(self._on_odometry if odometry else self._on_pose)
@@ -94,6 +102,11 @@ class PoseInput:
                 if self.poses
                 else f"no message on {self.topic} so far"
             )
+
+    def look_after(self) -> None:
+        """Call it now and then: the subscription follows its publishers."""
+        if self._subscription is not None:
+            self._subscription.look_after()
 
     def _resolve(self, waiting: _Waiting) -> Matrix:
         stamp, camera = waiting.frame.stamp, waiting.frame.header.frame_id
