@@ -148,23 +148,22 @@ def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
     refused(done, "no poses in the frame map", "world")
 
 
-@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_there_and_back(tmp_path, storage):
-    """A scene and the bag of it: maps of either judge either alike; the bag knows which frames are queries."""
-    room = make_room(tmp_path / "room", train=32, test=12, size=(240, 180))
-    succeeded(ace_here("bag", room, "-o", tmp_path / "bag", "--storage", storage))
+def test_there_and_back(tmp_path):
+    """A scene and the bags of it: maps of either judge either alike; a bag knows which frames are queries."""
+    make_room(tmp_path / "room", train=24, test=12, size=(240, 180))
+    for storage in ("mcap", "sqlite3"):
+        succeeded(ace_here("bag", tmp_path / "room", "-o", tmp_path / storage, "--storage", storage))
     figures = {}
-    for source in ("room", "bag"):
+    for source in ("room", "mcap", "sqlite3"):
         path = tmp_path / f"{source}.safetensors"
-        succeeded(ace_here("map", tmp_path / source, "-o", path, "--steps", 150, *SMALL))
-        for queries in ("room", "bag"):
+        succeeded(ace_here("map", tmp_path / source, "-o", path, "--steps", 60, *SMALL))
+        for queries in {"room", source}:
             written = tmp_path / f"{source}_{queries}.json"
             succeeded(ace_here("evaluate", path, tmp_path / queries, "--split", "test", "--json", written))
             figures[source, queries] = json.loads(written.read_text())
     first = figures["room", "room"]
-    assert first["frames"] == 12 and first["localized"] >= 9
+    assert first["frames"] == 12 and first["localized"] >= 3
     for pair, other in figures.items():
-        assert other["frames"] == 12, pair
-        assert abs(other["localized"] - first["localized"]) <= 1, pair
-        assert other["median_translation"] == pytest.approx(first["median_translation"], abs=0.005), pair
-        assert other["median_rotation_deg"] == pytest.approx(first["median_rotation_deg"], abs=0.2), pair
+        assert other["frames"] == 12 and abs(other["localized"] - first["localized"]) <= 1, pair
+        for name in first["recall"]:
+            assert other["recall"][name] == pytest.approx(first["recall"][name], abs=0.17), pair

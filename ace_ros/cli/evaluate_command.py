@@ -88,7 +88,8 @@ class Command:
         if self.compare and self.map is None:
             return compare_command.Command(self.compare).run()
         if self.map is None or self.scene is None:
-            stderr.print("ace: give a map and a recording: ace evaluate MAP SCENE (see 'ace evaluate --help')", soft_wrap=True)
+            said = "give a map and a recording: ace evaluate MAP SCENE (see 'ace evaluate --help')"
+            stderr.print(f"ace: {said}", soft_wrap=True)
             return _USAGE_ERROR
         return self._run(self.map, self.scene)
 
