@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ace_ros.encoder import Features
 from ace_ros.geometry import Matrix, pose_error, pose_residual
+from ace_ros.head import Head
 from ace_ros.localizer import Localization, LocalizeOptions, Localizer
 from ace_ros.scene_map import Calibration, HeldBack, SceneMap
-from ace_ros.solver import shift_covariance
+from ace_ros.solver import ransac, shift_covariance
 from ace_ros.trust import State, judge, ratios
 from ace_ros.views import View
 
@@ -24,6 +25,9 @@ _USUAL_SCALE = 3.0
 _DECOYS = 24  # at least so many
 _USUAL_LANDMARKS = 10_000
 _LEAST_CHANCE = 8.0  # landmark inliers
+_LOOKED_AT = 5  # views, while a head is trained
+_LOOK_ITERATIONS = 200
+_HEAD_THRESHOLD = 10.0  # pixels
 
 
 def calibrate(
@@ -70,6 +74,22 @@ def calibrate(
         calibration=replace(calibration, covariance_scale=scale),
     )
     return replace(scene_map, header=header)
+
+
+def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:
+    """Median distance between a few held-back views and where a head alone finds them, units of the map.
+
+    ``origin`` and ``scale`` lead from the head's normalised frame to the map's; a view that is not found is infinitely
+    far off.
+    """
+    distances = []
+    for view in held_back[:: max(1, len(held_back) // _LOOKED_AT)][:_LOOKED_AT]:
+        points = head.predict(view.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
+        bearings = view.camera.bearings(view.features.pixels.cpu().numpy().astype(np.float64))
+        found = ransac(bearings, points, view.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
+        centre = None if found is None else found[0][:3, 3] + origin
+        distances.append(np.inf if centre is None else float(np.linalg.norm(centre - view.map_from_camera[:3, 3])))
+    return float(np.median(distances))
 
 
 def _covariance_scale(residuals: list[Vector], spreads: list[tuple[Matrix, Matrix]]) -> float:

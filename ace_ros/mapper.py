@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ace_ros import matching
 from ace_ros.buffer import TrainingBuffer
-from ace_ros.calibration import calibrate
+from ace_ros.calibration import calibrate, miss
 from ace_ros.camera import Camera
 from ace_ros.encoder import Encoder, make_encoder, parse_encoder, resolve_device, working_size
 from ace_ros.errors import Cancelled, InputError, MappingError
@@ -87,6 +87,8 @@ class Progress:
     Attributes:
         stage: triangulating, training or calibrating. done, total: of the stage.
         loss: mean training loss, pixels. inliers: fraction of samples within 10 px. seconds_left: of the stage.
+        held_back: median distance by which the head alone, as far as it is trained, misses a few views that were
+            held back; units of the map, infinite where it finds no pose.
     """
 
     stage: str
@@ -95,6 +97,7 @@ class Progress:
     loss: float | None = None
     inliers: float | None = None
     seconds_left: float | None = None
+    held_back: float | None = None
 
 
 class Mapper:
@@ -164,6 +167,7 @@ class _Reporter:
         self._progress, self._cancelled = progress, cancelled
         self._stage, self._start = "", 0.0
         self.seconds: dict[str, float] = {}
+        self.held_back: float | None = None
 
     def __call__(
         self, stage: str, done: int, total: int, loss: float | None = None, inliers: float | None = None
@@ -175,7 +179,9 @@ class _Reporter:
             self._stage, self._start = stage, now
         self.seconds[stage] = now - self._start
         left = (now - self._start) * (total - done) / done if done else None
-        self._progress(Progress(stage, done, total, loss, inliers, left))
+        self._progress(
+            Progress(stage, done, total, loss, inliers, left, self.held_back if stage == "training" else None)
+        )
 
 
 class _Build:
@@ -202,6 +208,7 @@ class _Build:
             TrainingOptions(options.steps, options.seconds, options.batch, shape=shape),
             generator,
             lambda done, total, loss, inliers: self._report("training", done, total, loss, inliers),
+            lambda head: setattr(self._report, "held_back", miss(head, self._held_back, packed.origin, depth)),
         )
         if not encoder.has_keypoints:
             depth = settle_depth(head, buffer, depth)

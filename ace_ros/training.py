@@ -19,6 +19,7 @@ from ace_ros.muon import Muon
 _WARM_UP = 0.03
 _DECAY_FROM = 0.3
 _REPORT_EVERY = 20  # steps; reading a figure off the device costs a synchronisation
+_LOOK_EVERY = 100  # steps
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,16 @@ Report = Callable[[int, int, float, float], None]  # steps done, steps in all, l
 
 
 def train(
-    buffer: TrainingBuffer, options: TrainingOptions, generator: torch.Generator, report: Report
+    buffer: TrainingBuffer,
+    options: TrainingOptions,
+    generator: torch.Generator,
+    report: Report,
+    look: Callable[[Head], None] = lambda head: None,
 ) -> tuple[Head, TrainingStatistics]:
     """Train a head from nothing.
+
+    Args:
+        look: is shown the head now and then, before a report.
 
     Raises:
         MappingError: the loss is not finite: training diverged.
@@ -92,6 +100,8 @@ def train(
                     f"training diverged at step {done} (loss {loss_value}); check that the poses belong to the images, "
                     "or lower the learning rate"
                 )
+            if done % _LOOK_EVERY == 0:
+                look(head)
             report(done, clock.total(done), loss_value, inliers)
     head.requires_grad_(False)
     if not all(bool(p.isfinite().all()) for p in head.parameters()):

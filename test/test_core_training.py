@@ -8,6 +8,7 @@ import torch
 from core_making import CPU, make_world, true_tracks
 
 from ace_ros.buffer import TrainingBuffer
+from ace_ros.calibration import miss
 from ace_ros.errors import MappingError
 from ace_ros.head import HeadShape
 from ace_ros.muon import Muon, orthogonalize
@@ -155,6 +156,19 @@ def test_a_head_learns_the_points_of_its_world(world, packed):
     assert loss[-1] < 0.2 * loss[0] and statistics.loss == loss[-1]
     assert median_error(head, world, packed) < 0.1
     assert not any(parameter.requires_grad for parameter in head.parameters())
+
+
+def test_how_far_off_views_are_found_while_a_head_is_trained(world, packed):
+    """The figure that people watch: it falls, and at the end it is that of the finished head."""
+    torch.manual_seed(0)
+    misses = []
+
+    def look(head):
+        misses.append(miss(head, world.views, packed.origin, SCALE))
+
+    options = TrainingOptions(steps=400, batch=512, shape=SHAPE)
+    train(buffer_of(world, packed), options, seeded(), lambda *told: None, look)
+    assert len(misses) == 4 and misses[-1] < 0.1 and misses[-1] < 0.5 * misses[0]
 
 
 def test_triangulated_points_help(world, packed):

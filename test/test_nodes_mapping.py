@@ -1,5 +1,6 @@
 """mapping_node over DDS: from a bag to poses, pose sources, bad input, builds that fail or are cancelled."""
 
+import math
 import resource
 from dataclasses import replace
 
@@ -94,6 +95,7 @@ def test_the_main_job_through_ros(room, domain, tmp_path):
         built = probe.result(handle.get_result_async(), "the map", timeout=300.0).result
         assert built.result == RESULT.RESULT_SUCCESS and built.frames == told.frames_taken, built.message
         assert {"triangulating", "training"} <= {message.stage for message in feedback}
+        assert any(not math.isnan(message.held_back_miss) for message in feedback if message.stage == "training")
         progress = [message.progress for message in feedback]
         assert progress == sorted(progress) and 0 <= progress[0] < progress[-1] <= 1
         assert built.steps == 500 and built.map_bytes > 10_000 and built.held_back_frames > 0

@@ -13,6 +13,7 @@ examples:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -130,7 +131,7 @@ def _train(mapper: Mapper, scene: Scene) -> SceneMap:
                 tasks[progress.stage],
                 completed=progress.done,
                 total=progress.total,
-                figures=_figures(progress),
+                figures=_figures(progress, scene.metric),
                 left=time_left(progress.seconds_left) if progress.done < progress.total else "",
             )
 
@@ -139,7 +140,11 @@ def _train(mapper: Mapper, scene: Scene) -> SceneMap:
         return scene_map
 
 
-def _figures(progress: Progress) -> str:
+def _figures(progress: Progress, metric: bool) -> str:
     loss = f"loss {progress.loss:.2f}" if progress.loss is not None else ""
     inliers = f"inliers {progress.inliers:.0%}" if progress.inliers is not None else ""
-    return "  ".join(filter(None, (loss, inliers)))
+    held_back = ""
+    if progress.held_back is not None and math.isfinite(progress.held_back):
+        miss = f"{progress.held_back * 100:.1f} cm" if metric else f"{progress.held_back:.3g} units"
+        held_back = f"held-back views {miss} off"
+    return "  ".join(filter(None, (loss, inliers, held_back)))

@@ -53,6 +53,7 @@ def fill_progress(message: MappingStatus | BuildMap.Feedback, progress: Progress
     message.progress = overall(progress)
     message.loss = or_nan(progress.loss if progress else None)
     message.inlier_fraction = or_nan(progress.inliers if progress else None)
+    message.held_back_miss = or_nan(progress.held_back if progress else None)
     message.seconds_left = or_nan(progress.seconds_left if progress else None)
 
 
