@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
-from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.frames.posed_frame import PosedFrame
 
 if TYPE_CHECKING:
@@ -41,11 +40,10 @@ def evaluate(
         raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
     results: list[FrameResult] = []
     skipped = [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
-    for frame, image in prefetched(known):
+    for frame in known:
         assert frame.map_from_camera is not None
         try:
-            if isinstance(image, InputError):
-                raise image
+            image = frame.read()  # not ahead in a thread, which would take time from the query before
             if not results:  # kernels are picked and memory is taken in the first query
                 localizer.localize(image, frame.camera)
             started = time.perf_counter()
