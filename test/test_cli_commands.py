@@ -230,7 +230,7 @@ if {when!r} == "reading":
     map_command.prefetched = lambda frames, p=map_command.prefetched: (stop() or item for item in p(frames))
 else:
     real = map_command._figures
-    map_command._figures = lambda progress: (stop() if progress.stage == {when!r} else None) or real(progress)
+    map_command._figures = lambda p, *more: (stop() if p.stage == {when!r} else None) or real(p, *more)
 sys.exit(main())
 """
     command = [sys.executable, "-c", code, "map", str(place.room), "-o", str(old), *QUICK]
