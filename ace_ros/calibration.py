@@ -85,7 +85,7 @@ def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: 
     distances = []
     for view in held_back[:: max(1, len(held_back) // _LOOKED_AT)][:_LOOKED_AT]:
         points = head.predict(view.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
-        bearings = view.camera.bearings(view.features.pixels.cpu().numpy().astype(np.float64))
+        bearings = view.bearings.cpu().numpy().astype(np.float64)
         found = ransac(bearings, points, view.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
         centre = None if found is None else found[0][:3, 3] + origin
         distances.append(np.inf if centre is None else float(np.linalg.norm(centre - view.map_from_camera[:3, 3])))

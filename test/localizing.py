@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from drive import BASE_FROM_CAMERA, RELIABLE, Drifting, Rover
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.time import Time
-from ros_harness import Probe, Process
+from ros_harness import NodeUnderTest, Probe, Process
 from rosgraph_msgs.msg import Clock
 from tf2_msgs.msg import TFMessage
 
@@ -32,7 +32,7 @@ def base_pose(map_from_camera):
     return map_from_camera @ invert(BASE_FROM_CAMERA)
 
 
-class Localizing:
+class Localizing(NodeUnderTest):
     """The node in a process, what it says, and frames for it; each frame is sent and then waited for."""
 
     def __init__(
@@ -75,21 +75,7 @@ class Localizing:
         self.probe.needed.append(self.process)
 
     def __enter__(self):
-        try:
-            return self._ready() if self.parameters.get("autostart", True) else self
-        except BaseException:
-            self.__exit__(True)
-            raise
-
-    def __exit__(self, *failure):
-        try:
-            code = self.process.interrupt()
-            assert code == 0 or failure[0], f"exit code {code}"
-            assert "Traceback" not in self.process.text() or failure[0]
-        finally:
-            if failure[0]:
-                print(self.process.text())
-            self.probe.close()
+        return super().__enter__() if self.parameters.get("autostart", True) else self
 
     def _ready(self):
         """Stand still at the first frame until all topics are through: a publisher hears of a subscriber earlier."""

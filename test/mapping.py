@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from drive import BASE_FROM_CAMERA, Rover
-from ros_harness import Probe, Process
+from ros_harness import NodeUnderTest, Probe, Process
 from std_srvs.srv import Trigger
 
 from ace_ros.action import BuildMap
@@ -16,7 +16,7 @@ from ace_ros.msg import MappingStatus
 COUNTERS = [name for name in MappingStatus.get_fields_and_field_types() if name.startswith(("frames_", "rejected_"))]
 
 
-class Mapping:
+class Mapping(NodeUnderTest):
     """The node in a process, what it says, and frames for it."""
 
     def __init__(self, room, domain, folder, **parameters):
@@ -34,24 +34,6 @@ class Mapping:
         self.process = Process("mapping_node", domain, log, self.parameters, remaps)
         self.probe.needed.append(self.process)
         self.stamp = 0
-
-    def __enter__(self):
-        try:
-            return self._ready()
-        except BaseException:
-            self.__exit__(True)
-            raise
-
-    def __exit__(self, *failure):
-        try:
-            self.probe.needed.clear()
-            code = self.process.interrupt()
-            assert code == 0 or failure[0], f"exit code {code}"
-            assert "Traceback" not in self.process.text() or failure[0]
-        finally:
-            if failure[0]:
-                print(self.process.text())
-            self.probe.close()
 
     def _ready(self):
         """Show a frame again and again until all topics are through, and have that forgotten."""

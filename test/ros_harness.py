@@ -22,6 +22,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_ros import Buffer, TransformListener
 
+from ace_ros.evaluation.processes import ros_arguments
+
 PATIENCE = 60.0  # s until a wait fails; generous, as the machine may be busy
 _MATCHING = 0.3  # s after which both sides of a service that is ready know of each other
 _numbers = itertools.count(os.getpid())  # no two tests of a session share one, lest they hear what is left of another
@@ -46,12 +48,8 @@ class Process:
 
     def __init__(self, executable, domain, log, parameters=None, remaps=None, namespace=""):
         self.log = Path(log)
-        arguments = [f"{get_package_prefix('ace_ros')}/lib/ace_ros/{executable}", "--ros-args"]
-        for name, value in (parameters or {}).items():
-            text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else value
-            arguments += ["-p", f"{name}:={text}"]
-        for name, topic in (remaps or {}).items():
-            arguments += ["-r", f"{name}:={topic}"]
+        node = f"{get_package_prefix('ace_ros')}/lib/ace_ros/{executable}"
+        arguments = [node, *ros_arguments(parameters or {}, remaps or {})]
         if namespace:
             arguments += ["-r", f"__ns:={namespace}"]
         environment = os.environ | {
@@ -81,6 +79,28 @@ class Process:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+
+class NodeUnderTest:
+    """A context with one ``process`` and a ``probe`` beside it; subclasses say in ``_ready`` when it can be used."""
+
+    def __enter__(self):
+        try:
+            return self._ready()
+        except BaseException:
+            self.__exit__(True)
+            raise
+
+    def __exit__(self, *failure):
+        try:
+            self.probe.needed.clear()
+            code = self.process.interrupt()
+            assert code == 0 or failure[0], f"exit code {code}"
+            assert "Traceback" not in self.process.text() or failure[0]
+        finally:
+            if failure[0]:
+                print(self.process.text())
+            self.probe.close()
 
 
 class Probe(Node):

@@ -73,6 +73,17 @@ def own_domain() -> Iterator[int]:
     raise ProcessError(f"{len(_DOMAINS)} evaluations are running on this machine already; wait for one of them")
 
 
+def ros_arguments(parameters: Mapping[str, Any], remappings: Mapping[str, str]) -> list[str]:
+    """Parameters and remappings as a node takes them on its command line."""
+    arguments = ["--ros-args"]
+    for key, value in parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else value
+        arguments += ["-p", f"{key}:={text}"]
+    for source, target in remappings.items():
+        arguments += ["-r", f"{source}:={target}"]
+    return arguments
+
+
 class Processes:
     """Nodes that hear each other on this machine alone. :meth:`close` ends all that were started here.
 
@@ -101,12 +112,7 @@ class Processes:
             ProcessError: see :func:`executable`.
         """
         self._may_end[name] = ends
-        command = [str(executable(name)), "--ros-args"]
-        for key, value in parameters.items():
-            text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else value
-            command += ["-p", f"{key}:={text}"]
-        for source, target in remappings.items():
-            command += ["-r", f"{source}:={target}"]
+        command = [str(executable(name)), *ros_arguments(parameters, remappings)]
         with open(self._log(name), "wb") as log:
             # A session of its own: Ctrl-C in the terminal is for us, and we end them in order.
             self._running[name] = subprocess.Popen(
