@@ -26,10 +26,10 @@ import tyro
 from numpy.typing import NDArray
 
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.encoder import resolve_device
-from ace_ros.frames import PosedFrame
-from ace_ros.mapper import MapOptions, Mapper, Progress
-from ace_ros.scene_map import SceneMap
+from ace_ros.features.encoder import resolve_device
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.mapper import MapOptions, Mapper, Progress
+from ace_ros.recordings import PosedFrame
 from bench import recipe, scenes
 from bench.measure import Row, provenance, run_queries
 from bench.ours import localize_with

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ace_ros.camera import Camera
-    from ace_ros.frames import PosedFrame
     from ace_ros.geometry import Matrix
+    from ace_ros.recordings import PosedFrame
 
     Localize = Callable[[NDArray[np.uint8], Camera], tuple[str, Matrix | None]]
 

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ace_ros import mapper as mapping
-from ace_ros import training
-from ace_ros.buffer import TrainingBuffer
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
 from ace_ros.errors import InputError
-from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.geometry import Matrix
-from ace_ros.localizer import Localizer
-from ace_ros.loss import Batch, coordinate_loss
-from ace_ros.mapper import MapOptions, Mapper
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import Localizer
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping import mapper as mapping
+from ace_ros.mapping import training
+from ace_ros.mapping.buffer import TrainingBuffer
+from ace_ros.mapping.loss import Batch, coordinate_loss
+from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.recordings.prefetch import prefetched
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries
 

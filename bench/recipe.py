@@ -22,15 +22,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ace_ros import solver
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.encoder import check_image, fast_dtype, resolve_device
-from ace_ros.frames import PosedFrame
+from ace_ros.features.encoder import check_image, fast_dtype, resolve_device
+from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import Matrix
-from ace_ros.head import Head, HeadShape
-from ace_ros.loss import softclamp_threshold
-from ace_ros.xfeat import XFeatEncoder
+from ace_ros.localization import solver
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.mapping.loss import softclamp_threshold
+from ace_ros.recordings import PosedFrame
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ace_ros.frames import PosedFrame, Scene, SplitOptions, open_scene
 from ace_ros.generated import make_courtyard, make_room
+from ace_ros.recordings import PosedFrame, Recording, SplitOptions, open_recording
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "scenes"
 _GENERATED = {"room": make_room, "courtyard": make_courtyard}
@@ -44,16 +44,16 @@ def room(cache: Path, train: int, test: int) -> Path:
     return make_room(cache / "room", train, test)
 
 
-def mapping_frames(path: Path, count: int | None = None) -> Scene:
+def mapping_frames(path: Path, count: int | None = None) -> Recording:
     """The frames to map from; ``count`` of them, evenly spaced, where it is given."""
-    scene = open_scene(path, "train", _split(path))
+    scene = open_recording(path, "train", _split(path))
     frames = [frame for frame in scene.frames if frame.map_from_camera is not None]
     return replace(scene, frames=_thinned(frames, count))
 
 
 def query_frames(path: Path, count: int | None = None) -> list[PosedFrame]:
     """The queries; ``count`` of them, evenly spaced, where it is given."""
-    scene = open_scene(path, "test", _split(path))
+    scene = open_recording(path, "test", _split(path))
     return _thinned([frame for frame in scene.frames if frame.map_from_camera is not None], count)
 
 

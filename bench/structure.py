@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.encoder import check_image
-from ace_ros.frames import PosedFrame
+from ace_ros.features.encoder import check_image
 from ace_ros.geometry import Matrix, invert
+from ace_ros.recordings import PosedFrame
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries
 
@@ -139,8 +139,8 @@ def _sift(keypoints: int) -> Extractor:
 
 
 def _xfeat(keypoints: int) -> Extractor:
-    from ace_ros.encoder import resolve_device
-    from ace_ros.xfeat import XFeatEncoder
+    from ace_ros.features.encoder import resolve_device
+    from ace_ros.features.xfeat import XFeatEncoder
 
     encoder = XFeatEncoder(resolve_device("cpu"))
 

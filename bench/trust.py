@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ace_ros import trust
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import within
-from ace_ros.evaluation.prefetch import prefetched
-from ace_ros.frames import PosedFrame, open_scene
 from ace_ros.geometry import pose_error
-from ace_ros.localizer import Localizer
-from ace_ros.mapper import MapOptions, Mapper
+from ace_ros.localization import trust
+from ace_ros.localization.localizer import Localizer
+from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.recordings import PosedFrame, open_recording
+from ace_ros.recordings.prefetch import prefetched
 from bench import scenes
 from bench.measure import ROOT, Row, Stopwatch
 
@@ -137,7 +137,7 @@ def _places(scene: Path, limit: int | None) -> dict[str, Iterator[Shown]]:
 
 
 def _of_scene(path: Path, limit: int | None) -> Iterator[Shown]:
-    for frame, image in prefetched(_thinned(open_scene(path, "all").frames, limit)):
+    for frame, image in prefetched(_thinned(open_recording(path, "all").frames, limit)):
         if not isinstance(image, InputError):
             yield Shown(f"{path.name}/{frame.name}", image, frame.camera)
 

@@ -19,17 +19,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
-from ace_ros.evaluation.cloud import map_cloud
-from ace_ros.evaluation.gallery import draw
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.evaluation.plots import draw_path
 from ace_ros.evaluation.report import report_files
 from ace_ros.evaluation.run import evaluate
-from ace_ros.frames import PosedFrame, Scene, open_scene
 from ace_ros.generated import make_room
-from ace_ros.localizer import Localizer
-from ace_ros.mapper import Mapper
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import Localizer
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.recordings import PosedFrame, Recording, open_recording
+from ace_ros.visual.cloud import map_cloud
+from ace_ros.visual.gallery import draw
+from ace_ros.visual.plots import draw_path
 
 PICTURES = Path(__file__).parent / "pictures"
 PART = 60  # of 200 frames
@@ -40,7 +40,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         room = make_room(Path(folder) / "room")
-        drive, queries = open_scene(room, "train"), open_scene(room, "test")
+        drive, queries = open_recording(room, "train"), open_recording(room, "test")
         contact_sheet(drive.frames[::25])
         part = map_of(drive.frames[:PART])
         whole = map_of(drive.frames)
@@ -64,7 +64,7 @@ def contact_sheet(frames: Sequence[PosedFrame]) -> None:
 
 
 def compare_drives(
-    part: SceneMap, whole: SceneMap, drive: Sequence[PosedFrame], queries: Scene
+    part: SceneMap, whole: SceneMap, drive: Sequence[PosedFrame], queries: Recording
 ) -> list[FrameResult]:
     """The same queries in the map of a part of the drive and of the whole one; the results of the latter."""
     figure = Figure(figsize=(11, 5), dpi=90, layout="constrained")
@@ -93,7 +93,7 @@ def inliers(localizer: Localizer, frame: PosedFrame) -> None:
     save_jpeg("inliers.jpg", draw(image, frame.camera, localizer.localize(image, frame.camera), 640))
 
 
-def report(scene_map: SceneMap, results: list[FrameResult], queries: Scene, folder: Path) -> None:
+def report(scene_map: SceneMap, results: list[FrameResult], queries: Recording, folder: Path) -> None:
     """The report as Chromium shows it, where there is one."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:

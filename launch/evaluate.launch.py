@@ -12,11 +12,11 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from ace_ros.errors import AceError
-from ace_ros.evaluation.live import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
-from ace_ros.frames import BagOptions, SplitOptions, open_scene
-from ace_ros.nodes.maps_dir import map_path
+from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.nodes.options import DEFAULT_MAPS_DIR
-from ace_ros.scene_map import SceneMap
+from ace_ros.online.maps_dir import map_path
+from ace_ros.recordings import BagOptions, SplitOptions, open_recording
 from launch import LaunchContext, LaunchDescription
 
 TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
@@ -82,7 +82,7 @@ def prepared(given: dict[str, str], record: Path, folder: Path) -> Run:
     path, map_file = Path(given["bag"]).expanduser(), Path(given["map"]).expanduser()
     options = SplitOptions(bag=BagOptions(given["image"], given["camera_info"], given["pose"]))
     header = SceneMap.load(map_file).header
-    scene = open_scene(path, given["split"] or "test", options)
+    scene = open_recording(path, given["split"] or "test", options)
     bag, options = as_bag(path, scene, options, folder)
     mode = {"tf_mode": given["tf_mode"]} if given["tf_mode"] else {}
     return plan(bag, options, map_file, header, record, float(given["rate"]), mode)

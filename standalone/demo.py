@@ -22,13 +22,13 @@ from demo_ros import DemoError, Watcher
 from demo_show import Show, picture, table
 
 from ace_ros.errors import AceError
-from ace_ros.evaluation.live import judged, live_figures, plan, read_record
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.evaluation.play import play
-from ace_ros.evaluation.processes import Processes, own_domain
-from ace_ros.frames import Scene, SplitOptions, open_scene, write_bag
 from ace_ros.generated import make_room
-from ace_ros.scene_map import SceneMap
+from ace_ros.live.plan import judged, live_figures, plan, read_record
+from ace_ros.live.play import play
+from ace_ros.live.processes import Processes, own_domain
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.recordings import Recording, SplitOptions, open_recording, write_bag
 
 _RATE = 30  # Hz
 _LEAST_LOCALIZED = 0.8  # of the queries that the node worked on
@@ -102,9 +102,9 @@ def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
     return 0
 
 
-def scenes(path: Path) -> tuple[Scene, Scene]:
+def scenes(path: Path) -> tuple[Recording, Recording]:
     """Mapping and query frames, both at 30 Hz from the same start, as if a robot drove there twice."""
-    parts = open_scene(path, "train"), open_scene(path, "test")
+    parts = open_recording(path, "train"), open_recording(path, "test")
     mapping, queries = (
         replace(
             part,
@@ -123,7 +123,7 @@ def scenes(path: Path) -> tuple[Scene, Scene]:
 
 
 def make_map(
-    processes: Processes, watcher: Watcher, show: Show, scene: Scene, bag: Path, output: Path
+    processes: Processes, watcher: Watcher, show: Show, scene: Recording, bag: Path, output: Path
 ) -> tuple[int, float, Path]:
     """Replay the bag into mapping_node and have the map built: frames taken, seconds of the build, the map's file."""
     usual = _CAMERA | {"pose_source": "pose_stamped"}
@@ -149,7 +149,7 @@ def make_map(
 
 
 def localize(
-    processes: Processes, show: Show, scene: Scene, bag: Path, map_file: Path, scene_map: SceneMap
+    processes: Processes, show: Show, scene: Recording, bag: Path, map_file: Path, scene_map: SceneMap
 ) -> tuple[list[FrameResult], dict[str, Any]]:
     """Replay the bag into localization_node: what became of the frames that it worked on, and the figures of that."""
     header = scene_map.header

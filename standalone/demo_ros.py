@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 
 from ace_ros.action import BuildMap
 from ace_ros.errors import AceError
-from ace_ros.evaluation.processes import Processes
+from ace_ros.live.processes import Processes
 from ace_ros.msg import MappingStatus
 
 

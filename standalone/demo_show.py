@@ -13,12 +13,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ace_ros.cli.texts import angle_text, distance_text, size_text, threshold_text, time_left
-from ace_ros.evaluation.cloud import map_cloud
 from ace_ros.evaluation.metrics import FrameResult
-from ace_ros.evaluation.plots import trajectory_png
-from ace_ros.frames.posed_frame import Scene
-from ace_ros.localizer import Localizer
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import Localizer
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.recordings.posed_frame import Recording
+from ace_ros.visual.cloud import map_cloud
+from ace_ros.visual.plots import trajectory_png
 
 if TYPE_CHECKING:
     from demo import Outcome
@@ -80,7 +80,7 @@ class Show:
         self._progress.update(task, total=total or 1, completed=total or 1, figures="")
 
 
-def picture(scene_map: SceneMap, mapping: Scene, results: list[FrameResult]) -> bytes:
+def picture(scene_map: SceneMap, mapping: Recording, results: list[FrameResult]) -> bytes:
     """PNG: the true and the estimated path over the map's points."""
     every = max(1, len(mapping.frames) // _CLOUD_FRAMES)
     cloud = map_cloud(Localizer(scene_map), mapping.frames[::every], _CLOUD_POINTS)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ace_ros.camera import Camera
-from ace_ros.frames import open_scene
 from ace_ros.generated import make_courtyard, make_room
-from ace_ros.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.recordings import open_recording
 
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
 
@@ -72,7 +72,7 @@ def courtyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mapped_room(room: Path, tmp_path_factory: pytest.TempPathFactory) -> MappedRoom:
     """A map that localizes every query; made by the library alone."""
     frames = {
-        split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_scene(room, split).frames]
+        split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_recording(room, split).frames]
         for split in ("train", "test")
     }
     mapper = Mapper(MapOptions(steps=600, landmark_views=100, samples=300, batch=2048))

@@ -8,8 +8,8 @@ import pytest
 from ace_command import ace_here, refused, succeeded
 from scene_making import SECOND, START, BagMaker
 
-from ace_ros.frames import open_scene
 from ace_ros.generated import make_room
+from ace_ros.recordings import open_recording
 
 SMALL = ("--device", "cpu", "--image-size", "160", "--landmarks", "2000")
 OPTICAL = "camera_optical_frame"
@@ -19,7 +19,7 @@ OPTICAL = "camera_optical_frame"
 def frames(tmp_path_factory):
     """A drive through a small room: (image, camera, map_from_camera)."""
     room = make_room(tmp_path_factory.mktemp("bags") / "room", train=32, test=2, size=(240, 180))
-    return [(f.read(), f.camera, f.map_from_camera) for f in open_scene(room, "train").frames]
+    return [(f.read(), f.camera, f.map_from_camera) for f in open_recording(room, "train").frames]
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ace_command import PROGRAM, ace, ace_here, succeeded
 
-from ace_ros.frames import open_scene, read_image
 from ace_ros.generated import make_room, room_camera
 from ace_ros.geometry import pose_error, pose_from_quaternion
+from ace_ros.recordings import open_recording, read_image
 
 SIZE = (320, 240)
 QUICK = ("--steps", "150",  "--device", "cpu", "--image-size", "240")
@@ -60,7 +60,7 @@ def test_evaluate_agrees_with_a_judgement_from_outside(place, tmp_path):
     # the same errors from the trajectory's lines and the recording's own poses
     estimated = np.loadtxt(tmp_path / "e.tum")
     assert len(estimated) == figures["localized"] + figures["uncertain"]
-    truth = {f.stamp: f.map_from_camera for f in open_scene(place.room, "test").frames}
+    truth = {f.stamp: f.map_from_camera for f in open_recording(place.room, "test").frames}
     found = [
         pose_error(pose_from_quaternion(row[1:4], row[4:]), truth[min(truth, key=lambda s: abs(s - row[0] * 1e9))])
         for row in estimated
@@ -95,7 +95,7 @@ def test_localize_prints_a_line_an_image_whatever_the_camera_comes_from(place, t
     assert said[0] == said[1] == said[2]
     lines = said[0].splitlines()
     assert len(lines) == 3
-    truth = {f.name: f.map_from_camera for f in open_scene(place.room, "test").frames}
+    truth = {f.name: f.map_from_camera for f in open_recording(place.room, "test").frames}
     name, *numbers = lines[0].split()
     values, state = [float(v) for v in numbers[:8]], numbers[8]
     assert name == str(place.queries[6]) and state == "LOCALIZED" and 0 <= values[7] <= 1
@@ -190,8 +190,8 @@ def test_report_is_one_page_and_its_data(place, tmp_path):
 
 def test_a_bag_holds_the_recording(place, tmp_path):
     succeeded(ace_here("bag", place.room, "-o", tmp_path / "bag", "--split", "test"))
-    frames = open_scene(tmp_path / "bag", "all").frames
-    truth = open_scene(place.room, "test").frames
+    frames = open_recording(tmp_path / "bag", "all").frames
+    truth = open_recording(place.room, "test").frames
     assert len(frames) == len(truth) == 16
     for found, expected in zip(frames, truth, strict=True):
         assert pose_error(found.map_from_camera, expected.map_from_camera) == pytest.approx((0, 0), abs=1e-5)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from core_making import OPTIONS, make_world, small_room
 
+from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import pose_error
-from ace_ros.localizer import Localizer, State
-from ace_ros.mapper import Mapper
-from ace_ros.triangulation import triangulate
-from ace_ros.xfeat import XFeatEncoder
+from ace_ros.localization.localizer import Localizer, State
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.triangulation import triangulate
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device")
 

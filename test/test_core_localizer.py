@@ -12,8 +12,8 @@ from ace_ros.errors import InputError, MapFileError
 from ace_ros.generated.textures import photograph
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error, pose_residual, transform
-from ace_ros.localizer import LocalizeOptions, Localizer, State
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import LocalizeOptions, Localizer, State
+from ace_ros.map.scene_map import SceneMap
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ace_ros.head import Head, HeadShape
-from ace_ros.loss import Batch, coordinate_loss, softclamp_threshold
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.mapping.loss import Batch, coordinate_loss, softclamp_threshold
 
 NAN = float("nan")
 

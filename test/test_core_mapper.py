@@ -10,9 +10,9 @@ from core_making import OPTIONS, map_of, small_room
 from ace_ros.errors import Cancelled, InputError, MappingError
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error
-from ace_ros.localizer import Localizer
-from ace_ros.mapper import MapOptions, Mapper
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import Localizer
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.mapper import MapOptions, Mapper
 
 QUICK = MapOptions(steps=20, batch=256, samples=100, keypoints=300, width=64, blocks=1, landmarks=500)
 

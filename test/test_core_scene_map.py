@@ -15,11 +15,11 @@ import torch
 from core_making import unit
 
 from ace_ros.errors import MapFileError
-from ace_ros.head import Head, HeadShape
-from ace_ros.landmarks import quantize
-from ace_ros.localizer import Localizer
-from ace_ros.scene_map import Calibration, HeldBack, MapHeader, SceneMap
-from ace_ros.xfeat import XFEAT_SHA256
+from ace_ros.features.xfeat import XFEAT_SHA256
+from ace_ros.localization.localizer import Localizer
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.landmarks import quantize
+from ace_ros.map.scene_map import Calibration, HeldBack, MapHeader, SceneMap
 
 
 def make_map(**changes) -> SceneMap:
@@ -144,7 +144,7 @@ def test_a_read_only_folder_keeps_the_old_map(saved):
 _FULL = """
 import resource, sys
 from ace_ros.errors import MapFileError
-from ace_ros.scene_map import SceneMap
+from ace_ros.map.scene_map import SceneMap
 scene_map = SceneMap.load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:

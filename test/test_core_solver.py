@@ -6,7 +6,7 @@ from core_making import disturbed
 
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error, pose_residual
-from ace_ros.solver import Observations, covariance_from_information, ransac, refine, reprojection_errors
+from ace_ros.localization.solver import Observations, covariance_from_information, ransac, refine, reprojection_errors
 
 FOCAL = 500.0
 TRUTH = looking((1.0, -2.0, 0.5), 0.8, -0.1, 0.3)

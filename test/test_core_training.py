@@ -7,12 +7,12 @@ import pytest
 import torch
 from core_making import CPU, make_world, true_tracks
 
-from ace_ros.buffer import TrainingBuffer
-from ace_ros.calibration import miss
 from ace_ros.errors import MappingError
-from ace_ros.head import HeadShape
-from ace_ros.muon import Muon, orthogonalize
-from ace_ros.training import TrainingOptions, train
+from ace_ros.map.head import HeadShape
+from ace_ros.mapping.buffer import TrainingBuffer
+from ace_ros.mapping.calibration import miss
+from ace_ros.mapping.muon import Muon, orthogonalize
+from ace_ros.mapping.training import TrainingOptions, train
 
 SCALE = 4.0
 SHAPE = HeadShape(64, 64, 1)

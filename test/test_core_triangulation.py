@@ -7,13 +7,15 @@ import pytest
 import torch
 from core_making import CAMERA, CPU, disturbed, make_world, true_tracks, unit
 
-from ace_ros import matching
-from ace_ros.encoder import Features
+from ace_ros.features.encoder import Features
+from ace_ros.features.pairing import mutual_best, pairs_within
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import invert, transform
-from ace_ros.landmarks import Landmarks, quantize, select
-from ace_ros.triangulation import Tracks, mutual_best, pairs_within, refine_points, triangulate
-from ace_ros.views import PackedViews, View, spread
+from ace_ros.map.landmarks import Landmarks, quantize
+from ace_ros.mapping import matching
+from ace_ros.mapping.selection import select
+from ace_ros.mapping.triangulation import Tracks, refine_points, triangulate
+from ace_ros.mapping.views import PackedViews, View, spread
 
 DEPTH = 5.5  # from the arc to the middle of the box
 

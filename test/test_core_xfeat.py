@@ -13,13 +13,13 @@ import torch
 from core_making import CPU, room_renderer
 from scipy.spatial import cKDTree
 
-from ace_ros.encoder import check_image, make_encoder, resolve_device, working_size
 from ace_ros.errors import InputError
+from ace_ros.features.encoder import check_image, make_encoder, resolve_device, working_size
+from ace_ros.features.xfeat import XFeatEncoder
+from ace_ros.features.xfeat_network import XFeatNetwork
 from ace_ros.generated import room_camera
 from ace_ros.generated.textures import photograph
 from ace_ros.generated.trajectory import mapping_drive
-from ace_ros.xfeat import XFeatEncoder
-from ace_ros.xfeat_network import XFeatNetwork
 
 
 def weights_path() -> Path:

@@ -13,13 +13,13 @@ from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.evaluation.cloud import Cloud, colours_at, ply_bytes
 from ace_ros.evaluation.metrics import FrameResult, errors, summarize
-from ace_ros.evaluation.plots import trajectory_png
-from ace_ros.evaluation.prefetch import prefetched
 from ace_ros.evaluation.report import _packed, frame_rows, render
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.frames.posed_frame import PosedFrame
+from ace_ros.recordings.posed_frame import PosedFrame
+from ace_ros.recordings.prefetch import prefetched
+from ace_ros.visual.cloud import Cloud, colours_at, ply_bytes
+from ace_ros.visual.plots import trajectory_png
 
 
 def results(count=40, seed=3):

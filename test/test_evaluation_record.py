@@ -8,10 +8,10 @@ from scene_making import STAMPS, START, BagMaker, ace_scene, camera_messages, po
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.evaluation.live import LOCALIZER, PLAYER, Run, as_bag, judged, live_figures, plan, read_record
 from ace_ros.evaluation.metrics import nees_of
-from ace_ros.frames import PosedFrame, SplitOptions, open_scene
 from ace_ros.geometry import invert, quaternion_xyzw
+from ace_ros.live.plan import LOCALIZER, PLAYER, Run, as_bag, judged, live_figures, plan, read_record
+from ace_ros.recordings import PosedFrame, SplitOptions, open_recording
 
 MOUNT = pose(99)  # base_from_camera
 
@@ -83,7 +83,7 @@ def test_raw_images_and_what_the_user_wants(tmp_path):
 
 def test_recordings_that_cannot_be_played_as_they_are_become_bags(tmp_path):
     robot = robot_bag(tmp_path / "bag", [])
-    scene = open_scene(robot, "all")
+    scene = open_recording(robot, "all")
     assert as_bag(robot, scene, SplitOptions(), tmp_path)[0] == robot
     folder = ace_scene(tmp_path / "room")
     with BagMaker(tmp_path / "unstamped") as bag:
@@ -94,10 +94,10 @@ def test_recordings_that_cannot_be_played_as_they_are_become_bags(tmp_path):
     cases = ((folder, SplitOptions()), (tmp_path / "unstamped", SplitOptions()), (robot, given))
     for number, (path, options) in enumerate(cases):
         (tmp_path / str(number)).mkdir()
-        scene = open_scene(path, "all", options)
+        scene = open_recording(path, "all", options)
         bag, reading = as_bag(path, scene, options, tmp_path / str(number))
         assert bag != path
-        again = open_scene(bag, "all", reading)
+        again = open_recording(bag, "all", reading)
         assert [frame.stamp for frame in again.frames] == [frame.stamp for frame in scene.frames]
         assert again.frames[0].camera == scene.frames[0].camera
 

@@ -14,7 +14,7 @@ from scene_making import (
 )
 
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene, write_bag
+from ace_ros.recordings import SplitOptions, open_recording, write_bag
 
 
 def without_index(bag, path):
@@ -149,7 +149,7 @@ def test_without_camera_info(tmp_path):
         bag.compressed(START)
     with pytest.raises(InputError, match="no CameraInfo: record it along, or give --intrinsics"):
         open_all(tmp_path / "bag")
-    scene = open_scene(tmp_path / "bag", "all", SplitOptions(intrinsics="60 60 32 24"))
+    scene = open_recording(tmp_path / "bag", "all", SplitOptions(intrinsics="60 60 32 24"))
     assert scene.frames[0].camera.fx == 60
     assert scene.frames[0].map_from_camera is None
     assert any("no poses of the camera were found" in note for note in scene.notes)
@@ -157,7 +157,7 @@ def test_without_camera_info(tmp_path):
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_bag_that_was_cut_off(tmp_path, storage):
-    write_bag(open_scene(ace_scene(tmp_path / "room", 30)), tmp_path / "bag", storage)
+    write_bag(open_recording(ace_scene(tmp_path / "room", 30)), tmp_path / "bag", storage)
     file = next(file for file in (tmp_path / "bag").iterdir() if file.suffix != ".yaml")
     content = file.read_bytes()
     for kept in (0, 10, len(content) // 2, len(content) - 3000):

@@ -9,16 +9,16 @@ from PIL import Image as PillowImage
 from scene_making import SECOND, ace_scene, nerfstudio_scene, open_all
 
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene, write_bag
-from ace_ros.frames.bag_file import Bag
+from ace_ros.recordings import SplitOptions, open_recording, write_bag
+from ace_ros.recordings.bag_file import Bag
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
 def test_there_and_back(tmp_path, storage, suffix):
-    source = open_scene(ace_scene(tmp_path / "room", suffix=suffix), "all")
+    source = open_recording(ace_scene(tmp_path / "room", suffix=suffix), "all")
     write_bag(source, tmp_path / "bag", storage)
-    scene = open_scene(tmp_path / "bag", "all")
+    scene = open_recording(tmp_path / "bag", "all")
     assert (scene.name, scene.metric, scene.map_frame) == ("bag", True, "map")
     for ours, theirs in zip(scene.frames, source.frames, strict=True):
         assert (ours.stamp, ours.camera) == (theirs.stamp, theirs.camera)
@@ -38,7 +38,7 @@ def test_there_and_back(tmp_path, storage, suffix):
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_storage_file_alone_is_a_bag_too(tmp_path, storage):
     source = nerfstudio_scene(tmp_path / "fox", fl_x=60.0, k1=0.1, p2=0.2)
-    write_bag(open_scene(source, "all"), tmp_path / "bag", storage)
+    write_bag(open_recording(source, "all"), tmp_path / "bag", storage)
     file = tmp_path / "bag" / {"mcap": "bag.mcap", "sqlite3": "bag.db3"}[storage]
     assert open_all(file).metric is False
     (tmp_path / "bag" / "metadata.yaml").unlink()
@@ -46,24 +46,25 @@ def test_a_storage_file_alone_is_a_bag_too(tmp_path, storage):
         scene = open_all(path)
         assert len(scene.frames) == 10
         assert scene.frames[0].camera.distortion == (0.1, 0, 0, 0.2, 0)
-    assert len(open_scene(file, "test").frames) == 2
+    assert len(open_recording(file, "test").frames) == 2
 
 
 def test_a_bag_keeps_apart_what_is_mapped_and_what_is_not(tmp_path):
     source = nerfstudio_scene(tmp_path / "fox", 20, fl_x=60.0)
     (source / "test.txt").write_text("3.png\n4.png\n")
-    stamps = {split: [frame.stamp for frame in open_scene(source, split).frames] for split in ("train", "test", "all")}
+    splits = ("train", "test", "all")
+    stamps = {split: [frame.stamp for frame in open_recording(source, split).frames] for split in splits}
     for split in stamps:
-        write_bag(open_scene(source, split), tmp_path / split)
+        write_bag(open_recording(source, split), tmp_path / split)
     for split in ("train", "test", "all"):
-        assert [frame.stamp for frame in open_scene(tmp_path / "all", split).frames] == stamps[split]
-    assert [frame.stamp for frame in open_scene(tmp_path / "test", "test").frames] == stamps["test"]
+        assert [frame.stamp for frame in open_recording(tmp_path / "all", split).frames] == stamps[split]
+    assert [frame.stamp for frame in open_recording(tmp_path / "test", "test").frames] == stamps["test"]
     with pytest.raises(InputError, match="no frames are left in its part 'train'"):
-        open_scene(tmp_path / "test", "train")
+        open_recording(tmp_path / "test", "train")
     assert sorted(os.listdir(tmp_path / "train")) == ["metadata.yaml", "train.mcap"]
-    mapping = open_scene(tmp_path / "train", "train")
+    mapping = open_recording(tmp_path / "train", "train")
     assert len(mapping.frames) == 15 and "3 of 18 frames, every 8th, are kept as queries" in mapping.notes[-1]
-    everything = open_scene(tmp_path / "train", "train", SplitOptions(test_every=0)).frames
+    everything = open_recording(tmp_path / "train", "train", SplitOptions(test_every=0)).frames
     assert [frame.stamp for frame in everything] == stamps["train"]
 
 
@@ -73,7 +74,7 @@ def test_nobody_turns_the_images_of_a_bag(tmp_path):
     exif[0x0112] = 6  # turn by 90 degrees to look at it
     for file in (source / "rgb").iterdir():
         PillowImage.open(file).save(file, exif=exif, quality=95)
-    scene = open_scene(source)
+    scene = open_recording(source)
     write_bag(scene, tmp_path / "bag")
     for ours, theirs in zip(open_all(tmp_path / "bag").frames, scene.frames, strict=True):
         content = ours.read.encoded()
@@ -86,7 +87,7 @@ def test_nobody_turns_the_images_of_a_bag(tmp_path):
 def test_writing_never_leaves_a_part_of_a_bag(tmp_path):
     folder = ace_scene(tmp_path / "room")
     (folder / "rgb" / "frame-000002.color.png").write_bytes(b"")
-    scene = open_scene(folder)
+    scene = open_recording(folder)
     with pytest.raises(InputError, match=r"frame-000002.*empty"):
         write_bag(scene, tmp_path / "bag")
     (tmp_path / "there").mkdir()
@@ -99,7 +100,7 @@ def test_writing_never_leaves_a_part_of_a_bag(tmp_path):
 
 
 def test_what_a_bag_holds(tmp_path):
-    write_bag(open_scene(ace_scene(tmp_path / "room")), tmp_path / "bag")
+    write_bag(open_recording(ace_scene(tmp_path / "room")), tmp_path / "bag")
     bag = Bag(tmp_path / "bag")
     assert {(connection.topic, connection.msgcount) for connection in bag.connections} == {
         ("/camera/image_raw/compressed", 4),
@@ -116,7 +117,7 @@ def test_what_a_bag_holds(tmp_path):
 
 def test_redkitchen_and_fox_there_and_back(redkitchen, fox, tmp_path):
     for path in (redkitchen, fox):
-        source = open_scene(path, "test")
+        source = open_recording(path, "test")
         write_bag(source, tmp_path / path.name)
         scene = open_all(tmp_path / path.name)
         assert scene.metric == source.metric

@@ -8,13 +8,13 @@ import pytest
 from scene_making import assert_same_poses, colmap_scene, picture, pose
 
 from ace_ros.errors import InputError
-from ace_ros.frames import open_scene
 from ace_ros.geometry import invert, quaternion_xyzw
+from ace_ros.recordings import open_recording
 
 
 @pytest.mark.parametrize("given", ["", "sparse", "sparse/0"])
 def test_colmap_model_wherever_it_is_pointed_at(tmp_path, given):
-    scene = open_scene(colmap_scene(tmp_path / "garden") / given, "all")
+    scene = open_recording(colmap_scene(tmp_path / "garden") / given, "all")
     assert (scene.name, scene.metric) == ("garden", False)
     assert [frame.name for frame in scene.frames] == ["a.png", "b c.png"]
     assert_same_poses(scene.frames, range(2))
@@ -33,7 +33,7 @@ def test_colmap_model_wherever_it_is_pointed_at(tmp_path, given):
     ],
 )
 def test_colmap_camera_models(tmp_path, camera, focals, distortion):
-    found = open_scene(colmap_scene(tmp_path, "1 " + camera), "all").frames[0].camera
+    found = open_recording(colmap_scene(tmp_path, "1 " + camera), "all").frames[0].camera
     assert (found.fx, found.fy, found.cx, found.cy, found.distortion) == (*focals, 31.0, 23.5, distortion)
 
 
@@ -50,11 +50,11 @@ def test_colmap_camera_models(tmp_path, camera, focals, distortion):
 )
 def test_colmap_cameras_that_are_wrong(tmp_path, camera, said):
     with pytest.raises(InputError, match=said):
-        open_scene(colmap_scene(tmp_path, camera), "all")
+        open_recording(colmap_scene(tmp_path, camera), "all")
 
 
 def test_colmap_camera_of_the_full_images_is_scaled_with_a_note(tmp_path):
-    scene = open_scene(colmap_scene(tmp_path, "1 PINHOLE 256 192 240 244 126 96"), "all")
+    scene = open_recording(colmap_scene(tmp_path, "1 PINHOLE 256 192 240 244 126 96"), "all")
     camera = scene.frames[0].camera
     assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
     assert scene.notes == ["the camera was scaled to the images, from 256 x 192 to 64 x 48"]
@@ -64,7 +64,7 @@ def test_colmap_lines_of_points_may_be_missing(tmp_path):
     folder = colmap_scene(tmp_path)
     file = folder / "sparse/0/images.txt"
     file.write_text("\n".join(line for line in file.read_text().splitlines() if line.endswith("png")))
-    assert len(open_scene(folder, "all").frames) == 2
+    assert len(open_recording(folder, "all").frames) == 2
 
 
 def test_colmap_quaternion_that_is_no_rotation_is_named(tmp_path):
@@ -72,9 +72,9 @@ def test_colmap_quaternion_that_is_no_rotation_is_named(tmp_path):
     file = folder / "sparse/0/images.txt"
     file.write_text("1 1 1 1 1 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
     with pytest.raises(InputError, match=r"images\.txt, line 1: a\.png.*unit length"):
-        open_scene(folder, "all")
+        open_recording(folder, "all")
     file.write_text("1 1 0 0 0 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
-    assert open_scene(folder, "all").notes == ["1 image skipped, their poses hold NaN or infinity: b c.png"]
+    assert open_recording(folder, "all").notes == ["1 image skipped, their poses hold NaN or infinity: b c.png"]
 
 
 def test_colmap_binary_model(tmp_path):
@@ -91,20 +91,20 @@ def test_colmap_binary_model(tmp_path):
     (model / "images.txt").unlink()
     (model / "cameras.bin").write_bytes(cameras)
     (model / "images.bin").write_bytes(images)
-    assert_same_poses(open_scene(folder, "all").frames, range(2))
+    assert_same_poses(open_recording(folder, "all").frames, range(2))
     (model / "images.bin").write_bytes(images[:-3])
     with pytest.raises(InputError, match=r"images\.bin: truncated"):
-        open_scene(folder, "all")
+        open_recording(folder, "all")
 
 
 def test_colmap_without_images(tmp_path):
     folder = colmap_scene(tmp_path)
     shutil.rmtree(folder / "images")
     with pytest.raises(InputError, match="none of its 2 images was found"):
-        open_scene(folder)
+        open_recording(folder)
 
 
 def test_bonsai(bonsai):
-    mapping, queries = (open_scene(bonsai, split) for split in ("train", "test"))
+    mapping, queries = (open_recording(bonsai, split) for split in ("train", "test"))
     assert (len(mapping.frames), len(queries.frames)) == (256, 36)
     assert [frame.name for frame in queries.frames] == (bonsai / "test.txt").read_text().split()

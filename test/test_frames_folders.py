@@ -8,11 +8,11 @@ import pytest
 from scene_making import ace_scene, assert_same_poses, matrix_text, nerfstudio_scene, picture, write_picture
 
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene
+from ace_ros.recordings import SplitOptions, open_recording
 
 
 def test_ace_folder_with_one_focal_length(tmp_path):
-    scene = open_scene(ace_scene(tmp_path / "kitchen"), "test")
+    scene = open_recording(ace_scene(tmp_path / "kitchen"), "test")
     assert (scene.name, scene.metric, scene.notes) == ("kitchen", True, [])
     assert [frame.name for frame in scene.frames] == [f"frame-{index:06d}.color.png" for index in range(4)]
     assert_same_poses(scene.frames, range(4))
@@ -25,13 +25,13 @@ def test_ace_folder_with_one_focal_length(tmp_path):
 def test_ace_parent_has_its_own_split_and_k(tmp_path):
     for part, count in (("train", 3), ("test", 2)):
         ace_scene(tmp_path / part, count, "60 0 30\n0 61 20\n0 0 1")
-    assert [len(open_scene(tmp_path, split).frames) for split in ("train", "test", "all")] == [3, 2, 5]
-    everything = open_scene(tmp_path, "all")
+    assert [len(open_recording(tmp_path, split).frames) for split in ("train", "test", "all")] == [3, 2, 5]
+    everything = open_recording(tmp_path, "all")
     camera = everything.frames[0].camera
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 61, 30, 20)
     assert len({frame.stamp for frame in everything.frames}) == len({frame.name for frame in everything.frames}) == 5
-    assert open_scene(tmp_path, "test").frames[0].stamp == everything.frames[3].stamp
-    queries = open_scene(tmp_path, "test", SplitOptions(test_every=2, test_offset=1)).frames
+    assert open_recording(tmp_path, "test").frames[0].stamp == everything.frames[3].stamp
+    queries = open_recording(tmp_path, "test", SplitOptions(test_every=2, test_offset=1)).frames
     assert [frame.name for frame in queries] == [everything.frames[index].name for index in (1, 3)]
 
 
@@ -39,7 +39,7 @@ def test_ace_frames_without_a_finite_pose_are_skipped_and_counted(tmp_path):
     folder = ace_scene(tmp_path)
     (folder / "poses" / "frame-000001.pose.txt").write_text(matrix_text(np.full((4, 4), np.inf)))
     (folder / "poses" / "frame-000002.pose.txt").write_text(matrix_text(np.full((4, 4), np.nan)))
-    scene = open_scene(folder)
+    scene = open_recording(folder)
     assert_same_poses(scene.frames, (0, 3))
     assert scene.notes == [
         "2 images skipped, their poses hold NaN or infinity: frame-000001.color.png, frame-000002.color.png"
@@ -47,7 +47,7 @@ def test_ace_frames_without_a_finite_pose_are_skipped_and_counted(tmp_path):
     for file in (folder / "poses").iterdir():
         file.write_text(matrix_text(np.full((4, 4), np.nan)))
     with pytest.raises(InputError, match=r"no frame can be used .*4 images skipped"):
-        open_scene(folder)
+        open_recording(folder)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_ace_files_that_are_wrong_are_named(tmp_path, file, text, said):
     folder = ace_scene(tmp_path)
     (folder / file).write_text(text)
     with pytest.raises(InputError, match=said):
-        open_scene(folder)
+        open_recording(folder)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_ace_files_that_belong_together_by_name(tmp_path, image, pose_file):
             file.rename(file.with_name(name.format(index)))
     for file in sorted((folder / "calibration").iterdir())[1:]:  # one for all
         file.unlink()
-    scene = open_scene(folder)
+    scene = open_recording(folder)
     assert scene.notes == []
     assert_same_poses(scene.frames, range(4))
 
@@ -95,32 +95,32 @@ def test_ace_folders_of_a_split_know_what_they_are(tmp_path):
     for part in ("train", "test", "other"):
         ace_scene(tmp_path / part)
     for part, query in (("train", False), ("test", True), ("other", None)):
-        assert {frame.query for frame in open_scene(tmp_path / part, "all").frames} == {query}
-    assert [frame.query for frame in open_scene(tmp_path, "all").frames] == [False] * 4 + [True] * 4
+        assert {frame.query for frame in open_recording(tmp_path / part, "all").frames} == {query}
+    assert [frame.query for frame in open_recording(tmp_path, "all").frames] == [False] * 4 + [True] * 4
 
 
 def test_nerfstudio_axes_pixels_and_distortion(tmp_path):
     shared = {"fl_x": 60.0, "fl_y": 61.0, "cx": 31.5, "cy": 24.0, "w": 64, "h": 48.0}
-    scene = open_scene(nerfstudio_scene(tmp_path / "fox", **shared, k1=0.1, k2=-0.05, p1=0.01), "all")
+    scene = open_recording(nerfstudio_scene(tmp_path / "fox", **shared, k1=0.1, k2=-0.05, p1=0.01), "all")
     assert (scene.name, scene.metric, scene.notes) == ("fox", False, [])
     assert_same_poses(scene.frames, range(10))
     camera = scene.frames[0].camera
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60.0, 61.0, 31.0, 23.5)
     assert camera.distortion == (0.1, -0.05, 0.01, 0.0, 0.0)
-    assert [frame.name for frame in open_scene(tmp_path / "fox", "test").frames] == ["images/0.png", "images/8.png"]
-    assert len(open_scene(tmp_path / "fox" / "transforms.json").frames) == 8
+    assert [frame.name for frame in open_recording(tmp_path / "fox", "test").frames] == ["images/0.png", "images/8.png"]
+    assert len(open_recording(tmp_path / "fox" / "transforms.json").frames) == 8
 
 
 def test_nerfstudio_names_without_suffix_and_an_angle_of_view(tmp_path):
     folder = nerfstudio_scene(tmp_path, path=lambda index: f"./images/{index}", camera_angle_x=1.0)
-    camera = open_scene(folder).frames[0].camera
+    camera = open_recording(folder).frames[0].camera
     assert camera.fx == camera.fy == pytest.approx(32 / math.tan(0.5))
     assert (camera.cx, camera.cy) == (31.5, 23.5)
 
 
 def test_nerfstudio_intrinsics_of_single_frames(tmp_path):
     folder = nerfstudio_scene(tmp_path, 12, lambda index: {"fl_x": 50.0 + index}, w=64, h=48, fl_x=1.0)
-    frames = open_scene(folder, "all").frames
+    frames = open_recording(folder, "all").frames
     assert [frame.camera.fx for frame in frames] == [50.0 + index for index in range(12)]
     assert [frame.name for frame in frames[8:]] == ["images/8.png", "images/9.png", "images/10.png", "images/11.png"]
 
@@ -133,18 +133,18 @@ def test_nerfstudio_split_of_its_own_and_paths_of_windows(tmp_path):
     (folder / "transforms.json").write_text(json.dumps(content))
     (folder / "test.txt").write_text("0.png")
     for split, indices in (("train", range(6)), ("test", range(6, 10))):
-        assert_same_poses(open_scene(folder, split).frames, indices)
-    assert len(open_scene(folder, "test", SplitOptions(test_every=5)).frames) == 2
+        assert_same_poses(open_recording(folder, split).frames, indices)
+    assert len(open_recording(folder, "test", SplitOptions(test_every=5)).frames) == 2
     (folder / "transforms.json").write_text(json.dumps({**content, "test_filenames": [8]}))
     with pytest.raises(InputError, match="must be lists of names"):
-        open_scene(folder)
+        open_recording(folder)
 
 
 def test_nerfstudio_missing_images_are_counted_with_examples(tmp_path):
     folder = nerfstudio_scene(tmp_path, fl_x=60.0)
     for index in (1, 2, 5, 6):
         (folder / "images" / f"{index}.png").unlink()
-    scene = open_scene(folder, "all")
+    scene = open_recording(folder, "all")
     assert_same_poses(scene.frames, (0, 3, 4, 7, 8, 9))
     assert scene.notes == ["4 images skipped, missing: images/1.png, images/2.png, images/5.png, ..."]
 
@@ -161,14 +161,14 @@ def test_nerfstudio_missing_images_are_counted_with_examples(tmp_path):
 )
 def test_nerfstudio_cameras_that_are_wrong(tmp_path, change, said):
     with pytest.raises(InputError, match=said):
-        open_scene(nerfstudio_scene(tmp_path, **{"fl_x": 60.0, **change}))
+        open_recording(nerfstudio_scene(tmp_path, **{"fl_x": 60.0, **change}))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"frames": []}', '{"frames": [{}]}', '{"frames": [{"file_path": "a"}]}'])
 def test_nerfstudio_file_that_is_wrong_is_named(tmp_path, text):
     (tmp_path / "transforms.json").write_text(text)
     with pytest.raises(InputError, match=r"transforms\.json"):
-        open_scene(tmp_path)
+        open_recording(tmp_path)
 
 
 def test_blender_split_in_files(tmp_path):
@@ -176,34 +176,34 @@ def test_blender_split_in_files(tmp_path):
     (tmp_path / "transforms.json").unlink()
     for part, frames in (("train", content["frames"][:7]), ("test", content["frames"][7:])):
         (tmp_path / f"transforms_{part}.json").write_text(json.dumps({**content, "frames": frames}))
-    assert [len(open_scene(tmp_path, split).frames) for split in ("train", "test", "all")] == [7, 3, 10]
+    assert [len(open_recording(tmp_path, split).frames) for split in ("train", "test", "all")] == [7, 3, 10]
 
 
 def test_what_is_no_recording_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such recording"):
-        open_scene(tmp_path / "nowhere")
+        open_recording(tmp_path / "nowhere")
     with pytest.raises(InputError, match="empty"):
-        open_scene(tmp_path)
+        open_recording(tmp_path)
     write_picture(tmp_path / "a.png", picture())
     with pytest.raises(InputError, match=r"known layout. Looked for: .*rosbag2.*nerfstudio.*COLMAP.*TUM.*ACE"):
-        open_scene(tmp_path)
+        open_recording(tmp_path)
     (tmp_path / "rgb").mkdir()
     (tmp_path / "poses").mkdir()
     with pytest.raises(InputError, match="there are no images"):
-        open_scene(tmp_path)
+        open_recording(tmp_path)
 
 
 def test_redkitchen(redkitchen):
-    mapping, queries = (open_scene(redkitchen, split) for split in ("train", "test"))
+    mapping, queries = (open_recording(redkitchen, split) for split in ("train", "test"))
     assert (len(mapping.frames), len(queries.frames)) == (800, 200)
-    assert len(open_scene(redkitchen / "train", "test").frames) == 800
+    assert len(open_recording(redkitchen / "train", "test").frames) == 800
     camera = mapping.frames[0].camera
     assert (camera.width, camera.height, camera.fx, camera.cx, camera.cy) == (640, 480, 525.505, 320, 240)
     assert mapping.metric and mapping.frames[0].read().shape == (480, 640, 3)
 
 
 def test_fox(fox):
-    mapping, queries = (open_scene(fox, split) for split in ("train", "test"))
+    mapping, queries = (open_recording(fox, split) for split in ("train", "test"))
     assert (len(mapping.frames), len(queries.frames)) == (43, 7)
     assert mapping.notes == [
         "17 images skipped, missing: images/0005.jpg, images/0016.jpg, images/0017.jpg, ...",

@@ -7,10 +7,10 @@ from PIL import Image as PillowImage
 from scene_making import ace_scene, matrix_text, nerfstudio_scene, picture, pose
 
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene, read_image
-from ace_ros.frames.images import is_truncated
-from ace_ros.frames.trajectory import Trajectory
 from ace_ros.geometry import pose_error
+from ace_ros.recordings import SplitOptions, open_recording, read_image
+from ace_ros.recordings.images import is_truncated
+from ace_ros.recordings.trajectory import Trajectory
 
 RGB = picture()
 GREY = RGB[..., 0]
@@ -90,7 +90,7 @@ def test_what_is_no_image_is_refused(tmp_path):
 def test_a_damaged_image_fails_when_it_is_read_and_not_before(tmp_path):
     folder = ace_scene(tmp_path)
     (folder / "rgb" / "frame-000000.color.png").write_bytes(b"")
-    frames = open_scene(folder).frames
+    frames = open_recording(folder).frames
     assert len(frames) == 4
     with pytest.raises(InputError, match=r"frame-000000\.color\.png: the image is empty"):
         frames[0].read()
@@ -100,7 +100,7 @@ def test_a_damaged_image_fails_when_it_is_read_and_not_before(tmp_path):
 def test_one_image_of_another_size_fails_when_it_is_read(tmp_path):
     folder = nerfstudio_scene(tmp_path, fl_x=60.0, w=64, h=48)
     assert cv2.imwrite(str(folder / "images" / "3.png"), GREY[:, :40])
-    frame = open_scene(folder, "all").frames[3]
+    frame = open_recording(folder, "all").frames[3]
     with pytest.raises(InputError, match=r"3\.png: the image is 40 x 48, its camera 64 x 48"):
         frame.read()
 
@@ -111,30 +111,30 @@ def names(scene):
 
 def test_every_eighth_frame_is_a_query_unless_told_otherwise(tmp_path):
     folder = nerfstudio_scene(tmp_path, 20, fl_x=60.0)
-    assert names(open_scene(folder, "test")) == ["0", "8", "16"]
-    assert len(open_scene(folder, "train").frames) == 17
-    assert len(open_scene(folder, "all").frames) == 20
+    assert names(open_recording(folder, "test")) == ["0", "8", "16"]
+    assert len(open_recording(folder, "train").frames) == 17
+    assert len(open_recording(folder, "all").frames) == 20
     every_fifth = SplitOptions(test_every=5, test_offset=2)
-    assert names(open_scene(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
+    assert names(open_recording(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
     (folder / "test.txt").write_text("# queries\nimages/3.png\n4.png\n\n5\nnot_there.png\n")
-    scene = open_scene(folder, "test")
+    scene = open_recording(folder, "test")
     assert names(scene) == ["3", "4", "5"]
     assert scene.notes == ["test.txt names 1 frames that are not there, not_there.png for one"]
-    assert names(open_scene(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
+    assert names(open_recording(folder, "test", every_fifth)) == ["2", "7", "12", "17"]
     (tmp_path / "other.txt").write_text("images/7")
-    assert names(open_scene(folder, "test", SplitOptions(test_list=tmp_path / "other.txt"))) == ["7"]
+    assert names(open_recording(folder, "test", SplitOptions(test_list=tmp_path / "other.txt"))) == ["7"]
 
 
 def test_without_queries_every_frame_is_mapped(tmp_path):
     folder = nerfstudio_scene(tmp_path, fl_x=60.0)
-    assert len(open_scene(folder, "train", SplitOptions(test_every=0)).frames) == 10
+    assert len(open_recording(folder, "train", SplitOptions(test_every=0)).frames) == 10
     (folder / "test.txt").write_text("# none\n")
-    frames = open_scene(folder, "train").frames
+    frames = open_recording(folder, "train").frames
     assert [frame.query for frame in frames] == [False] * 10
     (folder / "test.txt").write_text("what the tests of last week said")
-    assert [frame.query for frame in open_scene(folder, "all").frames] == [None] * 10
+    assert [frame.query for frame in open_recording(folder, "all").frames] == [None] * 10
     with pytest.raises(InputError, match="names a frame"):
-        open_scene(folder)
+        open_recording(folder)
 
 
 def test_splits_that_make_no_sense_are_refused(tmp_path):
@@ -149,9 +149,9 @@ def test_splits_that_make_no_sense_are_refused(tmp_path):
         (SplitOptions(test_list=tmp_path / "list.txt", test_every=3), "exclude each other"),
     ):
         with pytest.raises(InputError, match=said):
-            open_scene(folder, "test", options)
+            open_recording(folder, "test", options)
     with pytest.raises(InputError, match="train, test or all"):
-        open_scene(folder, "validation")
+        open_recording(folder, "validation")
 
 
 def test_poses_between_poses():
@@ -172,4 +172,4 @@ def test_a_pose_file_with_a_byte_order_of_its_own_is_named(tmp_path):
     folder = ace_scene(tmp_path)
     (folder / "poses" / "frame-000001.pose.txt").write_bytes(matrix_text(pose()).encode("utf-16"))
     with pytest.raises(InputError, match=r"frame-000001\.pose\.txt"):
-        open_scene(folder)
+        open_recording(folder)

@@ -5,8 +5,8 @@ import pytest
 from scene_making import picture, pose, write_picture
 
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene
 from ace_ros.geometry import pose_error, quaternion_xyzw
+from ace_ros.recordings import SplitOptions, open_recording
 
 INTRINSICS = "60 61 31 23.5"
 
@@ -27,7 +27,7 @@ def tum_scene(folder, count=9, pose_times=lambda index: index * 0.1, calibration
 
 
 def test_frames_with_poses_at_their_times(tmp_path):
-    scene = open_scene(tum_scene(tmp_path / "desk"), "all")
+    scene = open_recording(tum_scene(tmp_path / "desk"), "all")
     assert (scene.name, scene.metric, scene.notes, scene.map_frame) == ("desk", True, [], "world")
     for index, frame in enumerate(scene.frames):
         np.testing.assert_allclose(frame.map_from_camera, pose(index), atol=1e-9)
@@ -35,11 +35,11 @@ def test_frames_with_poses_at_their_times(tmp_path):
     camera = scene.frames[0].camera
     assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
     np.testing.assert_array_equal(scene.frames[3].read(), picture(3))
-    assert [frame.name for frame in open_scene(tmp_path / "desk", "test").frames] == ["rgb/0.png", "rgb/8.png"]
+    assert [frame.name for frame in open_recording(tmp_path / "desk", "test").frames] == ["rgb/0.png", "rgb/8.png"]
 
 
 def test_poses_in_between_are_interpolated_and_far_ones_are_not_used(tmp_path):
-    scene = open_scene(tum_scene(tmp_path, pose_times=lambda index: index * 0.1 + 0.05 + (index > 5)), "all")
+    scene = open_recording(tum_scene(tmp_path, pose_times=lambda index: index * 0.1 + 0.05 + (index > 5)), "all")
     assert [frame.name for frame in scene.frames] == [f"rgb/{index}.png" for index in range(1, 6)]
     assert scene.notes == [
         "4 images skipped, no pose in groundtruth.txt around them (within 0.25 s): rgb/0.png, rgb/6.png, rgb/7.png, ..."
@@ -58,25 +58,25 @@ def test_poses_in_between_are_interpolated_and_far_ones_are_not_used(tmp_path):
     ],
 )
 def test_cameras_that_tum_publishes_are_known_by_the_name_of_the_folder(tmp_path, name, focals):
-    camera = open_scene(tum_scene(tmp_path / name, calibration=""), "all").frames[0].camera
+    camera = open_recording(tum_scene(tmp_path / name, calibration=""), "all").frames[0].camera
     assert (camera.fx, camera.fy) == focals
     assert bool(camera.distortion) == ("3" not in name)
 
 
 def test_where_else_the_intrinsics_come_from(tmp_path):
     folder = tum_scene(tmp_path / "freiburg1", calibration="60 0 31\n0 61 23.5\n0 0 1")
-    assert open_scene(folder).frames[0].camera.fx == 60
-    camera = open_scene(folder, "all", SplitOptions(intrinsics="50,51,30,20,0.1,0,0,0")).frames[0].camera
+    assert open_recording(folder).frames[0].camera.fx == 60
+    camera = open_recording(folder, "all", SplitOptions(intrinsics="50,51,30,20,0.1,0,0,0")).frames[0].camera
     assert (camera.fx, camera.distortion) == (50, (0.1, 0, 0, 0))
     (folder / "calibration.txt").rename(folder / "camera.txt")
     (folder / "camera.txt").write_text("# fx fy cx cy k1 k2 p1 p2 k3\n60 61 31 23.5 .1 .2 .3 .4 .5")
-    assert open_scene(folder).frames[0].camera.distortion == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert open_recording(folder).frames[0].camera.distortion == (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def test_without_ground_truth_frames_have_no_pose(tmp_path):
     folder = tum_scene(tmp_path)
     (folder / "groundtruth.txt").unlink()
-    scene = open_scene(folder, "all")
+    scene = open_recording(folder, "all")
     assert len(scene.frames) == 9 and all(frame.map_from_camera is None for frame in scene.frames)
     assert "no true poses" in scene.notes[0]
 
@@ -85,7 +85,7 @@ def test_poses_that_are_not_finite_are_left_out_with_a_note(tmp_path):
     folder = tum_scene(tmp_path)
     with (folder / "groundtruth.txt").open("a") as file:
         file.write("\n1305031109.0 nan 0 0 0 0 0 1")
-    assert open_scene(folder, "all").notes == ["groundtruth.txt: 1 poses hold NaN or infinity and were left out"]
+    assert open_recording(folder, "all").notes == ["groundtruth.txt: 1 poses hold NaN or infinity and were left out"]
 
 
 @pytest.mark.parametrize(
@@ -107,23 +107,23 @@ def test_files_that_are_wrong_are_named(tmp_path, file, text, said):
     folder = tum_scene(tmp_path)
     (folder / file).write_text(text)
     with pytest.raises(InputError, match=said):
-        open_scene(folder)
+        open_recording(folder)
 
 
 def test_intrinsics_that_nothing_tells(tmp_path):
     with pytest.raises(InputError, match=r"give --intrinsics fx,fy,cx,cy"):
-        open_scene(tum_scene(tmp_path / "office", calibration=""))
+        open_recording(tum_scene(tmp_path / "office", calibration=""))
     with pytest.raises(InputError, match="--intrinsics 'wide'"):
-        open_scene(tmp_path / "office", options=SplitOptions(intrinsics="wide"))
+        open_recording(tmp_path / "office", options=SplitOptions(intrinsics="wide"))
 
 
 def test_redkitchen_as_tum(redkitchen, tmp_path):
-    frames = open_scene(redkitchen, "test").frames[:20]
+    frames = open_recording(redkitchen, "test").frames[:20]
     (tmp_path / "rgb.txt").write_text("".join(f"{frame.stamp * 1e-9:.6f} {frame.read.path}\n" for frame in frames))
     truth = [(frame.stamp, frame.map_from_camera) for frame in frames]
     rows = ((stamp * 1e-9, *matrix[:3, 3], *quaternion_xyzw(matrix)) for stamp, matrix in truth)
     (tmp_path / "groundtruth.txt").write_text("".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in rows))
-    scene = open_scene(tmp_path, "all", SplitOptions(intrinsics="525.505,525.505,320,240"))
+    scene = open_recording(tmp_path, "all", SplitOptions(intrinsics="525.505,525.505,320,240"))
     for found, frame in zip(scene.frames, frames, strict=True):
         assert pose_error(found.map_from_camera, frame.map_from_camera) == pytest.approx((0, 0), abs=1e-3)
         assert found.camera == frame.camera

@@ -11,7 +11,6 @@ import pytest
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.frames import open_scene
 from ace_ros.generated import courtyard_camera, make_courtyard, make_room, room_camera
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
@@ -19,6 +18,7 @@ from ace_ros.generated.scenes import courtyard_similarity
 from ace_ros.generated.surfaces import prism, surface
 from ace_ros.generated.textures import plain
 from ace_ros.generated.trajectory import looking, mapping_drive, query_drive
+from ace_ros.recordings import open_recording
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_the_query_drive_is_near_the_mapping_drive_but_not_on_it():
 
 
 def test_a_room_is_read_as_it_was_made(small_room):
-    train, test = open_scene(small_room, split="train"), open_scene(small_room, split="test")
+    train, test = open_recording(small_room, split="train"), open_recording(small_room, split="test")
     for scene, drive in ((train, mapping_drive(4)), (test, query_drive(2))):
         assert scene.metric
         assert len(scene.frames) == len(drive)
@@ -135,7 +135,7 @@ def test_a_room_is_read_as_it_was_made(small_room):
 
 
 def test_a_courtyard_is_read_as_it_was_made(small_courtyard):
-    train, test = open_scene(small_courtyard, split="train"), open_scene(small_courtyard, split="test")
+    train, test = open_recording(small_courtyard, split="train"), open_recording(small_courtyard, split="test")
     assert (len(train.frames), len(test.frames)) == (12, 3)
     assert not train.metric
     assert not {frame.name for frame in train.frames} & {frame.name for frame in test.frames}

@@ -16,9 +16,9 @@ from ros_harness import Process, own_domain
 from sensor_msgs.msg import PointCloud2
 
 from ace_ros.geometry import pose_error
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import pose_matrix
-from ace_ros.scene_map import SceneMap
 from ace_ros.srv import LoadMap
 
 LOCALIZED = Status.STATE_LOCALIZED

@@ -11,17 +11,17 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import invert, pose_error, pose_residual
-from ace_ros.nodes.album import Album
-from ace_ros.nodes.collecting import Counters
-from ace_ros.nodes.drive_watch import DriveWatch
-from ace_ros.nodes.frame_slot import Arrival, ArrivalCheck, LatestSlot
-from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
-from ace_ros.nodes.mapping_advice import Intake, advice
-from ace_ros.nodes.maps_dir import map_path
-from ace_ros.nodes.motion import Correction, planar, stepped, tilt_deg
-from ace_ros.nodes.odometry_gate import GateOptions, OdometryGate, Verdict
-from ace_ros.nodes.tracking import Tracker
-from ace_ros.scene_map import HeldBack
+from ace_ros.map.scene_map import HeldBack
+from ace_ros.online.album import Album
+from ace_ros.online.collecting import Counters
+from ace_ros.online.drive_watch import DriveWatch
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
+from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.online.mapping_advice import Intake, advice
+from ace_ros.online.maps_dir import map_path
+from ace_ros.online.motion import Correction, planar, stepped, tilt_deg
+from ace_ros.online.odometry_gate import GateOptions, OdometryGate, Verdict
+from ace_ros.online.tracking import Tracker
 
 SECOND = 1_000_000_000
 

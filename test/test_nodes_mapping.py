@@ -15,11 +15,11 @@ from ros_harness import Probe, Process, own_domain
 from sensor_msgs.msg import PointCloud2
 
 from ace_ros.action import BuildMap
-from ace_ros.frames import open_scene, write_bag
 from ace_ros.geometry import pose_error
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix, time_message, transform_matrix
-from ace_ros.scene_map import SceneMap
+from ace_ros.recordings import open_recording, write_bag
 from ace_ros.srv import SaveMap
 
 RESULT = BuildMap.Result
@@ -55,7 +55,7 @@ def worked_off(status):
 
 def test_the_main_job_through_ros(room, domain, tmp_path):
     """A bag is replayed, a map is built by action with feedback; with it, the queries of another bag become poses."""
-    drive, queries = (at_30_hz(open_scene(room, split), step, split) for split, step in (("train", 2), ("test", 2)))
+    drive, queries = (at_30_hz(open_recording(room, split), step, split) for split, step in (("train", 2), ("test", 2)))
     write_bag(drive, tmp_path / "drive")
     write_bag(queries, tmp_path / "queries")
     camera = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}

@@ -9,8 +9,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 
-from ace_ros.frames import open_scene, write_bag
 from ace_ros.nodes.conversions import nanoseconds
+from ace_ros.recordings import open_recording, write_bag
 
 START = 10**18
 
@@ -18,7 +18,7 @@ START = 10**18
 @pytest.fixture(scope="module")
 def bag(room, tmp_path_factory):
     """Ten frames at 30 Hz."""
-    scene = open_scene(room, "test")
+    scene = open_recording(room, "test")
     frames = [replace(frame, stamp=START + index * 10**9 // 30) for index, frame in enumerate(scene.frames[:10])]
     path = tmp_path_factory.mktemp("replay") / "bag"
     write_bag(replace(scene, frames=frames), path)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from official_making import BOUNDS, coordinates_of, encoder_state, head_state
 
-from ace_ros.ace_encoder import AceEncoder
 from ace_ros.cli import main
 from ace_ros.errors import InputError, MapFileError
-from ace_ros.frames import open_scene
+from ace_ros.features.ace import AceEncoder
 from ace_ros.generated import make_room, room_camera
-from ace_ros.head import HeadShape, make_head
-from ace_ros.official import export_head, head_bytes, import_head
-from ace_ros.scene_map import SceneMap
+from ace_ros.map.head import HeadShape, make_head
+from ace_ros.map.official import export_head, head_bytes, import_head
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.recordings import open_recording
 
 SHA = "0" * 64
 
@@ -198,7 +198,7 @@ def test_the_median_depth_is_that_of_the_trained_head(place):
     scene_map = SceneMap.load(place / "map.safetensors")
     encoder = AceEncoder(torch.device("cpu"), 128, place / "encoder.pt")
     depths = []
-    for frame in open_scene(place / "room", split="train").frames:
+    for frame in open_recording(place / "room", split="train").frames:
         points = in_map(scene_map, encoder(frame.read(), 1000).descriptors).numpy()
         depths.append((points - frame.map_from_camera[:3, 3]) @ frame.map_from_camera[:3, 2])
     found = np.concatenate(depths)

@@ -17,7 +17,7 @@ import tyro
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import note, stdout
 from ace_ros.errors import InputError
-from ace_ros.frames import SplitOptions, open_scene, write_bag
+from ace_ros.recordings import SplitOptions, open_recording, write_bag
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Command:
     def run(self) -> int:
         if self.output.exists():
             raise InputError(f"{self.output}: is there already; a bag is never overwritten: name another")
-        scene = open_scene(self.scene, split=self.split, options=self.recording)
+        scene = open_recording(self.scene, split=self.split, options=self.recording)
         for text in scene.notes:
             note(text)
         with interrupt.unwinding():

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.frames import open_scene
+from ace_ros.recordings import open_recording
 
 #: gives the camera for an image of some width and height
 CameraFor = Callable[[int, int], Camera]
@@ -67,7 +67,7 @@ def _of_yaml(path: Path) -> CameraFor:
 
 
 def _of_recording(path: Path) -> CameraFor:
-    frames = open_scene(path, split="all").frames
+    frames = open_recording(path, split="all").frames
     if not frames:
         raise InputError(f"--camera {path}: this recording has no frames to take the camera from")
     return _resizing(frames[0].camera, str(path))

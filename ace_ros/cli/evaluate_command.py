@@ -41,17 +41,17 @@ from ace_ros.cli.console import (
 )
 from ace_ros.cli.live import LiveOptions, check_live, play_with_bar
 from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
-from ace_ros.encoder import resolve_device
 from ace_ros.errors import InputError
-from ace_ros.evaluation.live import as_bag, judged, live_figures, plan, read_record
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.frames import Scene, Split, SplitOptions, open_scene
-from ace_ros.frames.rosbag import matches as is_bag
-from ace_ros.frames.splits import is_explicit
-from ace_ros.localizer import LocalizeOptions, Localizer
-from ace_ros.scene_map import SceneMap
+from ace_ros.features.encoder import resolve_device
+from ace_ros.live.plan import as_bag, judged, live_figures, plan, read_record
+from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.recordings import Recording, Split, SplitOptions, open_recording
+from ace_ros.recordings.rosbag import matches as is_bag
+from ace_ros.recordings.splits import is_explicit
 
 _USAGE_ERROR = 2
 _LISTED_SKIPS = 5
@@ -103,7 +103,7 @@ class Command:
         self._check_live()
         scene_map = SceneMap.load(map_path)
         split = self.split or _default_split(scene_path, self.recording, scene_map)
-        scene = open_scene(scene_path, split=split, options=self.recording)
+        scene = open_recording(scene_path, split=split, options=self.recording)
         for text in scene.notes:
             note(text)
         if scene.map_frame != scene_map.header.map_frame:
@@ -154,7 +154,7 @@ class Command:
                 raise InputError(f"--{other[0]} is no option of localization_node: leave it out with --live")
 
     def _heard(
-        self, map_path: Path, scene_path: Path, scene: Scene, scene_map: SceneMap
+        self, map_path: Path, scene_path: Path, scene: Recording, scene_map: SceneMap
     ) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
         """What the nodes made of the recording: results, notes, and figures that only they have."""
         with tempfile.TemporaryDirectory(prefix="ace_live_") as folder:
@@ -177,7 +177,7 @@ class Command:
         figures: dict[str, Any],
         results: list[FrameResult],
         localizer: Localizer,
-        scene: Scene,
+        scene: Recording,
         compared: list[tuple[str, dict[str, Any]]],
     ) -> None:
         if self.trajectory:
@@ -207,11 +207,11 @@ def _default_split(path: Path, options: SplitOptions, scene_map: SceneMap) -> Sp
     mapped = scene_map.header.training.get(MAPPED_STAMPS)
     if not is_bag(path) or is_explicit(options):
         return "test"
-    stamps = [frame.stamp for frame in open_scene(path, split="all", options=options).frames]
+    stamps = [frame.stamp for frame in open_recording(path, split="all", options=options).frames]
     return "test" if mapped and min(stamps) <= mapped[1] and max(stamps) >= mapped[0] else "all"
 
 
-def _evaluate(localizer: Localizer, scene: Scene) -> tuple[list[FrameResult], list[str]]:
+def _evaluate(localizer: Localizer, scene: Recording) -> tuple[list[FrameResult], list[str]]:
     with progress_bar() as bar:
         task = bar.add_task("localizing", total=len(scene.frames), figures="", left="")
         counts = {"LOCALIZED": 0, "UNCERTAIN": 0, "LOST": 0}

@@ -25,11 +25,11 @@ import tyro
 
 from ace_ros.cli.console import check_writable, note, progress_bar, stdout, write_file
 from ace_ros.errors import InputError
-from ace_ros.evaluation.cloud import Cloud, map_cloud, ply_bytes
-from ace_ros.frames import SplitOptions, open_scene
-from ace_ros.localizer import LocalizeOptions, Localizer
-from ace_ros.official import export_head, head_bytes
-from ace_ros.scene_map import SceneMap
+from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.map.official import export_head, head_bytes
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.recordings import SplitOptions, open_recording
+from ace_ros.visual.cloud import Cloud, map_cloud, ply_bytes
 
 _GREY = 160
 
@@ -74,7 +74,7 @@ class Command:
 
     def _painted(self, scene_map: SceneMap, path: Path) -> Cloud:
         localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=self.encoder_weights), self.device)
-        scene = open_scene(path, split=self.split, options=self.recording)
+        scene = open_recording(path, split=self.split, options=self.recording)
         for text in scene.notes:
             note(text)
         chosen = scene.frames[:: -(-len(scene.frames) // self.frames) or 1]

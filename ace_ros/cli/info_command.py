@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from ace_ros.scene_map import SceneMap
+from ace_ros.map.scene_map import SceneMap
 
 
 @dataclass

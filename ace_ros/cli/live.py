@@ -10,9 +10,9 @@ from pathlib import Path
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import progress_bar
 from ace_ros.errors import InputError
-from ace_ros.evaluation.live import LOCALIZER, PLAYER, RECORDER, Run
-from ace_ros.evaluation.play import play
-from ace_ros.evaluation.processes import Processes, executable, own_domain
+from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run
+from ace_ros.live.play import play
+from ace_ros.live.processes import Processes, executable, own_domain
 
 
 @dataclass(frozen=True)

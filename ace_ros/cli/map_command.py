@@ -34,12 +34,12 @@ from ace_ros.cli.console import (
 )
 from ace_ros.cli.texts import MAPPED_STAMPS, expected_accuracy, held_back, size_text, time_left
 from ace_ros.errors import InputError, MappingError
-from ace_ros.evaluation.prefetch import prefetched
-from ace_ros.frames import Scene, SplitOptions, open_scene
-from ace_ros.frames.rosbag import matches as is_bag
-from ace_ros.mapper import MapOptions, Mapper, Progress
-from ace_ros.scene_map import SceneMap
-from ace_ros.views import spread_poses
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.mapper import MapOptions, Mapper, Progress
+from ace_ros.mapping.views import spread_poses
+from ace_ros.recordings import Recording, SplitOptions, open_recording
+from ace_ros.recordings.prefetch import prefetched
+from ace_ros.recordings.rosbag import matches as is_bag
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Command:
         check_writable(self.output)
         if self.json:
             check_writable(self.json)
-        scene = open_scene(self.scene, split="train", options=self.recording)
+        scene = open_recording(self.scene, split="train", options=self.recording)
         for text in scene.notes:
             note(text)
         scene = _thinned(scene, self.training.views)
@@ -87,7 +87,7 @@ class Command:
         return 0
 
 
-def _thinned(scene: Scene, most: int) -> Scene:
+def _thinned(scene: Recording, most: int) -> Recording:
     """At most ``most`` of the frames with poses, spread over all of them: more take time and teach little."""
     posed = [frame for frame in scene.frames if frame.map_from_camera is not None]
     if len(posed) <= most:
@@ -97,7 +97,7 @@ def _thinned(scene: Scene, most: int) -> Scene:
     return replace(scene, frames=[posed[i] for i in kept])
 
 
-def _train(mapper: Mapper, scene: Scene) -> SceneMap:
+def _train(mapper: Mapper, scene: Recording) -> SceneMap:
     """Read, encode and train under a progress bar a stage."""
     skipped = 0
     with progress_bar() as bar:

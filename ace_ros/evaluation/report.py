@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ace_ros.errors import InputError
-from ace_ros.evaluation import plots
-from ace_ros.evaluation.cloud import Cloud, map_cloud
-from ace_ros.evaluation.gallery import picture
 from ace_ros.evaluation.metrics import FrameResult, errors, nees
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.frames.posed_frame import PosedFrame, Scene
 from ace_ros.geometry import Matrix
+from ace_ros.recordings.posed_frame import PosedFrame, Recording
+from ace_ros.visual import plots
+from ace_ros.visual.cloud import Cloud, map_cloud
+from ace_ros.visual.gallery import picture
 
 if TYPE_CHECKING:
-    from ace_ros.localizer import Localizer
+    from ace_ros.localization.localizer import Localizer
 
 _SHOWN = 10  # worst and best frames
 _CLOUD_FRAMES = 60
@@ -37,7 +37,7 @@ def report_files(
     figures: dict[str, Any],
     results: Sequence[FrameResult],
     localizer: Localizer,
-    scene: Scene,
+    scene: Recording,
     options: dict[str, Any],
     compared: dict[str, Any] | None = None,
 ) -> dict[str, bytes]:

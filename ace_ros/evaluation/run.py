@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
-from ace_ros.frames.posed_frame import PosedFrame
+from ace_ros.recordings.posed_frame import PosedFrame
 
 if TYPE_CHECKING:
-    from ace_ros.localizer import Localizer
+    from ace_ros.localization.localizer import Localizer
 
 
 def evaluate(

@@ -11,9 +11,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.frames import posed_frame
-from ace_ros.frames.images import decode_image, to_rgb8
 from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
+from ace_ros.recordings import posed_frame
+from ace_ros.recordings.images import decode_image, to_rgb8
 
 _PINHOLE_MODELS = ("plumb_bob", "rational_polynomial", "")
 _FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt4", "omnidirectional", "double_sphere")

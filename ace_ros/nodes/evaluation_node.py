@@ -1,6 +1,6 @@
 """evaluation_node: records what a robot would have got from localization_node while a recording is played.
 
-One JSON object a line; ``ace_ros.evaluation.live`` reads them. Ends by itself after the images have ended.
+One JSON object a line; ``ace_ros.live.plan`` reads them. Ends by itself after the images have ended.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from rclpy.callback_groups import CallbackGroup
 
 from ace_ros.errors import InputError, MapFileError, MapVersionError
 from ace_ros.nodes.map_loading import LoadedMap, load_map
-from ace_ros.nodes.maps_dir import map_path
 from ace_ros.nodes.runtime import Answer
+from ace_ros.online.maps_dir import map_path
 from ace_ros.srv import LoadMap
 
 if TYPE_CHECKING:

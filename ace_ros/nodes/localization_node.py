@@ -21,7 +21,6 @@ from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
-from ace_ros.nodes.frame_slot import Arrival, ArrivalCheck, LatestSlot
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput, Silence
 from ace_ros.nodes.load_service import LoadService
@@ -33,6 +32,7 @@ from ace_ros.nodes.map_loading import LoadedMap, load_map, parameter_path
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
 
 _QUEUE = 5  # images that DDS keeps until the executor drains them into the slot: with 1 some would be lost uncounted
 _JUMP_BACK = Duration(nanoseconds=-100_000_000)  # less is jitter of /clock

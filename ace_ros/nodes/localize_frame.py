@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ace_ros.errors import InputError
-from ace_ros.frames.posed_frame import Image
 from ace_ros.geometry import Matrix, invert, move_covariance
-from ace_ros.localizer import Localization, Localizer, Reason, State
+from ace_ros.localization.localizer import Localization, Localizer, Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
 from ace_ros.nodes.image_input import CameraFrame
-from ace_ros.nodes.motion import tilt_deg
-from ace_ros.nodes.odometry_gate import GateOptions
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PlacedPose, header
-from ace_ros.nodes.tracking import Tracker
+from ace_ros.online.motion import tilt_deg
+from ace_ros.online.odometry_gate import GateOptions
+from ace_ros.online.tracking import Tracker
+from ace_ros.recordings.posed_frame import Image
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for

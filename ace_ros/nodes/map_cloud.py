@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import PointCloud2, PointField
 
-from ace_ros.scene_map import SceneMap
+from ace_ros.map.scene_map import SceneMap
 
 _GREY = 160
 

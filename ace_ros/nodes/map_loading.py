@@ -9,10 +9,10 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
-from ace_ros.localizer import LocalizeOptions, Localizer
-from ace_ros.nodes.maps_dir import SUFFIX, fingerprint, map_path
+from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.nodes.options import LocalizationNodeOptions
-from ace_ros.scene_map import SceneMap
+from ace_ros.online.maps_dir import SUFFIX, fingerprint, map_path
 
 
 @dataclass(frozen=True)

@@ -15,28 +15,28 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
 from ace_ros.errors import AceError, Cancelled, InputError
-from ace_ros.evaluation.cloud import map_cloud
 from ace_ros.geometry import Matrix
-from ace_ros.localizer import LocalizeOptions, Localizer
-from ace_ros.mapper import MapOptions, Mapper, Progress
+from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.mapping.mapper import MapOptions, Mapper, Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction
-from ace_ros.nodes.collecting import Candidate, Collector, Outcome, Result, map_options
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
-from ace_ros.nodes.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.nodes.map_cloud import CloudPublisher
-from ace_ros.nodes.mapping_advice import FEWEST_FRAMES, Intake, advice
 from ace_ros.nodes.mapping_report import arrivals, fill_counts, fill_held_back, fill_progress
-from ace_ros.nodes.maps_dir import map_path, prepare_folder
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
-from ace_ros.scene_map import HeldBack, SceneMap
+from ace_ros.online.collecting import Candidate, Collector, Outcome, Result
+from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.online.mapping_advice import FEWEST_FRAMES, Intake, advice
+from ace_ros.online.maps_dir import map_path, prepare_folder
 from ace_ros.srv import SaveMap
+from ace_ros.visual.cloud import map_cloud
 
 _QUEUE = 60  # images that DDS keeps while the executor is busy: all are wanted
 _POLL = 0.02  # s
@@ -280,6 +280,21 @@ class MappingNode(Node):
             status.summary(DiagnosticStatus.OK, sentence)
         for name, value in (vars(self.collector.counters) | self._arrived()).items():
             status.add(name, str(value))
+
+
+def map_options(options: MappingNodeOptions) -> MapOptions:
+    """The library's options, as the node's parameters say."""
+    usual = MapOptions()
+    return replace(
+        usual,
+        steps=options.steps or usual.steps,
+        seconds=options.seconds or usual.seconds,
+        landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
+        encoder=options.encoder,
+        encoder_weights=Path(options.encoder_weights).expanduser() if options.encoder_weights else None,
+        seed=options.seed,
+        device=options.device,
+    )
 
 
 def main() -> int:

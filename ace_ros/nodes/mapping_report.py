@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from ace_ros.action import BuildMap
-from ace_ros.mapper import Progress
+from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.mapping.mapper import Progress
 from ace_ros.msg import MappingStatus
-from ace_ros.nodes.collecting import Counters
 from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.pose_input import PoseInput
-from ace_ros.scene_map import HeldBack, SceneMap
+from ace_ros.online.collecting import Counters
 
 _STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
 

@@ -20,8 +20,8 @@ from ace_ros.nodes.conversions import (
     time_message,
 )
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform, OwnTransform
-from ace_ros.nodes.motion import Correction, planar
 from ace_ros.nodes.options import LocalizationNodeOptions
+from ace_ros.online.motion import Correction, planar
 
 _LEAST_VARIANCE = 1e-6  # m^2 and rad^2: no estimate is exact, and filters divide by it
 

@@ -21,11 +21,11 @@ from rosbags.interfaces import Connection, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 
 from ace_ros.errors import AceError, InputError
-from ace_ros.frames.bag_file import Bag
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import time_message
 from ace_ros.nodes.options import ReplayNodeOptions
 from ace_ros.nodes.runtime import Stop
+from ace_ros.recordings.bag_file import Bag
 
 _SHORTEST_SLEEP = 5e-4  # s
 _SPIN = 0.1  # s that a spinning thread waits for something to do

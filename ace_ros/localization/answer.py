@@ -1,0 +1,64 @@
+"""The answer to one query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_ros.geometry import Matrix
+from ace_ros.localization.trust import Evidence, Reason, State, Verdict
+
+
+@dataclass(frozen=True)
+class Localization:
+    """Answer to one query.
+
+    Attributes:
+        state: LOCALIZED, UNCERTAIN or LOST. reason, reason_code: why it is not LOCALIZED, as a sentence
+            (empty when it is) and as a code.
+        map_from_camera: (4, 4) float64, OpenCV camera axes; None when no pose was found.
+        covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a
+            pose or when the geometry is degenerate.
+        confidence: in [0, 1].
+        inliers, candidates: 2D-3D pairs that agree with the pose, of how many (two a keypoint at most).
+        reprojection_error: median of the inliers, pixels of the given image.
+        pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.
+        timings: seconds by stage (encode, match, solve, total).
+    """
+
+    state: State
+    reason: str
+    reason_code: Reason
+    map_from_camera: Matrix | None
+    covariance: Matrix | None
+    confidence: float
+    inliers: int
+    candidates: int
+    reprojection_error: float
+    pixels: NDArray[np.float64]
+    scene_coordinates: NDArray[np.float64]
+    inlier_mask: NDArray[np.bool_]
+    timings: dict[str, float]
+    evidence: Evidence | None = None
+
+
+def lost(verdict: Verdict, evidence: Evidence, timings: dict[str, float]) -> Localization:
+    """The answer when not even a poor pose was found."""
+    return Localization(
+        state=verdict.state,
+        reason=verdict.sentence,
+        reason_code=verdict.reason,
+        map_from_camera=None,
+        covariance=None,
+        confidence=verdict.confidence,
+        inliers=0,
+        candidates=evidence.keypoints,
+        reprojection_error=0.0,
+        pixels=np.empty((0, 2)),
+        scene_coordinates=np.empty((0, 3)),
+        inlier_mask=np.empty(0, dtype=bool),
+        timings=timings,
+        evidence=evidence,
+    )

@@ -1,0 +1,1 @@
+"""The map: a trained head and landmarks, in one file with a typed header."""

@@ -1,0 +1,94 @@
+"""The second witness: a few thousand triangulated keypoints with a descriptor each.
+
+A query is matched against all of them at once (no retrieval), and again where a pose says they must appear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ace_ros.features.encoder import Features, fast_dtype
+from ace_ros.features.pairing import mutual_best, pairs_within
+
+_QUANTUM = 254.0  # descriptor entries are stored as int8 in steps of 1 / 254: half a unit is the largest seen
+_MIN_COSINE = 0.7
+_COLD = 5000  # the best seen landmarks are enough to find a first pose; all of them sharpen it
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """2D-3D pairs by index: ``keypoint[i]`` of the query shows point ``point[i]``."""
+
+    keypoint: NDArray[np.int64]
+    point: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.keypoint)
+
+
+NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+class Landmarks:
+    """Triangulated keypoints of a map, ready for matching on a device.
+
+    Attributes:
+        points: (L, 3) float32 in the local frame of the map, the most often seen ones first.
+        codes: (L, D) int8, descriptors in steps of 1/254.
+    """
+
+    def __init__(self, points: NDArray[np.float32], codes: NDArray[np.int8], device: torch.device) -> None:
+        self.points, self.codes = points, codes
+        self._descriptors = codes.astype(np.float32)
+        self._descriptors /= np.maximum(np.linalg.norm(self._descriptors, axis=1, keepdims=True), 1e-9)
+        self._device, self._dtype = device, fast_dtype(device)
+        self._matrix = torch.from_numpy(self._descriptors[:_COLD]).to(device, self._dtype)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def match(self, features: Features) -> Pairs:
+        """Mutual best matches of all keypoints with the best seen landmarks, the likest first."""
+        if not len(self) or not len(features):
+            return NO_PAIRS
+        similarity = features.descriptors.to(self._device, self._dtype) @ self._matrix.T
+        cosine, landmark = similarity.max(1)
+        # A maximum down the columns costs a tenth of the argument of it; ties are left to RANSAC.
+        good = torch.nonzero((similarity.amax(0)[landmark] <= cosine) & (cosine > _MIN_COSINE))[:, 0]
+        order = torch.argsort(cosine[good], descending=True, stable=True)
+        good = good[order]
+        return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
+
+    def match_near(
+        self,
+        descriptors: NDArray[np.float32],
+        bearings: NDArray[np.float64],
+        map_from_camera: NDArray[np.float64],
+        focal: float,
+        radius: float,
+    ) -> Pairs:
+        """Mutual best matches within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
+        if not len(self) or not len(bearings):
+            return NO_PAIRS
+        local = (self.points - map_from_camera[:3, 3].astype(np.float32)) @ map_from_camera[:3, :3].astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x, y = local[:, 0] / local[:, 2], local[:, 1] / local[:, 2]
+        margin = radius / focal
+        (left, top), (right, bottom) = bearings.min(0) - margin, bearings.max(0) + margin
+        inside = np.nonzero((local[:, 2] > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
+        predicted = np.stack([x[inside], y[inside]], axis=1)
+        row, keypoint = pairs_within(predicted * focal, bearings * focal, radius)
+        landmark = inside[row]
+        cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
+        best = mutual_best(landmark, keypoint, np.where(cosine > _MIN_COSINE, cosine, -1.0))
+        return Pairs(keypoint[best], landmark[best])
+
+
+def quantize(descriptors: Tensor) -> NDArray[np.int8]:
+    """Unit descriptors (L, D) as int8."""
+    return (descriptors.cpu() * _QUANTUM).round().clamp(-127, 127).to(torch.int8).numpy()

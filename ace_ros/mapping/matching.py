@@ -1,0 +1,113 @@
+"""Keypoints of mapping views matched under their known poses, and triangulated from one view's standpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ace_ros.mapping.views import PackedViews, homogeneous
+
+MIN_COSINE = 0.8  # of two descriptors of the same point
+MAX_EPIPOLAR = 3.0  # pixels
+MAX_ERROR = 2.0  # reprojection error of an inlier, pixels
+MIN_ANGLE = 1.5  # between two rays that fix a depth, degrees
+
+
+def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
+    """Mutual best matches of view ``i`` in ``others`` (K,) that agree with the epipolar geometry.
+
+    Returns:
+        (K, N) index of the keypoint in each other view, -1 for none.
+    """
+    relative = views.rotations[others].transpose(1, 2)
+    rays = homogeneous(views.bearings[i]) @ (relative @ views.rotations[i]).transpose(1, 2)
+    baseline = (relative @ (views.centres[i] - views.centres[others])[:, :, None])[:, None, :, 0]
+    lines = torch.linalg.cross(baseline.expand_as(rays), rays)
+    lines = lines / lines[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-9) * views.focals[others, None, None]
+    numbers = torch.arange(views.keypoints, device=views.device)
+    matches = []
+    # Pair by pair: a million similarities fit a processor's cache, ten million don't.
+    for k, other in enumerate(others.tolist()):
+        similarity = views.descriptors[i] @ views.descriptors[other].T
+        distance = (lines[k] @ homogeneous(views.bearings[other]).T).abs_()
+        similarity.masked_fill_(distance > MAX_EPIPOLAR, 0.0)
+        cosine, best = similarity.max(1)
+        mutual = similarity.argmax(0)[best] == numbers
+        matches.append(torch.where(mutual & (cosine > MIN_COSINE) & views.valid[i], best, -1))
+    return torch.stack(matches)
+
+
+def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor) -> tuple[Tensor, Tensor]:
+    """Fix the depth of each keypoint of view ``i`` by its matches: every match proposes, all matches judge.
+
+    Args:
+        others: (K,) the other views. matches: (K, N) from :func:`match`.
+
+    Returns:
+        points (N, 3) in the local frame, and the inlier matches (K, N) bool of the best proposal;
+        a keypoint without a proposal has none.
+    """
+    rays = views.rays(i)
+    matched = matches >= 0
+    bearings = torch.gather(views.bearings[others], 1, matches.clamp_min(0)[..., None].expand(-1, -1, 2))
+    directions = F.normalize(homogeneous(bearings), dim=-1) @ views.rotations[others].transpose(1, 2)
+    baseline = (views.centres[others] - views.centres[i])[:, None]
+    cosine = (rays * directions).sum(-1)
+    # Where ray i passes nearest to ray j.
+    depth = ((baseline * rays).sum(-1) - (baseline * directions).sum(-1) * cosine) / (1 - cosine**2).clamp_min(1e-8)
+    proposes = matched & (depth > 0) & (cosine < np.cos(np.radians(MIN_ANGLE)))
+    points = views.centres[i] + depth[..., None] * rays
+    local = torch.einsum("kab,hnka->hnkb", views.rotations[others], points[:, :, None] - views.centres[others])
+    error = (local[..., :2] / local[..., 2:].clamp_min(1e-6) - bearings.transpose(0, 1)).norm(dim=-1)
+    inlier = (error * views.focals[others] < MAX_ERROR) & (local[..., 2] > 0) & matched.T
+    best = (inlier.sum(-1) * proposes).argmax(0)
+    column = torch.arange(views.keypoints, device=views.device)
+    return points[best, column], (inlier[best, column] & proposes[best, column, None]).T
+
+
+def nearest_views(views: PackedViews, i: int, among: Tensor, count: int) -> Tensor:
+    """The ``count`` nearest views that look the same way within 40 degrees and stand elsewhere."""
+    distance = (views.centres[among] - views.centres[i]).norm(dim=1)
+    alike = views.rotations[among, :, 2] @ views.rotations[i, :, 2] > np.cos(np.radians(40))
+    distance = torch.where(alike & (distance > 1e-6), distance, torch.inf)
+    nearest = distance.topk(min(count, len(among)), largest=False)
+    return among[nearest.indices[torch.isfinite(nearest.values)]]
+
+
+def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, count: int) -> Tensor:
+    """The ``count`` best partners for triangulation, judged by a plane at ``depth`` before view ``i``.
+
+    They see much of it, from about 8 degrees aside, at about the same scale.
+    """
+    steps = torch.linspace(-0.85, 0.85, 6, device=views.device)
+    grid = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2) * views.extents[i]
+    plane = views.centres[i] + depth * homogeneous(grid) @ views.rotations[i].T
+    local = torch.einsum("jab,jna->jnb", views.rotations[among], plane - views.centres[among][:, None])
+    seen = (local[..., :2] / local[..., 2:].clamp_min(1e-6)).abs() < 1.05 * views.extents[among][:, None]
+    overlap = ((local[..., 2] > 0) & seen.all(-1)).float().mean(1)
+    here = F.normalize(plane - views.centres[i], dim=-1)
+    there = F.normalize(plane - views.centres[among][:, None], dim=-1)
+    angle = torch.rad2deg(torch.acos((here * there).sum(-1).clamp(-1, 1))).median(1).values
+    zoom = (local[..., 2].median(1).values / depth).clamp_min(1e-3).log()
+    score = overlap * angle / (angle + 2) * torch.exp(-(((angle - 8).clamp_min(0) / 15) ** 2) - (zoom / 0.6) ** 2)
+    score[(overlap < 0.2) | (among == i)] = 0
+    best = score.topk(min(count, len(among)))
+    return among[best.indices[best.values > 1e-4]]
+
+
+def scene_depth(views: PackedViews, among: NDArray[np.int64]) -> float | None:
+    """Median depth of what the views see, from a few stars with their nearest neighbours; None if none holds."""
+    depths = []
+    candidates = torch.from_numpy(among).to(views.device)
+    for i in among[:: max(1, len(among) // 30)]:
+        others = nearest_views(views, int(i), candidates, 6)
+        if len(others) < 2:
+            continue
+        points, inliers = triangulate_star(views, int(i), others, match(views, int(i), others))
+        good = inliers.sum(0) >= 2
+        if good.sum() > 10:
+            depths.append(float(((points[good] - views.centres[i]) @ views.rotations[i])[:, 2].median()))
+    return float(np.median(depths)) if depths else None

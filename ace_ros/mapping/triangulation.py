@@ -1,0 +1,209 @@
+"""Landmarks from posed views: stars of matches, merged, re-observed in every view, refined.
+
+No bundle adjustment: the poses are given. Everything is in the local frame of the views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ace_ros.features.pairing import mutual_best, pairs_within
+from ace_ros.mapping import matching
+from ace_ros.mapping.views import PackedViews, spread
+
+_PARTNERS = 10  # views that a view is matched with
+_MIN_VIEWS = 3  # two views agree by accident
+_MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one
+_MERGE_COSINE = 0.7
+_OBSERVE_RADIUS = 3.0  # pixels
+_OBSERVE_COSINE = 0.75
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Triangulated points and the keypoints that see them.
+
+    Attributes:
+        points: (L, 3) float32, local frame. descriptors: (L, D) float32, unit length.
+        view, keypoint, track: (M,) int64, one row an observation.
+    """
+
+    points: Tensor
+    descriptors: Tensor
+    view: Tensor
+    keypoint: Tensor
+    track: Tensor
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def lengths(self) -> Tensor:
+        """(L,) number of observations."""
+        return torch.bincount(self.track, minlength=len(self.points))
+
+
+def triangulate(
+    views: PackedViews, max_views: int, depth: float, report: Callable[[int, int], None] = lambda done, total: None
+) -> Tracks:
+    """Triangulate what at most ``max_views`` well spread views see, and look for it in all views.
+
+    Args:
+        depth: median depth of the scene (:func:`ace_ros.mapping.matching.scene_depth`), units of the map.
+        report: called with (views done, views in all); may raise to stop.
+    """
+    chosen = spread(views, max_views)
+    everywhere = np.arange(views.count)
+    total = 2 * len(chosen) + views.count
+    points, scores, observations = _stars(views, chosen, depth, lambda done: report(done, total))
+    points, descriptors = _merge(views, points, scores, observations)
+    nobody = torch.empty(0, dtype=torch.long)
+    tracks = Tracks(points, descriptors, nobody, nobody, nobody)
+    tracks = _observe(views, tracks, chosen, lambda done: report(len(chosen) + done, total))
+    return _observe(views, tracks, everywhere, lambda done: report(2 * len(chosen) + done, total))
+
+
+def _stars(
+    views: PackedViews, chosen: NDArray[np.int64], depth: float, report: Callable[[int], None]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (S, 3), their inlier counts (S,), and observations (S, 1 + K) as flat keypoint indices, -1 for none."""
+    candidates = torch.from_numpy(chosen).to(views.device)
+    points, counts = [torch.empty(0, 3)], [torch.empty(0)]
+    # Whole numbers from the start: in float32 those beyond 2^24 would be rounded.
+    observations = [torch.empty(0, 1 + _PARTNERS, dtype=torch.long)]
+    for done, i in enumerate(chosen.tolist()):
+        report(done)
+        others = matching.overlapping_views(views, i, candidates, depth, _PARTNERS)
+        if len(others) < _MIN_VIEWS - 1:
+            continue
+        matches = matching.match(views, i, others)
+        found, inliers = matching.triangulate_star(views, i, others, matches)
+        count = inliers.sum(0)
+        good = torch.nonzero(count >= _MIN_VIEWS - 1)[:, 0]
+        seen = torch.where(inliers, others[:, None] * views.keypoints + matches, -1)[:, good].T
+        seen = F.pad(seen, (0, _PARTNERS - seen.shape[1]), value=-1)
+        points.append(found[good].cpu())
+        counts.append(count[good].float().cpu())
+        observations.append(torch.cat([(i * views.keypoints + good)[:, None], seen], 1).cpu())
+    return torch.cat(points), torch.cat(counts), torch.cat(observations)
+
+
+def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+    """One landmark for all the stars of a point: the best seen star speaks for its observations and neighbours."""
+    order = torch.argsort(counts, descending=True, stable=True)
+    claimed = np.zeros(views.count * views.keypoints + 1, dtype=bool)
+    rows = observations.numpy()
+    accepted = []
+    for k in order.tolist():
+        if not claimed[rows[k, 0]]:
+            accepted.append(k)
+            claimed[rows[k]] = True  # -1 is the spare last entry
+    points, observations = points[accepted].to(views.device), observations[accepted].to(views.device)
+    track, column = torch.nonzero(observations >= 0, as_tuple=True)
+    flat = observations[track, column]
+    view, keypoint = flat // views.keypoints, flat % views.keypoints
+    points, _ = refine_points(views, points, view, keypoint, track, steps=3)
+    descriptors = _mean_descriptors(views, len(points), view, keypoint, track)
+    first = observations[:, 0] // views.keypoints
+    depth = ((points - views.centres[first]) * views.rotations[first, :, 2]).sum(1).abs()
+    keep = _suppress(points, _MERGE_RADIUS * depth / views.focals[first], descriptors)
+    return points[keep], descriptors[keep]
+
+
+def _suppress(points: Tensor, radius: Tensor, descriptors: Tensor) -> Tensor:
+    """Indices, in order of rank, of points (best first) that no better one within its radius resembles."""
+    finite = torch.nonzero(points.isfinite().all(1))[:, 0]
+    xyz, reach, looks = (t[finite].cpu().numpy() for t in (points, radius, descriptors))
+    dead = np.zeros(len(xyz), dtype=bool)
+    for k, near in enumerate(cKDTree(xyz).query_ball_point(xyz, reach, return_sorted=False) if len(xyz) else []):
+        if dead[k] or len(near) < 2:
+            continue
+        worse = np.array(near)
+        worse = worse[(worse > k) & ~dead[worse]]
+        dead[worse[looks[worse] @ looks[k] > _MERGE_COSINE]] = True
+    return finite[torch.from_numpy(~dead).to(finite.device)]
+
+
+def _observe(views: PackedViews, tracks: Tracks, chosen: NDArray[np.int64], report: Callable[[int], None]) -> Tracks:
+    """Look for every landmark in every chosen view, refine, and drop what fewer than three views see."""
+    points, descriptors = tracks.points.cpu().numpy(), tracks.descriptors.cpu().numpy()
+    found = []
+    for done, i in enumerate(chosen.tolist()):
+        report(done)
+        landmark, keypoint = _visible(views, i, points, descriptors)
+        found.append(np.stack([np.full_like(landmark, i), keypoint, landmark]))
+    view, keypoint, track = torch.from_numpy(np.concatenate(found, 1)).to(views.device)
+    xyz, error = refine_points(views, tracks.points, view, keypoint, track, steps=3)
+    inlier = error < matching.MAX_ERROR
+    view, keypoint, track = view[inlier], keypoint[inlier], track[inlier]
+    enough = torch.bincount(track, minlength=len(xyz)) >= _MIN_VIEWS
+    kept = enough[track]
+    view, keypoint, track = view[kept], keypoint[kept], (torch.cumsum(enough, 0) - 1)[track[kept]]
+    xyz, _ = refine_points(views, xyz[enough], view, keypoint, track, steps=2)
+    looks = _mean_descriptors(views, len(xyz), view, keypoint, track)
+    return Tracks(xyz, looks, view, keypoint, track)
+
+
+def _visible(
+    views: PackedViews, i: int, points: NDArray[np.float32], descriptors: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Landmarks and the keypoints of view ``i`` that show them."""
+    rotation, centre = views.rotations[i].cpu().numpy(), views.centres[i].cpu().numpy()
+    valid = int(views.valid[i].sum())
+    focal, extent = float(views.focals[i]), views.extents[i].cpu().numpy()
+    local = (points - centre) @ rotation
+    with np.errstate(divide="ignore", invalid="ignore"):
+        projected = local[:, :2] / local[:, 2:]
+    inside = np.nonzero((local[:, 2] > 0) & (np.abs(projected) < extent).all(1))[0]
+    looks = views.descriptors[i, :valid].cpu().numpy()
+    pairs = pairs_within(projected[inside] * focal, views.bearings[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
+    landmark, keypoint = inside[pairs[0]], pairs[1]
+    cosine = np.einsum("nd,nd->n", descriptors[landmark], looks[keypoint])
+    best = mutual_best(landmark, keypoint, np.where(cosine > _OBSERVE_COSINE, cosine, -1.0))
+    return landmark[best], keypoint[best]
+
+
+def refine_points(
+    views: PackedViews, points: Tensor, view: Tensor, keypoint: Tensor, track: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Gauss-Newton on the reprojection error with Geman-McClure weights, every point by itself.
+
+    Returns:
+        points (L, 3) and the reprojection error (M,) of every observation, pixels (1e6 behind the camera).
+    """
+    bearings, rotation = views.bearings[view, keypoint], views.rotations[view]
+    centre, focal = views.centres[view], views.focals[view]
+    identity = torch.eye(3, device=views.device, dtype=torch.float64)
+    for _ in range(steps):
+        local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
+        z = local[:, 2].clamp_min(1e-6)
+        residual = (local[:, :2] / z[:, None] - bearings) * focal[:, None]
+        weight = (1 + (residual.norm(dim=1) / matching.MAX_ERROR) ** 2) ** -2 * (local[:, 2] > 0)
+        jacobian = torch.zeros(len(view), 2, 3, device=views.device)
+        jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1 / z
+        jacobian[:, :, 2] = -local[:, :2] / z[:, None] ** 2
+        jacobian = (jacobian * focal[:, None, None]) @ rotation.transpose(1, 2)
+        weighted = weight[:, None, None] * jacobian.transpose(1, 2)
+        hessian = torch.zeros(len(points), 3, 3, device=views.device).index_add_(0, track, weighted @ jacobian)
+        gradient = torch.zeros(len(points), 3, device=views.device).index_add_(
+            0, track, (weighted @ residual[:, :, None])[..., 0]
+        )
+        damping = 1e-6 * hessian.diagonal(dim1=1, dim2=2).sum(1) + 1e-12
+        step = torch.linalg.solve(hessian.double() + damping[:, None, None] * identity, gradient.double())
+        points = points - step.float()
+    local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
+    error = (local[:, :2] / local[:, 2:].clamp_min(1e-6) - bearings).norm(dim=1) * focal
+    return points, torch.where((local[:, 2] > 0) & error.isfinite(), error, 1e6)
+
+
+def _mean_descriptors(views: PackedViews, count: int, view: Tensor, keypoint: Tensor, track: Tensor) -> Tensor:
+    seen = views.descriptors[view, keypoint]
+    return F.normalize(torch.zeros(count, seen.shape[1], device=views.device).index_add_(0, track, seen), dim=1)

@@ -1,0 +1,106 @@
+"""The mapping views: a pose and the keypoints of each, all that mapping ever keeps of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ace_ros.camera import Camera
+from ace_ros.features.encoder import Features
+from ace_ros.geometry import Matrix
+
+
+@dataclass(frozen=True)
+class View:
+    """One posed image after encoding.
+
+    Attributes:
+        name: for messages.
+        map_from_camera: (4, 4) float64.
+        camera: intrinsics of the image as it was given.
+        focal: focal length at the size of encoding, pixels; all errors are measured in these pixels.
+        features: its keypoints, best first.
+        bearings: (N, 2) float32, undistorted x/z, y/z of the keypoints.
+    """
+
+    name: str
+    map_from_camera: Matrix
+    camera: Camera
+    focal: float
+    features: Features
+    bearings: Tensor
+
+
+class PackedViews:
+    """Views as tensors of equal length, in a local frame: the map's frame less ``origin``.
+
+    Attributes:
+        origin: (3,) float64, the mean camera centre; the rest is float32 and small.
+        rotations: (V, 3, 3) map_from_camera. centres: (V, 3). focals: (V,) pixels.
+        descriptors: (V, N, D). bearings: (V, N, 2). scores: (V, N). valid: (V, N) bool, False is padding.
+        extents: (V, 2) largest |x/z|, |y/z| that the image shows.
+    """
+
+    def __init__(self, views: list[View], keypoints: int, device: torch.device) -> None:
+        self.count, self.keypoints, self.device = len(views), keypoints, device
+        poses = np.stack([view.map_from_camera for view in views])
+        self.origin: NDArray[np.float64] = poses[:, :3, 3].mean(0)
+        self.rotations = torch.from_numpy(poses[:, :3, :3]).float().to(device)
+        self.centres = torch.from_numpy(poses[:, :3, 3] - self.origin).float().to(device)
+        self.focals = torch.tensor([view.focal for view in views], device=device)
+        self.extents = torch.tensor(np.stack([_extent(view.camera) for view in views])).float().to(device)
+        dimensions = views[0].features.descriptors.shape[1]
+        self.descriptors = torch.zeros(self.count, keypoints, dimensions, device=device)
+        self.bearings = torch.zeros(self.count, keypoints, 2, device=device)
+        self.scores = torch.zeros(self.count, keypoints, device=device)
+        self.valid = torch.zeros(self.count, keypoints, dtype=torch.bool, device=device)
+        for i, view in enumerate(views):
+            best = view.features.best(keypoints)
+            n = len(best)
+            self.descriptors[i, :n] = best.descriptors.to(device)
+            self.bearings[i, :n] = view.bearings[:n].to(device)
+            self.scores[i, :n] = best.scores.to(device)
+            self.valid[i, :n] = True
+
+    def rays(self, i: int) -> Tensor:
+        """Unit viewing rays (N, 3) of view ``i`` in the axes of the map."""
+        return torch.nn.functional.normalize(homogeneous(self.bearings[i]), dim=-1) @ self.rotations[i].T
+
+
+def homogeneous(bearings: Tensor) -> Tensor:
+    """Append a one: (..., 2) to (..., 3)."""
+    return torch.cat([bearings, torch.ones_like(bearings[..., :1])], -1)
+
+
+def spread(packed: PackedViews, count: int) -> NDArray[np.int64]:
+    """Indices of ``count`` views that cover all poses, in order; all if they are fewer."""
+    centres, axes = packed.centres.cpu().numpy(), packed.rotations[:, :, 2].cpu().numpy()
+    return _farthest(centres, axes, count)
+
+
+def spread_poses(poses: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """As :func:`spread`, of poses (V, 4, 4) map_from_camera."""
+    return _farthest(poses[:, :3, 3], poses[:, :3, 2], count)
+
+
+def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Farthest point sampling; half a radian of viewing direction counts as the median distance from the middle."""
+    if len(centres) <= count:
+        return np.arange(len(centres))
+    middle = np.linalg.norm(centres - np.median(centres, 0), axis=1)
+    poses = np.concatenate([centres / max(float(np.median(middle)), 1e-9), axes / 0.5], 1)
+    chosen = [0]
+    distance = np.full(len(poses), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, ((poses - poses[chosen[-1]]) ** 2).sum(1))
+        chosen.append(int(distance.argmax()))
+    return np.sort(np.array(chosen))
+
+
+def _extent(camera: Camera) -> NDArray[np.float64]:
+    corners = np.array([[0, 0], [camera.width - 1, 0], [0, camera.height - 1], [camera.width - 1, camera.height - 1]])
+    return np.asarray(np.abs(camera.bearings(corners)).max(0))

@@ -1,0 +1,1 @@
+"""What a robot adds to single images: odometry, time, a drive. No ROS in here, for any middleware."""

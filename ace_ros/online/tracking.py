@@ -1,0 +1,75 @@
+"""What a sequence of frames says beyond each image alone: a first guess, and the odometry's veto. No ROS in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.online.odometry_gate import GateOptions, OdometryGate, Verdict
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Whether a pose may be published; if not, why; and whether it ends a run that says that the robot was moved."""
+
+    accepted: bool
+    reason: str = ""
+    kidnapped: bool = False
+
+
+class Tracker:
+    """Remembers the last pose. Odometry and the camera's place on the robot may be missing at any frame."""
+
+    def __init__(self, gate: GateOptions, prior_max_age: float) -> None:
+        """``prior_max_age``: s that the last pose is a guess for where there is no odometry."""
+        self._gate = OdometryGate(gate)
+        self._prior_max_age = prior_max_age
+        self._kidnap_frames = gate.kidnap_frames
+        self._last: tuple[Matrix, int] | None = None
+
+    def forget(self) -> None:
+        """Another map, or time went back."""
+        self._gate.forget()
+        self._last = None
+
+    def prior(self, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None) -> Matrix | None:
+        """Expected map_from_camera at ``stamp`` (ns), or None."""
+        if odom_from_base is not None and base_from_camera is not None:
+            map_from_base = self._gate.predict(odom_from_base)
+            if map_from_base is not None:
+                return map_from_base @ base_from_camera
+        if self._last is not None and 0 <= stamp - self._last[1] <= self._prior_max_age * 1e9:
+            return self._last[0]
+        return None
+
+    def without_pose(self, odom_from_base: Matrix | None) -> None:
+        """A frame that gave no pose: the robot moved on all the same."""
+        if odom_from_base is not None:
+            self._gate.observe(odom_from_base)
+
+    def judge(
+        self,
+        map_from_camera: Matrix,
+        covariance: Matrix,
+        stamp: int,
+        odom_from_base: Matrix | None,
+        base_from_camera: Matrix | None,
+    ) -> Verdicts:
+        """Ask the odometry about a pose that the image alone would be sure of."""
+        if odom_from_base is None or base_from_camera is None:
+            self._last = (map_from_camera, stamp)
+            return Verdicts(True)
+        camera_from_base = invert(base_from_camera)
+        judgement = self._gate.check(
+            map_from_camera @ camera_from_base,
+            move_covariance(covariance, map_from_camera, camera_from_base),
+            odom_from_base,
+        )
+        if judgement.verdict is Verdict.REFUSED:
+            return Verdicts(
+                False,
+                f"{judgement.translation:.2f} m and {judgement.rotation_deg:.1f} degrees from where the odometry "
+                f"carries the last pose ({judgement.run} of {self._kidnap_frames} frames that would be believed)",
+            )
+        self._last = (map_from_camera, stamp)
+        return Verdicts(True, kidnapped=judgement.verdict is Verdict.KIDNAPPED)

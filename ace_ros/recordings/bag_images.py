@@ -1,0 +1,175 @@
+"""Image and CameraInfo messages of a bag: decoded without cv_bridge, which needs ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from rosbags.interfaces import Connection
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.recordings.bag_file import Bag, Header
+from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.posed_frame import Image
+
+RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+INFO = "sensor_msgs/msg/CameraInfo"
+_DEPTH = ("16UC1", "32FC1")
+_MODELS = ("plumb_bob", "rational_polynomial", "")
+# channels, type, and what turns it into BGR where it is not grey or BGR(A) already
+_ENCODINGS: dict[str, tuple[int, type, int | None]] = {
+    "mono8": (1, np.uint8, None),
+    "8UC1": (1, np.uint8, None),
+    "mono16": (1, np.uint16, None),
+    "bgr8": (3, np.uint8, None),
+    "8UC3": (3, np.uint8, None),
+    "bgr16": (3, np.uint16, None),
+    "bgra8": (4, np.uint8, None),
+    "8UC4": (4, np.uint8, None),
+    "rgb8": (3, np.uint8, cv2.COLOR_RGB2BGR),
+    "rgb16": (3, np.uint16, cv2.COLOR_RGB2BGR),
+    "rgba8": (4, np.uint8, cv2.COLOR_RGBA2BGR),
+    "bayer_rggb8": (1, np.uint8, cv2.COLOR_BayerRGGB2BGR),
+    "bayer_bggr8": (1, np.uint8, cv2.COLOR_BayerBGGR2BGR),
+    "bayer_gbrg8": (1, np.uint8, cv2.COLOR_BayerGBRG2BGR),
+    "bayer_grbg8": (1, np.uint8, cv2.COLOR_BayerGRBG2BGR),
+    "uyvy": (2, np.uint8, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422": (2, np.uint8, cv2.COLOR_YUV2BGR_UYVY),
+    "yuyv": (2, np.uint8, cv2.COLOR_YUV2BGR_YUY2),
+    "yuv422_yuy2": (2, np.uint8, cv2.COLOR_YUV2BGR_YUY2),
+}
+
+
+@dataclass(frozen=True)
+class BagImage:
+    """Reads the image of a frame from the bag, and insists on the size of its camera."""
+
+    bag: Bag
+    connection: Connection
+    header: Header
+    name: str
+    width: int
+    height: int
+
+    def __call__(self) -> Image:
+        image = decode_message(self._message(), self.connection.msgtype, self.name)
+        height, width = image.shape[:2]
+        if (width, height) != (self.width, self.height):
+            raise InputError(f"{self.name}: the image is {width} x {height}, its camera {self.width} x {self.height}")
+        return image
+
+    def encoded(self) -> bytes | None:
+        """The compressed image as it was recorded; None when it is a raw one."""
+        return bytes(self._message().data) if self.connection.msgtype == COMPRESSED else None
+
+    def _message(self) -> Any:
+        return self.bag.at(self.connection, self.header)
+
+
+def decode_message(message: Any, msgtype: str, where: str) -> Image:
+    """Pixels of a message, uint8, (H, W) or (H, W, 3) RGB.
+
+    Raises:
+        InputError: empty, truncated, or of an encoding that is no photograph or not known.
+    """
+    if msgtype == COMPRESSED:
+        return decode_image(message.data, where)
+    if message.encoding not in _ENCODINGS:
+        raise InputError(
+            f"{where}: images of encoding '{message.encoding}' can't be used ({', '.join(_ENCODINGS)} can)"
+        )
+    channels, kind, conversion = _ENCODINGS[message.encoding]
+    row = message.width * channels * np.dtype(kind).itemsize
+    if not row or not message.height:
+        raise InputError(f"{where}: the image is empty ({message.width} x {message.height})")
+    step = message.step or row
+    if step < row or len(message.data) < step * (message.height - 1) + row:
+        raise InputError(
+            f"{where}: the image is truncated: {len(message.data)} bytes for {message.height} rows of {step} bytes"
+        )
+    pixels = np.lib.stride_tricks.as_strided(np.frombuffer(message.data, np.uint8), (message.height, row), (step, 1))
+    order = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
+    typed: NDArray[Any] = (
+        np.ascontiguousarray(pixels).view(order).astype(kind).reshape(message.height, message.width, -1)
+    )
+    return to_rgb8(typed if conversion is None else cv2.cvtColor(typed, conversion), where)
+
+
+def is_photograph(message: Any, topic: str, msgtype: str) -> bool:
+    """Whether a topic holds pictures rather than depth."""
+    if msgtype == COMPRESSED:
+        return "compresseddepth" not in (topic + str(message.format)).lower().replace(" ", "")
+    return message.encoding not in _DEPTH
+
+
+def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
+    """Width and height of the image; None when it can't be told."""
+    if msgtype == RAW:
+        return message.width, message.height
+    try:
+        with PillowImage.open(BytesIO(bytes(message.data))) as image:
+            return int(image.size[0]), int(image.size[1])
+    except Exception:  # Pillow raises many kinds; the reason is found when the image is read
+        return None
+
+
+def camera_of(info: Any, rectified: bool, where: str, size: tuple[int, int] | None) -> Camera:
+    """Camera of a CameraInfo: its region of interest cut out, then binned; ``size`` where it states none.
+
+    Raises:
+        InputError: K[0] = 0 (P[0] = 0 for rectified images), a distortion model or values that can't be used.
+    """
+    k = np.asarray(info.p).reshape(3, 4)[:, :3] if rectified else np.asarray(info.k).reshape(3, 3)
+    distortion = tuple(float(value) for value in info.d) if not rectified and np.any(info.d) else ()
+    if distortion and info.distortion_model not in _MODELS:
+        raise InputError(
+            f"{where}: the distortion model '{info.distortion_model}' is not supported, only plumb_bob and "
+            "rational_polynomial: rectify the images (image_proc)"
+        )
+    roi = info.roi
+    cut = bool(roi.width and roi.height)
+    width, height = (roi.width, roi.height) if cut else (info.width, info.height)
+    left, top = (roi.x_offset, roi.y_offset) if cut else (0, 0)
+    if not (width and height) and size:
+        width, height = size
+    try:
+        fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top))
+        camera = Camera(width, height, fx, fy, cx, cy, distortion)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    bins = max(info.binning_x, 1), max(info.binning_y, 1)
+    return camera if bins == (1, 1) else camera.resized(width // bins[0], height // bins[1])
+
+
+def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:
+    """Camera at a stamp: that of the last usable CameraInfo before it, or of the first one.
+
+    Raises:
+        InputError: none is usable.
+    """
+    where = f"{bag.path}: {connection.topic}"
+    changes: list[tuple[int, Camera]] = []
+    fault: InputError | None = None
+    for _, log_time, info in bag.messages([connection]):
+        stamp = info.header.stamp.sec * 10**9 + info.header.stamp.nanosec
+        try:
+            camera = camera_of(info, rectified, where, size)
+        except InputError as error:  # drivers send an empty one until their calibration is loaded
+            fault = error
+            continue
+        if not changes or camera != changes[-1][1]:
+            changes.append((stamp or log_time, camera))
+    if not changes:
+        raise fault or InputError(f"{where}: holds no messages")
+
+    def camera_at(stamp: int) -> Camera:
+        return next((camera for since, camera in reversed(changes) if since <= stamp), changes[0][1])
+
+    return camera_at

@@ -1,0 +1,160 @@
+"""Poses of a bag: pose topics and TF, at the times of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rosbags.interfaces import Connection
+
+from ace_ros.errors import InputError
+from ace_ros.geometry import Matrix, invert, pose_from_quaternion
+from ace_ros.recordings.bag_file import Bag
+from ace_ros.recordings.trajectory import Trajectory
+
+POSE_TYPES = ("geometry_msgs/msg/PoseStamped", "geometry_msgs/msg/PoseWithCovarianceStamped")
+ODOMETRY = "nav_msgs/msg/Odometry"
+TF = "tf2_msgs/msg/TFMessage"
+_SLOW_EDGE = 3.0
+
+
+@dataclass(frozen=True)
+class PoseTopic:
+    """Poses of ``body`` (empty: not said) in ``frame``.
+
+    Attributes:
+        bad: how many were not finite; they are left out.
+        fault: why the topic can't be used at all.
+    """
+
+    topic: str
+    frame: str
+    body: str
+    trajectory: Trajectory
+    bad: int
+    fault: str
+
+
+@dataclass
+class Tree:
+    """TF of a bag: of each frame its parent, and the poses in it; a static one has no times."""
+
+    parents: dict[str, str] = field(default_factory=dict)
+    moving: dict[str, Trajectory] = field(default_factory=dict)
+    fixed: dict[str, Matrix] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def chain(self, frame: str) -> list[str]:
+        """The frame, its parent, and so on to the root."""
+        found = [frame]
+        while (parent := self.parents.get(found[-1])) is not None and parent not in found:
+            found.append(parent)
+        return found
+
+    def moves(self, chain: Sequence[str]) -> bool:
+        """Whether anything between the first and the last frame of a chain changes in time."""
+        return any(frame in self.moving for frame in chain[:-1])
+
+    def at(self, target: str, source: str, stamps: Sequence[int], max_gap: float) -> list[Matrix | None]:
+        """``target_from_source`` at each stamp; None where TF does not tell."""
+        up, down = self.chain(source), self.chain(target)
+        common = next((frame for frame in up if frame in down), None)
+        if common is None:
+            return [None] * len(stamps)
+        source_poses = self._climb(up[: up.index(common)], stamps, max_gap)
+        target_poses = self._climb(down[: down.index(common)], stamps, max_gap)
+        return [
+            None if a is None or b is None else invert(b) @ a for a, b in zip(source_poses, target_poses, strict=True)
+        ]
+
+    def _climb(self, frames: Sequence[str], stamps: Sequence[int], max_gap: float) -> list[Matrix | None]:
+        poses: list[Matrix | None] = [np.eye(4)] * len(stamps)
+        for frame in frames:
+            if frame in self.fixed:
+                steps: list[Matrix | None] = [self.fixed[frame]] * len(stamps)
+            else:
+                edge = self.moving[frame]
+                # map -> odom is often corrected once in seconds only, and hardly changes in between.
+                steps = edge.at(stamps, max(max_gap, _SLOW_EDGE * edge.spacing if len(edge.stamps) > 1 else 0.0))
+            poses = [None if a is None or b is None else b @ a for a, b in zip(poses, steps, strict=True)]
+        return poses
+
+
+def pose_topics(bag: Bag) -> list[PoseTopic]:
+    """All pose topics, PoseStamped and PoseWithCovarianceStamped before Odometry."""
+    return [_pose_topic(bag, c) for c in (*bag.of_type(*POSE_TYPES), *bag.of_type(ODOMETRY))]
+
+
+def _pose_topic(bag: Bag, connection: Connection) -> PoseTopic:
+    samples = []
+    bad = 0
+    fault = ""
+    frames: dict[str, int] = {}
+    body = ""
+    for _, log_time, message in bag.messages([connection]):
+        pose = message.pose if connection.msgtype == POSE_TYPES[0] else message.pose.pose
+        frame = message.header.frame_id.lstrip("/")
+        frames[frame] = frames.get(frame, 0) + 1
+        body = getattr(message, "child_frame_id", "").lstrip("/")
+        try:
+            matrix = _matrix(pose.position, pose.orientation, connection.topic)
+        except InputError as error:
+            fault = str(error)
+            continue
+        if matrix is None:
+            bad += 1
+        else:
+            samples.append((_stamp(message.header) or log_time, matrix))
+    if len(frames) > 1:
+        fault = f"the poses on {connection.topic} are given in several frames: {', '.join(sorted(frames))}"
+    main = max(frames, key=lambda frame: frames[frame])
+    return PoseTopic(connection.topic, main, body, Trajectory.of(samples), bad, fault)
+
+
+def read_tree(bag: Bag) -> Tree:
+    """TF and static TF of the bag; of a frame with several parents the one that was heard of most is kept."""
+    heard: dict[str, dict[str, list[tuple[int, Matrix]]]] = {}
+    static: dict[str, tuple[str, Matrix]] = {}
+    bad = 0
+    for connection, log_time, message in bag.messages(bag.of_type(TF)):
+        for item in message.transforms:
+            parent, child = item.header.frame_id.lstrip("/"), item.child_frame_id.lstrip("/")
+            try:
+                pose = _matrix(item.transform.translation, item.transform.rotation, connection.topic)
+            except InputError:
+                pose = None
+            if pose is None:
+                bad += 1
+            elif connection.topic.endswith("/tf_static"):
+                static[child] = parent, pose
+            else:
+                heard.setdefault(child, {}).setdefault(parent, []).append((_stamp(item.header) or log_time, pose))
+    tree = Tree()
+    for child, by_parent in heard.items():
+        parent = max(by_parent, key=lambda name: len(by_parent[name]))
+        if len(by_parent) > 1:
+            tree.notes.append(f"TF gives {child} several parents ({', '.join(sorted(by_parent))}): {parent} is used")
+        tree.parents[child], tree.moving[child] = parent, Trajectory.of(by_parent[parent])
+    for child, (parent, pose) in static.items():
+        if child not in tree.moving:
+            tree.parents[child], tree.fixed[child] = parent, pose
+    if bad:
+        tree.notes.append(f"{bad} transforms hold NaN or no rotation and were left out")
+    return tree
+
+
+def _stamp(header: Any) -> int:
+    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
+
+
+def _matrix(position: Any, orientation: Any, where: str) -> Matrix | None:
+    """Pose of a message; None when it is not finite."""
+    translation = position.x, position.y, position.z
+    quaternion = orientation.x, orientation.y, orientation.z, orientation.w
+    if not np.isfinite([*translation, *quaternion]).all():
+        return None
+    if not any(quaternion):
+        raise InputError(f"{where}: a quaternion of zeros: its sender left the orientation unset")
+    return pose_from_quaternion(translation, quaternion, where)

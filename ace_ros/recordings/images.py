@@ -1,0 +1,154 @@
+"""Image files and encoded images: decoded as stored, or refused with the reason.
+
+OpenCV fills what is missing of a truncated JPEG with grey and says nothing, so its end is looked for here. The EXIF
+orientation is never applied: cameras are calibrated for the pixels as they are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from ace_ros.errors import InputError
+from ace_ros.recordings.posed_frame import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_FLAGS = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+_ORIENTATION = 0x0112  # EXIF's tag
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of the pixels that cameras give
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Reads the image of a frame, and insists on the size of its camera (0: any)."""
+
+    path: Path
+    width: int = 0
+    height: int = 0
+
+    def __call__(self) -> Image:
+        image = read_image(self.path)
+        height, width = image.shape[:2]
+        if self.width and (width, height) != (self.width, self.height):
+            raise InputError(
+                f"{self.path}: the image is {width} x {height}, its camera {self.width} x {self.height}: "
+                "not from this camera, or cropped"
+            )
+        return image
+
+    def encoded(self) -> bytes:
+        """The file as it is."""
+        return _bytes_of(self.path)
+
+
+def read_image(path: Path | str) -> Image:
+    """Image file as uint8, (H, W) grey or (H, W, 3) RGB; 16 bits are reduced to 8, transparency is dropped.
+
+    Raises:
+        InputError: missing, empty, truncated, not an image, or of a kind that is no photograph (floats).
+    """
+    return decode_image(_bytes_of(Path(path)), str(path))
+
+
+def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Image:
+    """As :func:`read_image`, from the bytes of a file; ``where`` names it in messages."""
+    array = np.frombuffer(data, dtype=np.uint8)
+    if not array.size:
+        raise InputError(f"{where}: the image is empty (0 bytes)")
+    content = array.tobytes()
+    if is_truncated(content):
+        raise InputError(f"{where}: the image is truncated ({len(content)} bytes, its end is missing): copy it again")
+    try:
+        image = cv2.imdecode(array, _FLAGS)
+    except cv2.error:
+        image = None
+    if image is None or not image.size:
+        raise InputError(f"{where}: not an image that can be read ({len(content)} bytes): a JPEG or PNG is expected")
+    return to_rgb8(image, where)
+
+
+def to_rgb8(image: NDArray[Any], where: str) -> Image:
+    """OpenCV's image, (H, W) or (H, W, 1 | 2 | 3 | 4) BGR(A), as uint8 grey or RGB."""
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{where}: pixels of type {image.dtype} are no photograph (depth?): 8 or 16 bits are expected")
+    if image.ndim == 3:
+        image = image[..., 0] if image.shape[2] < 3 else image[..., 2::-1]
+    if image.dtype == np.uint16:  # cameras of 10, 12 and 14 bits leave the upper ones empty
+        used = int(image.max()).bit_length()
+        image = image >> (next(bits for bits in _DEPTHS if used <= bits) - 8)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def is_truncated(content: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end."""
+    if content.startswith(_PNG):
+        return content.rfind(b"IEND") < 0
+    if not content.startswith(_JPEG[:2]):
+        return False
+    for marker, _, end in _segments(content):
+        if marker == 0xDA:  # pixels follow: no end of image but the true one can come now
+            return content.find(b"\xff\xd9", end) < 0
+    return True
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of a JPEG's segments, up to its pixels."""
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+        yield marker, position, end
+        position = end
+
+
+def unturned(content: bytes) -> bytes:
+    """A JPEG's bytes, without EXIF where that asks viewers to turn the image; its pixels stay as they are."""
+    try:
+        with PillowImage.open(BytesIO(content)) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:  # Pillow raises many kinds; what it can't read of EXIF turns nothing
+        return content
+    if not turned:
+        return content
+    kept, at = [], 0
+    for marker, start, end in _segments(content):
+        if marker == 0xE1 and content[start + 4 : start + 8] == b"Exif":
+            kept.append(content[at:start])
+            at = end
+    return b"".join(kept) + content[at:]
+
+
+def encoding_of(content: bytes) -> str:
+    """``jpeg``, ``png``, or empty for others."""
+    return "jpeg" if content.startswith(_JPEG) else "png" if content.startswith(_PNG) else ""
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height as stored, from the file's header alone; None when it can't be told."""
+    try:
+        with PillowImage.open(path) as image:
+            width, height = image.size
+            return int(width), int(height)
+    except Exception:  # Pillow raises many kinds; the reason is found when the image is read
+        return None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such image") from None
+    except OSError as error:
+        raise InputError(f"{path}: the image can't be read ({error.strerror})") from None

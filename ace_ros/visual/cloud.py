@@ -1,0 +1,78 @@
+"""What a map looks like: points that the localizer relied on, with the colours of the images that it saw them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_ros.errors import InputError
+from ace_ros.recordings.posed_frame import Image, PosedFrame
+from ace_ros.recordings.prefetch import prefetched
+
+if TYPE_CHECKING:
+    from ace_ros.localization.localizer import Localizer
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points (N, 3) float64 in the map frame and their colours (N, 3) uint8 RGB."""
+
+    points: NDArray[np.float64]
+    colours: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def map_cloud(
+    localizer: Localizer,
+    frames: Sequence[PosedFrame],
+    limit: int = 100_000,
+    on_frame: Callable[[], None] = lambda: None,
+) -> Cloud:
+    """Inlier scene coordinates of ``frames`` that are LOCALIZED, at most ``limit``, spread evenly over the frames."""
+    points: list[NDArray] = []
+    colours: list[NDArray] = []
+    for frame, image in prefetched(frames):
+        on_frame()
+        if isinstance(image, InputError):
+            continue
+        try:
+            found = localizer.localize(image, frame.camera)
+        except InputError:
+            continue
+        if found.state.name == "LOCALIZED":
+            points.append(found.scene_coordinates[found.inlier_mask])
+            colours.append(colours_at(image, found.pixels[found.inlier_mask]))
+    if not points:
+        return Cloud(np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
+    cloud = Cloud(np.concatenate(points).astype(np.float64), np.concatenate(colours))
+    if len(cloud) <= limit:
+        return cloud
+    chosen = np.linspace(0, len(cloud) - 1, limit).astype(int)
+    return Cloud(cloud.points[chosen], cloud.colours[chosen])
+
+
+def colours_at(image: Image, pixels: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """RGB (N, 3) of the image, grey or colour, at pixels (N, 2)."""
+    x, y = np.rint(pixels).astype(int).T
+    height, width = image.shape[:2]
+    picked = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    return np.repeat(picked[:, None], 3, axis=1) if picked.ndim == 1 else np.ascontiguousarray(picked[:, :3])
+
+
+def ply_bytes(cloud: Cloud) -> bytes:
+    """A binary little-endian PLY of x y z (float) and red green blue (uchar)."""
+    header = (
+        "ply\nformat binary_little_endian 1.0\ncomment scene coordinates of an ace_ros map\n"
+        f"element vertex {len(cloud)}\n"
+        "property float x\nproperty float y\nproperty float z\n"
+        "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n"
+    )
+    table = np.empty(len(cloud), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    table["xyz"], table["rgb"] = cloud.points, cloud.colours
+    return header.encode("ascii") + table.tobytes()
