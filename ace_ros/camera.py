@@ -1,4 +1,4 @@
-"""Intrinsics: pinhole with OpenCV's distortion; pixels to bearings and back.
+"""Intrinsics: pinhole with OpenCV's distortion; pixels to rays and back.
 
 Pixel coordinates put (0, 0) at the *centre* of the top left pixel, as OpenCV and ROS do.
 """
@@ -80,7 +80,7 @@ class Camera:
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
-    def bearings(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+    def normalise(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Undistorted, normalised image coordinates (x/z, y/z) of pixels (N, 2); (N, 2) float64."""
         points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         if not any(self.distortion):

@@ -21,7 +21,8 @@ from ace_ros.mapping import mapper as mapping
 from ace_ros.mapping import training
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.loss import Batch, coordinate_loss
-from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings.prefetch import prefetched
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries

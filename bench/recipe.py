@@ -24,7 +24,8 @@ from torch import Tensor
 
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.features.encoder import check_image, fast_dtype, resolve_device
+from ace_ros.device import fast_dtype, resolve_device
+from ace_ros.features.encoder import check_image
 from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import Matrix
 from ace_ros.localization import solver
@@ -66,11 +67,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Samples:
-    """The training buffer: features (S, D) half, bearings (S, 2), index of the view (S,); and of each view
+    """The training buffer: features (S, D) half, normalised (S, 2), index of the view (S,); and of each view
     rotation (V, 3, 3), centre (V, 3) less the mean centre, and focal length (V,) in pixels."""
 
     features: Tensor
-    bearings: Tensor
+    normalised: Tensor
     views: Tensor
     rotations: Tensor
     centres: Tensor
@@ -124,9 +125,9 @@ def fill(
     poses, focals = [], []
     total = 0
     for frame, grey in _endless(frames, generator):
-        features, bearings, focal = _augmented(grey, frame.camera, encoder, generator)
+        features, normalised, focal = _augmented(grey, frame.camera, encoder, generator)
         chosen = torch.randperm(len(features))[: recipe.per_image]
-        kept.append((features[chosen].half(), bearings[chosen]))
+        kept.append((features[chosen].half(), normalised[chosen]))
         poses.append(frame.map_from_camera)
         focals.append(focal)
         total += len(chosen)
@@ -137,7 +138,7 @@ def fill(
     counts = torch.tensor([len(features) for features, _ in kept])
     return Samples(
         torch.cat([features for features, _ in kept]),
-        torch.cat([bearings for _, bearings in kept]),
+        torch.cat([normalised for _, normalised in kept]),
         torch.repeat_interleave(torch.arange(len(kept)), counts).to(device),
         torch.from_numpy(matrices[:, :3, :3]).float().to(device),
         torch.from_numpy(matrices[:, :3, 3] - origin).float().to(device),
@@ -166,9 +167,9 @@ def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _augmented(
     grey: NDArray[np.uint8], camera: Camera, encoder: CellEncoder, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor, float]:
-    """Cells of an image scaled, turned about its principal point and relit: features, bearings, focal length.
+    """Cells of an image scaled, turned about its principal point and relit: features, normalised, focal length.
 
-    The bearing of a cell is that of the place of its centre in the image as it was taken: the pose stays.
+    The normalised point of a cell is that of the place of its centre in the image as it was taken: the pose stays.
     """
     scale, angle = generator.uniform(2 / 3, 3 / 2), generator.uniform(-15, 15)
     gain, offset = generator.uniform(0.9, 1.1), generator.uniform(-0.1, 0.1)
@@ -182,8 +183,8 @@ def _augmented(
     places = cv2.transform(_centres(size)[None], cv2.invertAffineTransform(matrix))[0]
     inside = ((places >= 0) & (places <= (small.width - 1, small.height - 1))).all(1)
     features = encoder.cells(relit)[torch.from_numpy(inside).to(encoder.device)]
-    bearings = torch.from_numpy(small.bearings(places[inside])).float().to(encoder.device)
-    return features, bearings, scale * small.focal
+    normalised = torch.from_numpy(small.normalise(places[inside])).float().to(encoder.device)
+    return features, normalised, scale * small.focal
 
 
 def _multiple(side: float) -> int:
@@ -236,12 +237,12 @@ def one_cycle(progress: float, rise: float = 0.3, start: float = 0.1) -> float:
 
 def recipe_loss(points: Tensor, samples: Samples, index: Tensor, threshold: float) -> Tensor:
     """Mean tanh loss of predicted points (B, 3), metres; invalid ones are pulled to 10 m on their rays."""
-    view, bearings = samples.views[index], samples.bearings[index]
+    view, normalised = samples.views[index], samples.normalised[index]
     local = torch.einsum("nab,na->nb", samples.rotations[view], points - samples.centres[view])
     depth = local[:, 2]
-    error = (local[:, :2] / depth.clamp_min(_NEAREST)[:, None] - bearings).abs().sum(1) * samples.focals[view]
+    error = (local[:, :2] / depth.clamp_min(_NEAREST)[:, None] - normalised).abs().sum(1) * samples.focals[view]
     valid = (depth > _NEAREST) & (depth < _FARTHEST) & (error < _FARTHEST_ERROR)
-    target = _PULLED_TO * torch.cat([bearings, torch.ones_like(bearings[:, :1])], 1)
+    target = _PULLED_TO * torch.cat([normalised, torch.ones_like(normalised[:, :1])], 1)
     pull = (local - target).abs().sum(1)
     return torch.where(valid, threshold * torch.tanh(error / threshold), pull).mean()
 
@@ -257,14 +258,14 @@ def localizer(
         resized = np.asarray(cv2.resize(grey, size)) if size != grey.shape[::-1] else grey
         small = camera.resized(*size)
         points = head.predict(encoder.cells(resized)).cpu().numpy().astype(np.float64)
-        bearings = small.bearings(_centres(size))
-        found = solver.ransac(bearings, points, small.focal, _RANSAC, _ITERATIONS)
+        normalised = small.normalise(_centres(size))
+        found = solver.ransac(normalised, points, small.focal, _RANSAC, _ITERATIONS)
         if found is None:
             return "LOST", None
-        near = solver.reprojection_errors(found[0], bearings, points, small.focal) < _RANSAC
+        near = solver.reprojection_errors(found[0], normalised, points, small.focal) < _RANSAC
         pose = found[0]
         if near.sum() >= 6:
-            observed = solver.Observations(bearings[near], points[near], np.full(int(near.sum()), _RANSAC / 3))
+            observed = solver.Observations(normalised[near], points[near], np.full(int(near.sum()), _RANSAC / 3))
             pose, _ = solver.refine(pose, observed, small.focal)
         pose = pose.copy()
         pose[:3, 3] += origin

@@ -156,7 +156,7 @@ def _unit(descriptors: Floats) -> Floats:
 
 
 def _undistorted(pixels: Floats, camera: Camera) -> NDArray[np.float64]:
-    return camera.bearings(pixels) * camera.focal
+    return camera.normalise(pixels) * camera.focal
 
 
 def _view(frame: PosedFrame, extract: Extractor) -> View:

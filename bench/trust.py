@@ -19,7 +19,8 @@ from ace_ros.evaluation.metrics import within
 from ace_ros.geometry import pose_error
 from ace_ros.localization import trust
 from ace_ros.localization.localizer import Localizer
-from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings import PosedFrame, open_recording
 from ace_ros.recordings.prefetch import prefetched
 from bench import scenes

@@ -8,7 +8,8 @@ import pytest
 
 from ace_ros.camera import Camera
 from ace_ros.generated import make_courtyard, make_room
-from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings import open_recording
 
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera

@@ -66,13 +66,13 @@ def test_the_recipes_loss_is_zero_at_the_truth_and_pulls_what_lies_behind():
 
     from bench.recipe import Samples, one_cycle, recipe_loss
 
-    bearings = torch.tensor([[0.1, -0.2], [0.3, 0.0]])
+    normalised = torch.tensor([[0.1, -0.2], [0.3, 0.0]])
     rotation = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
     rotation = rotation * torch.det(rotation).sign()
     centre = torch.tensor([1.0, 2.0, 3.0])
     view, focals = torch.zeros(2).long(), torch.full((1,), 500.0)
-    samples = Samples(torch.zeros(2, 4), bearings, view, rotation[None], centre[None], focals)
-    truth = centre + 4.0 * torch.cat([bearings, torch.ones(2, 1)], 1) @ rotation.T
+    samples = Samples(torch.zeros(2, 4), normalised, view, rotation[None], centre[None], focals)
+    truth = centre + 4.0 * torch.cat([normalised, torch.ones(2, 1)], 1) @ rotation.T
     index = torch.arange(2)
     assert recipe_loss(truth, samples, index, 50.0) < 1e-2
     behind = centre - (truth - centre)
@@ -98,8 +98,8 @@ def test_cells_know_where_they_came_from_whatever_the_augmentation():
     camera = Camera(320, 240, 300.0, 300.0, 150.0, 120.0)
     y, x = np.mgrid[:240, :320]
     ramp = (50 + 0.3 * x + 0.2 * y).astype(np.uint8)  # the mean of a cell is its value at the centre
-    features, bearings, focal = _augmented(ramp, camera, Encoder(), _Calm())
-    pixels = bearings.numpy() * 300.0 + (150.0, 120.0)
+    features, normalised, focal = _augmented(ramp, camera, Encoder(), _Calm())
+    pixels = normalised.numpy() * 300.0 + (150.0, 120.0)
     expected = 50 + 0.3 * pixels[:, 0] + 0.2 * pixels[:, 1]
     assert len(features) > 100 and focal == pytest.approx(300 * 0.8)
     interior = ((pixels > 12) & (pixels < (307, 227))).all(1)

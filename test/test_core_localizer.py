@@ -12,7 +12,8 @@ from ace_ros.errors import InputError, MapFileError
 from ace_ros.generated.textures import photograph
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error, pose_residual, transform
-from ace_ros.localization.localizer import LocalizeOptions, Localizer, State
+from ace_ros.localization.localizer import Localizer, State
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -104,7 +105,7 @@ def test_another_camera_finds_itself_as_well(room, localizer):
 def test_a_distorted_image_is_as_good(room, localizer, answers, distortion):
     distorted = replace(room.camera, distortion=distortion)
     grid = np.stack(np.meshgrid(np.arange(400), np.arange(300)), -1).reshape(-1, 2)
-    source = (distorted.bearings(grid) * room.camera.fx + (room.camera.cx, room.camera.cy)).astype(np.float32)
+    source = (distorted.normalise(grid) * room.camera.fx + (room.camera.cx, room.camera.cy)).astype(np.float32)
     source = source.reshape(300, 400, 2)
     found, ignored, poses = [], [], room.query_poses[::3]
     for image in room.query_images[::3]:

@@ -98,9 +98,9 @@ def test_gradients_are_finite_wherever_a_prediction_lands():
     targets = torch.tensor(rng.normal(size=(n, 3)), dtype=torch.float32)
     targets[::2] = NAN
     targets[1::4] = points.detach()[1::4]  # right on the target, where a norm has no derivative
-    bearings = torch.tensor(rng.uniform(-1, 1, (n, 2)), dtype=torch.float32)
-    bearings[2] = 0
-    batch = Batch(bearings, torch.eye(3).expand(n, 3, 3), torch.zeros(n, 3), torch.full((n,), 500.0), targets)
+    normalised = torch.tensor(rng.uniform(-1, 1, (n, 2)), dtype=torch.float32)
+    normalised[2] = 0
+    batch = Batch(normalised, torch.eye(3).expand(n, 3, 3), torch.zeros(n, 3), torch.full((n,), 500.0), targets)
     for width in (50.0, 1.0):
         points.grad = None
         loss, error = coordinate_loss(points, batch, torch.tensor(width), torch.tensor(0.5))

@@ -12,7 +12,8 @@ from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
 
 QUICK = MapOptions(steps=20, batch=256, samples=100, keypoints=300, width=64, blocks=1, landmarks=500)
 

@@ -16,12 +16,12 @@ def scene(count, rng, noise=0.0, pose=TRUTH):
     """Bearings and points (count) before the camera, with noise in pixels."""
     local = np.column_stack([rng.uniform(-0.6, 0.6, count), rng.uniform(-0.45, 0.45, count), np.ones(count)])
     local *= rng.uniform(1.5, 6.0, (count, 1))
-    bearings = local[:, :2] / local[:, 2:] + noise / FOCAL * rng.standard_normal((count, 2))
-    return bearings, local @ pose[:3, :3].T + pose[:3, 3]
+    normalised = local[:, :2] / local[:, 2:] + noise / FOCAL * rng.standard_normal((count, 2))
+    return normalised, local @ pose[:3, :3].T + pose[:3, 3]
 
 
-def refined(bearings, points, sigma=1.0, start=TRUTH, steps=8):
-    return refine(start, Observations(bearings, points, np.full(len(points), sigma)), FOCAL, steps)
+def refined(normalised, points, sigma=1.0, start=TRUTH, steps=8):
+    return refine(start, Observations(normalised, points, np.full(len(points), sigma)), FOCAL, steps)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -36,33 +36,33 @@ def test_refinement_recovers_a_pose(seed):
 
 def test_refinement_shrugs_off_outliers():
     rng = np.random.default_rng(1)
-    bearings, points = scene(200, rng, noise=0.5)
-    bearings[:60] += rng.choice([-1, 1], (60, 2)) * rng.uniform(0.05, 0.3, (60, 2))
-    pose, _ = refined(bearings, points, start=disturbed(TRUTH, np.full(6, 0.004)), steps=30)
+    normalised, points = scene(200, rng, noise=0.5)
+    normalised[:60] += rng.choice([-1, 1], (60, 2)) * rng.uniform(0.05, 0.3, (60, 2))
+    pose, _ = refined(normalised, points, start=disturbed(TRUTH, np.full(6, 0.004)), steps=30)
     translation, rotation = pose_error(pose, TRUTH)
     assert translation < 0.005 and rotation < 0.1
 
 
 def test_sharp_observations_count_more():
     rng = np.random.default_rng(2)
-    bearings, points = scene(100, rng)
-    bearings[50:] += 1.5 / FOCAL  # blunt ones, all off to one side
+    normalised, points = scene(100, rng)
+    normalised[50:] += 1.5 / FOCAL  # blunt ones, all off to one side
     sigmas = np.where(np.arange(100) < 50, 0.2, 4.0)
-    pose, _ = refine(TRUTH, Observations(bearings, points, sigmas), FOCAL, 30)
-    even, _ = refine(TRUTH, Observations(bearings, points, np.full(100, 1.0)), FOCAL, 30)
+    pose, _ = refine(TRUTH, Observations(normalised, points, sigmas), FOCAL, 30)
+    even, _ = refine(TRUTH, Observations(normalised, points, np.full(100, 1.0)), FOCAL, 30)
     assert pose_error(pose, TRUTH)[1] < 0.1 * pose_error(even, TRUTH)[1]
 
 
 def test_the_jacobian_against_differences():
     """At the truth all weights are one: the information is J^T J, J by central differences of pose_residual's axes."""
     rng = np.random.default_rng(3)
-    bearings, points = scene(40, rng)
+    normalised, points = scene(40, rng)
     sigmas = rng.uniform(0.5, 4.0, 40)
-    _, information = refine(TRUTH, Observations(bearings, points, sigmas), FOCAL)
+    _, information = refine(TRUTH, Observations(normalised, points, sigmas), FOCAL)
 
     def residuals(pose):
         local = (points - pose[:3, 3]) @ pose[:3, :3]
-        return ((local[:, :2] / local[:, 2:] - bearings) * FOCAL / sigmas[:, None]).ravel()
+        return ((local[:, :2] / local[:, 2:] - normalised) * FOCAL / sigmas[:, None]).ravel()
 
     step = 1e-6
     columns = []
@@ -80,9 +80,9 @@ def test_the_covariance_is_true(count, sigma, outliers):
     rng = np.random.default_rng(4)
     values, residuals = [], []
     for _ in range(300):
-        bearings, points = scene(count, rng, noise=sigma)
-        bearings[:outliers] += rng.uniform(-0.3, 0.3, (outliers, 2))
-        pose, information = refined(bearings, points, sigma)
+        normalised, points = scene(count, rng, noise=sigma)
+        normalised[:outliers] += rng.uniform(-0.3, 0.3, (outliers, 2))
+        pose, information = refined(normalised, points, sigma)
         covariance = covariance_from_information(information)
         residual = pose_residual(pose, TRUTH)
         residuals.append(residual / np.sqrt(np.diag(covariance)))
@@ -101,22 +101,22 @@ def test_the_covariance_is_symmetric_and_positive_definite():
 
 def test_a_large_map_unit_does_not_make_it_degenerate():
     """The same scene in millimetres, or in units of a kilometre, is as well conditioned."""
-    bearings, points = scene(60, np.random.default_rng(6), noise=0.5)
-    plain = covariance_from_information(refined(bearings, points)[1])
+    normalised, points = scene(60, np.random.default_rng(6), noise=0.5)
+    plain = covariance_from_information(refined(normalised, points)[1])
     for unit in (1e3, 1e-3):
         pose = TRUTH.copy()
         pose[:3, 3] *= unit
-        covariance = covariance_from_information(refined(bearings, points * unit, start=pose)[1])
+        covariance = covariance_from_information(refined(normalised, points * unit, start=pose)[1])
         np.testing.assert_allclose(np.sqrt(np.diag(covariance))[:3], unit * np.sqrt(np.diag(plain))[:3], rtol=1e-3)
         np.testing.assert_allclose(np.diag(covariance)[3:], np.diag(plain)[3:], rtol=1e-3)
 
 
 def test_degenerate_geometry_has_no_covariance():
     rng = np.random.default_rng(7)
-    bearings, points = scene(50, rng)
-    one_point = np.repeat(bearings[:1], 50, 0), np.repeat(points[:1], 50, 0)
-    two = np.repeat(bearings[:2], 25, 0), np.repeat(points[:2], 25, 0)
-    behind = bearings, points - 20 * TRUTH[:3, 2]
+    normalised, points = scene(50, rng)
+    one_point = np.repeat(normalised[:1], 50, 0), np.repeat(points[:1], 50, 0)
+    two = np.repeat(normalised[:2], 25, 0), np.repeat(points[:2], 25, 0)
+    behind = normalised, points - 20 * TRUTH[:3, 2]
     depth = rng.uniform(2, 5, (50, 1))
     one_line = np.column_stack([depth / 10, np.full(50, 0.3), depth])
     line = one_line[:, :2] / one_line[:, 2:], one_line @ TRUTH[:3, :3].T + TRUTH[:3, 3]
@@ -126,34 +126,34 @@ def test_degenerate_geometry_has_no_covariance():
         assert covariance_from_information(information) is None
     assert covariance_from_information(np.zeros((6, 6))) is None
     assert covariance_from_information(np.full((6, 6), np.nan)) is None
-    assert covariance_from_information(refined(bearings[:2], points[:2])[1]) is None
+    assert covariance_from_information(refined(normalised[:2], points[:2])[1]) is None
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_ransac_finds_the_pose_among_sixty_percent_of_lies(seed, progressive):
     rng = np.random.default_rng(seed)
-    bearings, points = scene(300, rng, noise=0.5)
+    normalised, points = scene(300, rng, noise=0.5)
     lies = rng.permutation(300)[:180]
     points[lies] = points[rng.permutation(lies)]
-    pose, inliers = ransac(bearings, points, FOCAL, 5.0, 1000, progressive)
+    pose, inliers = ransac(normalised, points, FOCAL, 5.0, 1000, progressive)
     assert 115 <= inliers <= 140
     translation, rotation = pose_error(pose, TRUTH)
     assert translation < 0.02 and rotation < 0.3
-    again, _ = ransac(bearings, points, FOCAL, 5.0, 1000, progressive)
+    again, _ = ransac(normalised, points, FOCAL, 5.0, 1000, progressive)
     assert np.array_equal(pose, again)
 
 
 def test_ransac_without_enough_pairs_finds_none():
-    bearings, points = scene(30, np.random.default_rng(8))
+    normalised, points = scene(30, np.random.default_rng(8))
     for count in range(6):
-        assert ransac(bearings[:count], points[:count], FOCAL, 5.0, 100) is None
+        assert ransac(normalised[:count], points[:count], FOCAL, 5.0, 100) is None
     assert ransac(np.empty((0, 2)), np.empty((0, 3)), FOCAL, 5.0, 100) is None
     broken = points.copy()
     broken[5:] = np.nan
-    assert ransac(bearings, broken, FOCAL, 5.0, 100) is None
+    assert ransac(normalised, broken, FOCAL, 5.0, 100) is None
     broken[5:20] = points[5:20]
-    pose, inliers = ransac(bearings, broken, FOCAL, 5.0, 100)
+    pose, inliers = ransac(normalised, broken, FOCAL, 5.0, 100)
     assert inliers == 20 and pose_error(pose, TRUTH)[0] < 1e-6
 
 

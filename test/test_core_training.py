@@ -98,7 +98,7 @@ def test_feature_bearing_view_and_point_of_a_sample_belong_together(world, packe
     ids = (features.float() @ torch.from_numpy(world.looks).T).argmax(1)
     truth = torch.from_numpy(world.points - packed.origin).float()[ids] / SCALE
     local = torch.einsum("nab,na->nb", batch.rotations, truth - batch.centres)
-    torch.testing.assert_close(local[:, :2] / local[:, 2:], batch.bearings, rtol=0, atol=1e-5)
+    torch.testing.assert_close(local[:, :2] / local[:, 2:], batch.normalised, rtol=0, atol=1e-5)
     assert (batch.focals == 500).all()
     known = ~batch.targets.isnan().any(1)
     assert torch.equal(known, ids % 2 == 0)

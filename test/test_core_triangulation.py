@@ -47,7 +47,7 @@ def test_packed_views_keep_poses_near_the_origin_and_pad(world, packed):
     assert packed.valid.sum(1).tolist() == list(map(len, world.ids))
     assert not packed.descriptors[~packed.valid].any() and not packed.scores[~packed.valid].any()
     few = PackedViews(world.views, 100, CPU)
-    assert few.valid.all() and torch.equal(few.bearings, packed.bearings[:, :100])
+    assert few.valid.all() and torch.equal(few.normalised, packed.normalised[:, :100])
 
 
 def test_rays_point_at_what_is_seen(world, packed):
@@ -83,9 +83,9 @@ def test_a_match_off_its_epipolar_line_is_refused():
             pose = np.eye(4)
             pose[0, 3] = x
             local = points - pose[:3, 3]
-            bearings = torch.from_numpy(local[:, :2] / local[:, 2:] + shift).float()
-            features = Features(looks, bearings * 500, torch.ones(100))
-            views.append(View("v", pose, CAMERA, 500.0, features, bearings))
+            normalised = torch.from_numpy(local[:, :2] / local[:, 2:] + shift).float()
+            features = Features(looks, normalised * 500, torch.ones(100))
+            views.append(View("v", pose, CAMERA, 500.0, features, normalised))
         return matching.match(PackedViews(views, 100, CPU), 0, torch.tensor([1]))[0]
 
     everything = torch.arange(100)
@@ -146,8 +146,8 @@ def test_views_from_one_spot_have_no_depth():
         features = Features(
             torch.from_numpy(world.looks[shown]), torch.from_numpy(pixels[shown]).float(), torch.ones(int(shown.sum()))
         )
-        bearings = torch.from_numpy(CAMERA.bearings(pixels[shown])).float()
-        views.append(replace(view, map_from_camera=pose, features=features, bearings=bearings))
+        normalised = torch.from_numpy(CAMERA.normalise(pixels[shown])).float()
+        views.append(replace(view, map_from_camera=pose, features=features, normalised=normalised))
     assert matching.scene_depth(PackedViews(views, 300, CPU), np.arange(8)) is None
 
 
@@ -241,7 +241,7 @@ def test_spread_covers_places_and_directions(world):
     remote = [looking((20.0 * np.cos(a), 20 * np.sin(a), 0), 0.0, 0.0) for a in range(4)]
     turned = [looking((0.2, 0, 0), np.pi, 0.0)]
     views = [
-        View("v", p, CAMERA, 500.0, world.views[0].features, world.views[0].bearings) for p in crowd + remote + turned
+        View("v", p, CAMERA, 500.0, world.views[0].features, world.views[0].normalised) for p in crowd + remote + turned
     ]
     packed = PackedViews(views, 10, CPU)
     assert spread(packed, 100).tolist() == list(range(55))
@@ -282,19 +282,19 @@ def test_near_matches_come_from_where_the_pose_says(world, packed, landmarks):
     view = world.views[4]
     pose = view.map_from_camera.copy()
     pose[:3, 3] -= packed.origin
-    bearings = CAMERA.bearings(view.features.pixels.numpy())
+    normalised = CAMERA.normalise(view.features.pixels.numpy())
     looks = view.features.descriptors.numpy()
-    pairs = landmarks.match_near(looks, bearings, pose, 500.0, 4.0)
+    pairs = landmarks.match_near(looks, normalised, pose, 500.0, 4.0)
     truth = world.ids[4][pairs.keypoint]
     assert (truth == pairs.point).all() and len(pairs) > 0.98 * (world.ids[4] >= 0).sum()
     assert len(np.unique(pairs.keypoint)) == len(np.unique(pairs.point)) == len(pairs)
     # One degree off are 9 pixels: outside a radius of 4, inside one of 20.
     turned = disturbed(pose, np.array([0, 0, 0, 0, 0, np.radians(1)]))
-    assert len(landmarks.match_near(looks, bearings, turned, 500.0, 4.0)) < 0.05 * len(pairs)
-    assert len(landmarks.match_near(looks, bearings, turned, 500.0, 20.0)) > 0.95 * len(pairs)
+    assert len(landmarks.match_near(looks, normalised, turned, 500.0, 4.0)) < 0.05 * len(pairs)
+    assert len(landmarks.match_near(looks, normalised, turned, 500.0, 20.0)) > 0.95 * len(pairs)
     away = pose.copy()
     away[:3, :3] = pose[:3, :3] @ np.diag([-1.0, 1.0, -1.0])
-    assert len(landmarks.match_near(looks, bearings, away, 500.0, 20.0)) == 0
+    assert len(landmarks.match_near(looks, normalised, away, 500.0, 20.0)) == 0
 
 
 def test_strangers_match_nothing(landmarks):
@@ -305,11 +305,11 @@ def test_strangers_match_nothing(landmarks):
 def test_no_landmarks_and_no_keypoints_are_no_matches(world, landmarks):
     none = Landmarks(np.empty((0, 3), np.float32), np.empty((0, 64), np.int8), CPU)
     features = world.views[0].features
-    bearings = CAMERA.bearings(features.pixels.numpy())
+    normalised = CAMERA.normalise(features.pixels.numpy())
     assert len(none.match(features)) == 0
-    assert len(none.match_near(features.descriptors.numpy(), bearings, np.eye(4), 500.0, 5.0)) == 0
+    assert len(none.match_near(features.descriptors.numpy(), normalised, np.eye(4), 500.0, 5.0)) == 0
     assert len(landmarks.match(features.best(0))) == 0
-    assert len(landmarks.match_near(features.descriptors[:0].numpy(), bearings[:0], np.eye(4), 500.0, 5.0)) == 0
+    assert len(landmarks.match_near(features.descriptors[:0].numpy(), normalised[:0], np.eye(4), 500.0, 5.0)) == 0
 
 
 def test_selection_prefers_long_tracks_but_leaves_no_view_bare(world, packed, tracks):

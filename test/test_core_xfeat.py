@@ -13,8 +13,9 @@ import torch
 from core_making import CPU, room_renderer
 from scipy.spatial import cKDTree
 
+from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import check_image, make_encoder, resolve_device, working_size
+from ace_ros.features.encoder import check_image, make_encoder, working_size
 from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.features.xfeat_network import XFeatNetwork
 from ace_ros.generated import room_camera

@@ -103,7 +103,7 @@ def test_single_numbers_may_come_without_a_dimension(tmp_path):
 
 
 def trained_like(tmp_path, origin, depth):
-    """A map as mapping with the ACE encoder leaves it: in the normalised frame."""
+    """A map as mapping with the ACE encoder leaves it: in the unit frame."""
     scene_map = import_head(saved(tmp_path / "head.pt", head_state()), SHA)
     torch.manual_seed(0)
     head = make_head(HeadShape(512, 512, 2, "ace"))

@@ -41,13 +41,14 @@ from ace_ros.cli.console import (
 )
 from ace_ros.cli.live import LiveOptions, check_live, play_with_bar
 from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
+from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
 from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.features.encoder import resolve_device
 from ace_ros.live.plan import as_bag, judged, live_figures, plan, read_record
-from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import Recording, Split, SplitOptions, open_recording
 from ace_ros.recordings.rosbag import matches as is_bag

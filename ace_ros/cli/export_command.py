@@ -25,7 +25,8 @@ import tyro
 
 from ace_ros.cli.console import check_writable, note, progress_bar, stdout, write_file
 from ace_ros.errors import InputError
-from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.official import export_head, head_bytes
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import SplitOptions, open_recording

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, fast_dtype, file_sha256, working_image
+from ace_ros.features.encoder import Features, file_sha256, working_image
 from ace_ros.map.official import DIMENSIONS, check_shapes, read_state_dict
 
 _CELL = 8  # stride, pixels

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, fast_dtype, file_sha256, working_image
+from ace_ros.features.encoder import Features, file_sha256, working_image
 from ace_ros.features.xfeat_network import XFeatNetwork
 
 XFEAT_SHA256 = "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"

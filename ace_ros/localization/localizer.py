@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
+from ace_ros.device import resolve_device
 from ace_ros.errors import InputError, MapVersionError
-from ace_ros.features.encoder import Features, check_image, make_encoder, resolve_device, working_size
+from ace_ros.features.encoder import Features, check_image, make_encoder, working_size
 from ace_ros.geometry import Matrix
 from ace_ros.localization import solver
 from ace_ros.localization.answer import Localization, lost
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.trust import Evidence, Reason, State, judge
 from ace_ros.map.landmarks import Landmarks, Pairs
 from ace_ros.map.scene_map import SceneMap
@@ -24,27 +25,12 @@ _LEAST_PAIRS = 6
 
 
 @dataclass(frozen=True)
-class LocalizeOptions:
-    """How a query is answered. The defaults hold without knobs.
-
-    Attributes:
-        keypoints: at most so many of the image are used.
-        iterations: upper bound of each RANSAC, which bounds the latency.
-        encoder_weights: file of the backbone's weights; needed only for maps made with --encoder ace:PATH.
-    """
-
-    keypoints: int = 1000
-    iterations: int = 1000
-    encoder_weights: Path | None = None
-
-
-@dataclass(frozen=True)
 class _Query:
     """Keypoints of an image in the two forms that the stages need."""
 
     features: Features
     descriptors: NDArray[np.float32]
-    bearings: NDArray[np.float64]
+    normalised: NDArray[np.float64]
     focal: float
 
 
@@ -134,7 +120,7 @@ class Localizer:
         query = _Query(
             features,
             features.descriptors.cpu().numpy(),
-            camera.bearings(pixels),
+            camera.normalise(pixels),
             camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height))),
         )
         asked = self._HEAD_ASKED if len(self._landmarks) else len(features)
@@ -161,7 +147,7 @@ class Localizer:
         pairs = self._landmarks.match(query.features)
         iterations = self.options.iterations
         found = solver.ransac(
-            query.bearings[pairs.keypoint],
+            query.normalised[pairs.keypoint],
             self._landmarks.points[pairs.point].astype(np.float64),
             query.focal,
             5.0,
@@ -172,8 +158,8 @@ class Localizer:
             proposals.append(found[0])
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if found is None or found[1] < self._enough:
-            bearings = query.bearings[: len(head_points)]
-            found = solver.ransac(bearings, head_points, query.focal, 10.0, iterations)
+            normalised = query.normalised[: len(head_points)]
+            found = solver.ransac(normalised, head_points, query.focal, 10.0, iterations)
             if found is not None:
                 proposals.append(found[0])
         polished = [self._polish(query, pose, (self._COARSE, self._FINE)) for pose in proposals]
@@ -183,11 +169,11 @@ class Localizer:
     def _polish(self, query: _Query, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
         """Look for landmarks where the pose makes them appear, and refine on them."""
         for radius in radii:
-            near = self._landmarks.match_near(query.descriptors, query.bearings, pose, query.focal, radius)
+            near = self._landmarks.match_near(query.descriptors, query.normalised, pose, query.focal, radius)
             if len(near) < 8:
                 break
             observed = solver.Observations(
-                query.bearings[near.keypoint],
+                query.normalised[near.keypoint],
                 self._landmarks.points[near.point].astype(np.float64),
                 np.full(len(near), max(1.0, radius / 6)),
             )
@@ -195,11 +181,11 @@ class Localizer:
         return pose
 
     def _judge(self, query: _Query, head_points: NDArray[np.float64], pose: Matrix) -> _Hypothesis:
-        near = self._landmarks.match_near(query.descriptors, query.bearings, pose, query.focal, self._FINE)
-        bearings = query.bearings[: len(head_points)]
-        head_errors = solver.reprojection_errors(pose, bearings, head_points, query.focal)
+        near = self._landmarks.match_near(query.descriptors, query.normalised, pose, query.focal, self._FINE)
+        normalised = query.normalised[: len(head_points)]
+        head_errors = solver.reprojection_errors(pose, normalised, head_points, query.focal)
         near_points = self._landmarks.points[near.point]
-        errors = solver.reprojection_errors(pose, query.bearings[near.keypoint], near_points, query.focal)
+        errors = solver.reprojection_errors(pose, query.normalised[near.keypoint], near_points, query.focal)
         return _Hypothesis(pose, near, int((errors < self._SHARP).sum()), head_errors < self._COARSE)
 
     def _answer(
@@ -221,20 +207,20 @@ class Localizer:
         points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_inlier]])
         kind = np.arange(len(points)) < landmarks
         sigmas = np.where(kind, calibration.landmark_sigma, calibration.head_sigma)
-        observed = solver.Observations(query.bearings[keypoint], points, sigmas)
+        observed = solver.Observations(query.normalised[keypoint], points, sigmas)
         pose, covariance = best.pose, None
         if len(observed) >= _LEAST_PAIRS:
             pose, information = solver.refine(pose, observed, query.focal)
             covariance = solver.covariance_from_information(information)
             if covariance is not None:
                 covariance = covariance * calibration.covariance_scale + solver.shift_covariance(query.focal)
-        errors = solver.reprojection_errors(pose, observed.bearings, points, query.focal)
+        errors = solver.reprojection_errors(pose, observed.normalised, points, query.focal)
         inlier = errors < np.where(kind, self._SHARP, self._AGREES)
         evidence = replace(
             evidence,
             landmark_inliers=int(inlier[kind].sum()),
             head_inliers=int(inlier[~kind].sum()),
-            coverage=_coverage(query.bearings, query.bearings[keypoint[inlier]]),
+            coverage=_coverage(query.normalised, query.normalised[keypoint[inlier]]),
             well_conditioned=covariance is not None,
         )
         verdict = judge(evidence, calibration)

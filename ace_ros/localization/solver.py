@@ -23,20 +23,20 @@ class Observations:
     """Pairs for refinement.
 
     Attributes:
-        bearings: (N, 2) x/z, y/z. points: (N, 3) local frame. sigmas: (N,) standard deviation of the
+        normalised: (N, 2) x/z, y/z. points: (N, 3) local frame. sigmas: (N,) standard deviation of the
             reprojection error of an inlier, pixels.
     """
 
-    bearings: NDArray[np.float64]
+    normalised: NDArray[np.float64]
     points: NDArray[np.float64]
     sigmas: NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.bearings)
+        return len(self.normalised)
 
 
 def ransac(
-    bearings: NDArray[np.float64],
+    normalised: NDArray[np.float64],
     points: NDArray[np.float64],
     focal: float,
     threshold: float,
@@ -46,7 +46,7 @@ def ransac(
     """LO-RANSAC with P3P.
 
     Args:
-        bearings: (N, 2). points: (N, 3). threshold: inlier reprojection error, pixels.
+        normalised: (N, 2). points: (N, 3). threshold: inlier reprojection error, pixels.
         iterations: upper bound, so that latency is bounded whatever the inlier ratio.
         progressive: the pairs are sorted, best first, and are sampled so (PROSAC).
 
@@ -65,7 +65,7 @@ def ransac(
         "seed": 0,
     }
     pose, info = poselib.estimate_absolute_pose(
-        bearings[finite] * focal, points[finite].astype(np.float64), camera, options, {"max_iterations": 10}
+        normalised[finite] * focal, points[finite].astype(np.float64), camera, options, {"max_iterations": 10}
     )
     camera_from_map = np.eye(4)
     camera_from_map[:3, :3], camera_from_map[:3, 3] = pose.R, pose.t
@@ -75,12 +75,12 @@ def ransac(
 
 
 def reprojection_errors(
-    pose: Matrix, bearings: NDArray[np.floating], points: NDArray[np.floating], focal: float
+    pose: Matrix, normalised: NDArray[np.floating], points: NDArray[np.floating], focal: float
 ) -> NDArray[np.float64]:
     """(N,) Euclidean reprojection errors, pixels; infinite behind the camera."""
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        error = np.linalg.norm(local[:, :2] / local[:, 2:] - bearings, axis=1) * focal
+        error = np.linalg.norm(local[:, :2] / local[:, 2:] - normalised, axis=1) * focal
     return np.where((local[:, 2] > 0) & np.isfinite(error), error, np.inf)
 
 
@@ -98,11 +98,11 @@ def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -
         offset = observed.points - pose[:3, 3]
         local = offset @ pose[:3, :3]
         z = np.maximum(local[:, 2], 1e-6)
-        residual = (local[:, :2] / z[:, None] - observed.bearings) * whiten[:, None]
+        residual = (local[:, :2] / z[:, None] - observed.normalised) * whiten[:, None]
         # Cauchy's tail begins at twice the sigma.
         weight = (local[:, 2] > 0) / (1 + (residual**2).sum(1) / 4)
         for axis in (0, 1):
-            # Of the projection by the point in the axes of the map: (r_axis - bearing * r_z) / z.
+            # Of the projection by the point in the axes of the map: (r_axis - x * r_z) / z.
             by_point = pose[:3, axis] - (local[:, axis] / z)[:, None] * pose[:3, 2]
             by_point *= (whiten / z)[:, None]
             jacobian[axis, :, :3] = -by_point

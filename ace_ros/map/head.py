@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ace_ros.features.encoder import fast_dtype
+from ace_ros.device import fast_dtype
 
 _NEAREST_ONE = 0.5413  # softplus of it is 1: an untrained head answers at unit distance
 _LEAST_WEIGHT = 1e-3  # points up to 1000 units of depth
@@ -43,7 +43,7 @@ def make_head(shape: HeadShape) -> Head:
 
 
 class Head(nn.Module):
-    """Maps descriptors to scene coordinates in the normalised frame (origin 0, median depth of the scene 1).
+    """Maps descriptors to scene coordinates in the unit frame (origin 0, median depth of the scene 1).
 
     The output is homogeneous, (x, y, z, w), so that far points need no large activations. Hidden
     layers may run in bfloat16; the last layer and the division are always float32.

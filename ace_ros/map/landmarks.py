@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ace_ros.features.encoder import Features, fast_dtype
+from ace_ros.device import fast_dtype
+from ace_ros.features.encoder import Features
 from ace_ros.features.pairing import mutual_best, pairs_within
 
 _QUANTUM = 254.0  # descriptor entries are stored as int8 in steps of 1 / 254: half a unit is the largest seen
@@ -67,22 +68,22 @@ class Landmarks:
     def match_near(
         self,
         descriptors: NDArray[np.float32],
-        bearings: NDArray[np.float64],
+        normalised: NDArray[np.float64],
         map_from_camera: NDArray[np.float64],
         focal: float,
         radius: float,
     ) -> Pairs:
         """Mutual best matches within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
-        if not len(self) or not len(bearings):
+        if not len(self) or not len(normalised):
             return NO_PAIRS
         local = (self.points - map_from_camera[:3, 3].astype(np.float32)) @ map_from_camera[:3, :3].astype(np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
             x, y = local[:, 0] / local[:, 2], local[:, 1] / local[:, 2]
         margin = radius / focal
-        (left, top), (right, bottom) = bearings.min(0) - margin, bearings.max(0) + margin
+        (left, top), (right, bottom) = normalised.min(0) - margin, normalised.max(0) + margin
         inside = np.nonzero((local[:, 2] > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
         predicted = np.stack([x[inside], y[inside]], axis=1)
-        row, keypoint = pairs_within(predicted * focal, bearings * focal, radius)
+        row, keypoint = pairs_within(predicted * focal, normalised * focal, radius)
         landmark = inside[row]
         cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
         best = mutual_best(landmark, keypoint, np.where(cosine > _MIN_COSINE, cosine, -1.0))

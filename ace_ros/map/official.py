@@ -132,7 +132,7 @@ def export_head(scene_map: SceneMap) -> tuple[dict[str, Tensor], float]:
     for theirs, name in _layers(header.head.blocks).items():
         state[f"{theirs}.weight"] = ours[f"{name}.weight"][:, :, None, None]
         state[f"{theirs}.bias"] = ours[f"{name}.bias"]
-    # From the normalised frame to units of the map; the divisor stays.
+    # From the unit frame to units of the map; the divisor stays.
     units = torch.tensor([header.median_depth] * 3 + [1.0])
     state["fc3.weight"] = state["fc3.weight"] * units[:, None, None, None]
     state["fc3.bias"] = state["fc3.bias"] * units

@@ -68,7 +68,7 @@ class MapHeader:
         encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
         head: shape of the head.
         origin: (3,) float64 of the local frame, in the map frame.
-        median_depth: of the scene, units of the map; 1 in the head's normalised frame. An imported head's is
+        median_depth: of the scene, units of the map; 1 in the head's unit frame. An imported head's is
             unknown, and written as 1.
         map_frame, metric: name of the frame; whether its unit is the metre.
         extent: least and greatest x, y, z of the mapping cameras, map frame.

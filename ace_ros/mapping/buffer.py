@@ -14,13 +14,13 @@ _TRIANGULATED = 4.0  # so many times likelier to be drawn
 
 
 class TrainingBuffer:
-    """Samples with a feature (half precision), a bearing, a view and perhaps a triangulated point.
+    """Samples with a feature (half precision), a normalised point, a view and perhaps a triangulated point.
 
     A sample names its view: pose and focal length are held once a view, the point once a landmark.
     All tensors live on one device and so does the sampling: a training step never waits for the host.
 
     Args:
-        views: the mapping views. scale: units of the map that make 1 in the normalised frame.
+        views: the mapping views. scale: units of the map that make 1 in the unit frame.
         per_view: samples drawn from each view, weighted by keypoint score, without repetition; those that were
             triangulated, which are found again in other views, count several times.
         points: (L, 3) triangulated points in the local frame; observed by ``keypoint`` (M,) of ``view`` (M,)
@@ -50,7 +50,7 @@ class TrainingBuffer:
         row, column = torch.nonzero(torch.isfinite(drawn.values), as_tuple=True)
         index = drawn.indices[row, column]
         self.features = views.descriptors[row, index].half()
-        self._bearings = views.bearings[row, index]
+        self._normalised = views.normalised[row, index]
         self._views = row.to(torch.int32)
         self._owners = owner[row, index]
         self._points = torch.cat([points.to(device) / scale, torch.full((1, 3), torch.nan, device=device)])
@@ -63,14 +63,14 @@ class TrainingBuffer:
     @property
     def bytes_per_sample(self) -> int:
         """Bytes that one more sample costs."""
-        tensors = (self.features, self._bearings, self._views, self._owners)
+        tensors = (self.features, self._normalised, self._views, self._owners)
         return sum(t[0].numel() * t.element_size() for t in tensors)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Batch]:
         """Features (B, D) and everything that the loss needs, for sample indices (B,)."""
         view = self._views[index]
         return self.features[index], Batch(
-            self._bearings[index],
+            self._normalised[index],
             self._rotations[view],
             self._centres[view],
             self._focals[view],

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ace_ros.features.encoder import Features
 from ace_ros.geometry import Matrix, pose_error, pose_residual
-from ace_ros.localization.localizer import Localization, LocalizeOptions, Localizer
+from ace_ros.localization.localizer import Localization, Localizer
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.solver import ransac, shift_covariance
 from ace_ros.localization.trust import State, judge, ratios
 from ace_ros.map.head import Head
@@ -79,14 +80,14 @@ def calibrate(
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:
     """Median distance between a few held-back views and where a head alone finds them, units of the map.
 
-    ``origin`` and ``scale`` lead from the head's normalised frame to the map's; a view that is not found is infinitely
+    ``origin`` and ``scale`` lead from the head's unit frame to the map's; a view that is not found is infinitely
     far off.
     """
     distances = []
     for view in held_back[:: max(1, len(held_back) // _LOOKED_AT)][:_LOOKED_AT]:
         points = head.predict(view.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
-        bearings = view.bearings.cpu().numpy().astype(np.float64)
-        found = ransac(bearings, points, view.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
+        normalised = view.normalised.cpu().numpy().astype(np.float64)
+        found = ransac(normalised, points, view.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
         centre = None if found is None else found[0][:3, 3] + origin
         distances.append(np.inf if centre is None else float(np.linalg.norm(centre - view.map_from_camera[:3, 3])))
     return float(np.median(distances))

@@ -1,6 +1,6 @@
 """The reprojection loss and its curriculum (ACE, section 3.3), in pixels of the encoded image.
 
-Coordinates are in the normalised frame: units of the scene's median depth, so nothing depends on metres.
+Coordinates are in the unit frame: units of the scene's median depth, so nothing depends on metres.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Batch:
     """Samples of a training step, B of them.
 
     Attributes:
-        bearings: (B, 2) x/z, y/z of the keypoints. rotations: (B, 3, 3) and centres: (B, 3), map_from_camera.
+        normalised: (B, 2) x/z, y/z of the keypoints. rotations: (B, 3, 3) and centres: (B, 3), map_from_camera.
         focals: (B,) pixels. targets: (B, 3) triangulated points, NaN where there is none.
     """
 
-    bearings: Tensor
+    normalised: Tensor
     rotations: Tensor
     centres: Tensor
     focals: Tensor
@@ -49,9 +49,9 @@ def coordinate_loss(points: Tensor, batch: Batch, threshold: Tensor, supervision
     """
     local = torch.einsum("nab,na->nb", batch.rotations, points - batch.centres)
     depth = local[:, 2].clamp_min(_NEAREST)
-    error = (local[:, :2] / depth[:, None] - batch.bearings).abs().sum(1) * batch.focals
+    error = (local[:, :2] / depth[:, None] - batch.normalised).abs().sum(1) * batch.focals
     valid = (local[:, 2] > _NEAREST) & (error < _FARTHEST_ERROR)
-    at_median = torch.cat([batch.bearings, torch.ones_like(batch.bearings[:, :1])], 1)
+    at_median = torch.cat([batch.normalised, torch.ones_like(batch.normalised[:, :1])], 1)
     pull = _PULL * (local - at_median).abs().sum(1).clamp_max(1000.0)
     loss = torch.where(valid, _softclamp(error, threshold), pull)
     known = ~batch.targets[:, 0].isnan()

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
+from ace_ros.device import resolve_device
 from ace_ros.errors import Cancelled, InputError, MappingError
-from ace_ros.features.encoder import Encoder, make_encoder, parse_encoder, resolve_device, working_size
+from ace_ros.features.encoder import Encoder, make_encoder, parse_encoder, working_size
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.map.head import HeadShape
 from ace_ros.map.landmarks import quantize
@@ -22,63 +22,11 @@ from ace_ros.map.scene_map import MapHeader, SceneMap
 from ace_ros.mapping import matching
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.calibration import calibrate, miss
+from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.selection import select
 from ace_ros.mapping.training import TrainingOptions, settle_depth, train
 from ace_ros.mapping.triangulation import Tracks, triangulate
 from ace_ros.mapping.views import PackedViews, View, spread
-
-MIN_FRAMES = 10
-
-
-@dataclass(frozen=True)
-class MapOptions:
-    """How a map is made. The defaults hold without knobs.
-
-    Attributes:
-        steps: training steps of the head.
-        seconds: train the head no longer than this; None for no limit.
-        landmarks: how many triangulated keypoints the map keeps; 0 gives a plain ACE head. ACE's own encoder has
-            no keypoints, so its maps have no landmarks.
-        keypoints: used of each view.
-        views: at most so many frames are used, spread over all poses.
-        landmark_views: at most so many of them are matched with each other.
-        samples: training samples drawn from each view.
-        batch: samples in a training step.
-        width: of the head's layers; with ACE's own encoder 512.
-        blocks: residual blocks of three layers in the head.
-        image_size: images are reduced to this short side, pixels.
-        encoder: backbone: xfeat, or ace:PATH for ACE's own encoder of that weights' file (non-commercial, slower).
-        encoder_weights: file of the backbone's weights; None takes those installed with the package.
-        device: auto, cpu, cuda or cuda:N.
-        seed: of everything random; the same seed on the same machine gives the same map.
-    """
-
-    steps: int = 1000
-    seconds: float | None = None
-    landmarks: int = 10000
-    keypoints: int = 1000
-    views: int = 1000
-    landmark_views: int = 120
-    samples: int = 600
-    batch: int = 4096
-    width: int = 256
-    blocks: int = 2
-    image_size: int = 480
-    encoder: str = "xfeat"
-    encoder_weights: Path | None = None
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {
-            "steps": 1, "landmarks": 0, "keypoints": 100, "views": MIN_FRAMES, "landmark_views": MIN_FRAMES,
-            "samples": 1, "batch": 64, "width": 16, "blocks": 1, "image_size": 128,
-        }  # fmt: skip
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise InputError(f"{name}: {getattr(self, name)} is too small; at least {value}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise InputError(f"seconds: {self.seconds} is no time to train in")
 
 
 @dataclass(frozen=True)
@@ -137,10 +85,10 @@ class Mapper:
             )
         features = self._encoder(image, self.options.keypoints)
         features = replace(features, descriptors=features.descriptors.half())
-        bearings = torch.from_numpy(camera.bearings(features.pixels.cpu().numpy())).float()
+        normalised = torch.from_numpy(camera.normalise(features.pixels.cpu().numpy())).float()
         size = working_size(camera.width, camera.height, self.options.image_size)
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
-        self._views.append(View(name, pose, camera, focal, features, bearings))
+        self._views.append(View(name, pose, camera, focal, features, normalised))
 
     def build(
         self, progress: Callable[[Progress], None] = lambda p: None, cancelled: Callable[[], bool] = lambda: False

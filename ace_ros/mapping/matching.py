@@ -23,7 +23,7 @@ def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
         (K, N) index of the keypoint in each other view, -1 for none.
     """
     relative = views.rotations[others].transpose(1, 2)
-    rays = homogeneous(views.bearings[i]) @ (relative @ views.rotations[i]).transpose(1, 2)
+    rays = homogeneous(views.normalised[i]) @ (relative @ views.rotations[i]).transpose(1, 2)
     baseline = (relative @ (views.centres[i] - views.centres[others])[:, :, None])[:, None, :, 0]
     lines = torch.linalg.cross(baseline.expand_as(rays), rays)
     lines = lines / lines[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-9) * views.focals[others, None, None]
@@ -32,7 +32,7 @@ def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
     # Pair by pair: a million similarities fit a processor's cache, ten million don't.
     for k, other in enumerate(others.tolist()):
         similarity = views.descriptors[i] @ views.descriptors[other].T
-        distance = (lines[k] @ homogeneous(views.bearings[other]).T).abs_()
+        distance = (lines[k] @ homogeneous(views.normalised[other]).T).abs_()
         similarity.masked_fill_(distance > MAX_EPIPOLAR, 0.0)
         cosine, best = similarity.max(1)
         mutual = similarity.argmax(0)[best] == numbers
@@ -52,8 +52,8 @@ def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor
     """
     rays = views.rays(i)
     matched = matches >= 0
-    bearings = torch.gather(views.bearings[others], 1, matches.clamp_min(0)[..., None].expand(-1, -1, 2))
-    directions = F.normalize(homogeneous(bearings), dim=-1) @ views.rotations[others].transpose(1, 2)
+    normalised = torch.gather(views.normalised[others], 1, matches.clamp_min(0)[..., None].expand(-1, -1, 2))
+    directions = F.normalize(homogeneous(normalised), dim=-1) @ views.rotations[others].transpose(1, 2)
     baseline = (views.centres[others] - views.centres[i])[:, None]
     cosine = (rays * directions).sum(-1)
     # Where ray i passes nearest to ray j.
@@ -61,7 +61,7 @@ def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor
     proposes = matched & (depth > 0) & (cosine < np.cos(np.radians(MIN_ANGLE)))
     points = views.centres[i] + depth[..., None] * rays
     local = torch.einsum("kab,hnka->hnkb", views.rotations[others], points[:, :, None] - views.centres[others])
-    error = (local[..., :2] / local[..., 2:].clamp_min(1e-6) - bearings.transpose(0, 1)).norm(dim=-1)
+    error = (local[..., :2] / local[..., 2:].clamp_min(1e-6) - normalised.transpose(0, 1)).norm(dim=-1)
     inlier = (error * views.focals[others] < MAX_ERROR) & (local[..., 2] > 0) & matched.T
     best = (inlier.sum(-1) * proposes).argmax(0)
     column = torch.arange(views.keypoints, device=views.device)

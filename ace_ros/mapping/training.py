@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ace_ros.device import fast_dtype
 from ace_ros.errors import MappingError
-from ace_ros.features.encoder import fast_dtype
 from ace_ros.map.head import Head, HeadShape, make_head
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.loss import coordinate_loss, softclamp_threshold

@@ -164,7 +164,7 @@ def _visible(
         projected = local[:, :2] / local[:, 2:]
     inside = np.nonzero((local[:, 2] > 0) & (np.abs(projected) < extent).all(1))[0]
     looks = views.descriptors[i, :valid].cpu().numpy()
-    pairs = pairs_within(projected[inside] * focal, views.bearings[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
+    pairs = pairs_within(projected[inside] * focal, views.normalised[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
     landmark, keypoint = inside[pairs[0]], pairs[1]
     cosine = np.einsum("nd,nd->n", descriptors[landmark], looks[keypoint])
     best = mutual_best(landmark, keypoint, np.where(cosine > _OBSERVE_COSINE, cosine, -1.0))
@@ -179,13 +179,13 @@ def refine_points(
     Returns:
         points (L, 3) and the reprojection error (M,) of every observation, pixels (1e6 behind the camera).
     """
-    bearings, rotation = views.bearings[view, keypoint], views.rotations[view]
+    normalised, rotation = views.normalised[view, keypoint], views.rotations[view]
     centre, focal = views.centres[view], views.focals[view]
     identity = torch.eye(3, device=views.device, dtype=torch.float64)
     for _ in range(steps):
         local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
         z = local[:, 2].clamp_min(1e-6)
-        residual = (local[:, :2] / z[:, None] - bearings) * focal[:, None]
+        residual = (local[:, :2] / z[:, None] - normalised) * focal[:, None]
         weight = (1 + (residual.norm(dim=1) / matching.MAX_ERROR) ** 2) ** -2 * (local[:, 2] > 0)
         jacobian = torch.zeros(len(view), 2, 3, device=views.device)
         jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1 / z
@@ -200,7 +200,7 @@ def refine_points(
         step = torch.linalg.solve(hessian.double() + damping[:, None, None] * identity, gradient.double())
         points = points - step.float()
     local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
-    error = (local[:, :2] / local[:, 2:].clamp_min(1e-6) - bearings).norm(dim=1) * focal
+    error = (local[:, :2] / local[:, 2:].clamp_min(1e-6) - normalised).norm(dim=1) * focal
     return points, torch.where((local[:, 2] > 0) & error.isfinite(), error, 1e6)
 
 

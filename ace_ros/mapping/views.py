@@ -24,7 +24,7 @@ class View:
         camera: intrinsics of the image as it was given.
         focal: focal length at the size of encoding, pixels; all errors are measured in these pixels.
         features: its keypoints, best first.
-        bearings: (N, 2) float32, undistorted x/z, y/z of the keypoints.
+        normalised: (N, 2) float32, undistorted x/z, y/z of the keypoints.
     """
 
     name: str
@@ -32,7 +32,7 @@ class View:
     camera: Camera
     focal: float
     features: Features
-    bearings: Tensor
+    normalised: Tensor
 
 
 class PackedViews:
@@ -41,7 +41,7 @@ class PackedViews:
     Attributes:
         origin: (3,) float64, the mean camera centre; the rest is float32 and small.
         rotations: (V, 3, 3) map_from_camera. centres: (V, 3). focals: (V,) pixels.
-        descriptors: (V, N, D). bearings: (V, N, 2). scores: (V, N). valid: (V, N) bool, False is padding.
+        descriptors: (V, N, D). normalised: (V, N, 2). scores: (V, N). valid: (V, N) bool, False is padding.
         extents: (V, 2) largest |x/z|, |y/z| that the image shows.
     """
 
@@ -55,25 +55,25 @@ class PackedViews:
         self.extents = torch.tensor(np.stack([_extent(view.camera) for view in views])).float().to(device)
         dimensions = views[0].features.descriptors.shape[1]
         self.descriptors = torch.zeros(self.count, keypoints, dimensions, device=device)
-        self.bearings = torch.zeros(self.count, keypoints, 2, device=device)
+        self.normalised = torch.zeros(self.count, keypoints, 2, device=device)
         self.scores = torch.zeros(self.count, keypoints, device=device)
         self.valid = torch.zeros(self.count, keypoints, dtype=torch.bool, device=device)
         for i, view in enumerate(views):
             best = view.features.best(keypoints)
             n = len(best)
             self.descriptors[i, :n] = best.descriptors.to(device)
-            self.bearings[i, :n] = view.bearings[:n].to(device)
+            self.normalised[i, :n] = view.normalised[:n].to(device)
             self.scores[i, :n] = best.scores.to(device)
             self.valid[i, :n] = True
 
     def rays(self, i: int) -> Tensor:
         """Unit viewing rays (N, 3) of view ``i`` in the axes of the map."""
-        return torch.nn.functional.normalize(homogeneous(self.bearings[i]), dim=-1) @ self.rotations[i].T
+        return torch.nn.functional.normalize(homogeneous(self.normalised[i]), dim=-1) @ self.rotations[i].T
 
 
-def homogeneous(bearings: Tensor) -> Tensor:
+def homogeneous(normalised: Tensor) -> Tensor:
     """Append a one: (..., 2) to (..., 3)."""
-    return torch.cat([bearings, torch.ones_like(bearings[..., :1])], -1)
+    return torch.cat([normalised, torch.ones_like(normalised[..., :1])], -1)
 
 
 def spread(packed: PackedViews, count: int) -> NDArray[np.int64]:
@@ -103,4 +103,4 @@ def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: 
 
 def _extent(camera: Camera) -> NDArray[np.float64]:
     corners = np.array([[0, 0], [camera.width - 1, 0], [0, camera.height - 1], [camera.width - 1, camera.height - 1]])
-    return np.asarray(np.abs(camera.bearings(corners)).max(0))
+    return np.asarray(np.abs(camera.normalise(corners)).max(0))

@@ -9,7 +9,8 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
-from ace_ros.localization.localizer import LocalizeOptions, Localizer
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.maps_dir import SUFFIX, fingerprint, map_path

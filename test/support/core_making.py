@@ -16,7 +16,8 @@ from ace_ros.generated.sensor import exposed
 from ace_ros.generated.trajectory import looking, mapping_drive, query_drive
 from ace_ros.geometry import invert, transform
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.mapper import MapOptions, Mapper
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.triangulation import Tracks
 from ace_ros.mapping.views import PackedViews, View
 
@@ -89,8 +90,8 @@ def make_world(points=400, views=16, noise=0.0, liars=0, dimensions=64, seed=3, 
             torch.from_numpy(np.sort(rng.uniform(0.2, 0.9, len(seen)))[::-1].copy()).float(),
         )
         pose[:3, 3] += at
-        bearings = torch.from_numpy(CAMERA.bearings(seen[order])).float()
-        made.append(View(f"view {index}", pose, CAMERA, CAMERA.focal, features, bearings))
+        normalised = torch.from_numpy(CAMERA.normalise(seen[order])).float()
+        made.append(View(f"view {index}", pose, CAMERA, CAMERA.focal, features, normalised))
         ids.append(np.concatenate([shown, np.full(liars, -1)])[order])
     return World(xyz + np.asarray(at), looks, made, ids)
 
