@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ace_ros.errors import InputError
 
 _DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
-_UNDISTORT_STEPS = 20
+_UNDISTORT_STEPS = 20  # far more than any lens took to settle
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ class Camera:
             if np.abs(step).max() < 1e-9:
                 break
         return np.asarray(undistorted)
+
+    def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Unit viewing rays (N, 3) of pixels (N, 2), in camera axes."""
+        rays = np.pad(self.normalise(pixels), ((0, 0), (0, 1)), constant_values=1.0)
+        return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels (N, 2) of points (N, 3) in camera axes; NaN where a point is not in front (z <= 0)."""

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from ace_ros.cli.console import peak_rss_bytes
 from ace_ros.device import resolve_device
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.mapper import Mapper, Progress
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Progress
 from ace_ros.recordings import PosedFrame
 from bench import recipe, scenes
 from bench.measure import Row, provenance, run_queries

@@ -25,7 +25,7 @@ from torch import Tensor
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
 from ace_ros.device import fast_dtype, resolve_device
-from ace_ros.features.encoder import check_image
+from ace_ros.features.grey import check_image
 from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import Matrix
 from ace_ros.localization import solver

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.features.encoder import check_image
+from ace_ros.features.grey import check_image
 from ace_ros.geometry import Matrix, invert
 from ace_ros.recordings import PosedFrame
 from bench import scenes
@@ -139,7 +139,7 @@ def _sift(keypoints: int) -> Extractor:
 
 
 def _xfeat(keypoints: int) -> Extractor:
-    from ace_ros.features.encoder import resolve_device
+    from ace_ros.device import resolve_device
     from ace_ros.features.xfeat import XFeatEncoder
 
     encoder = XFeatEncoder(resolve_device("cpu"))

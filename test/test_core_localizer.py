@@ -12,8 +12,9 @@ from ace_ros.errors import InputError, MapFileError
 from ace_ros.generated.textures import photograph
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error, pose_residual, transform
-from ace_ros.localization.localizer import Localizer, State
+from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
+from ace_ros.localization.trust import State
 from ace_ros.map.scene_map import SceneMap
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from core_making import CAMERA, CPU, disturbed, make_world, true_tracks, unit
 
-from ace_ros.features.encoder import Features
+from ace_ros.features.features import EncodedImage, Features
 from ace_ros.features.pairing import mutual_best, pairs_within
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import invert, transform
@@ -84,8 +84,8 @@ def test_a_match_off_its_epipolar_line_is_refused():
             pose[0, 3] = x
             local = points - pose[:3, 3]
             normalised = torch.from_numpy(local[:, :2] / local[:, 2:] + shift).float()
-            features = Features(looks, normalised * 500, torch.ones(100))
-            views.append(View("v", pose, CAMERA, 500.0, features, normalised))
+            features = Features(looks, normalised * 500 + torch.tensor([CAMERA.cx, CAMERA.cy]), torch.ones(100))
+            views.append(View("v", pose, EncodedImage(features, CAMERA, CAMERA.focal)))
         return matching.match(PackedViews(views, 100, CPU), 0, torch.tensor([1]))[0]
 
     everything = torch.arange(100)
@@ -146,8 +146,7 @@ def test_views_from_one_spot_have_no_depth():
         features = Features(
             torch.from_numpy(world.looks[shown]), torch.from_numpy(pixels[shown]).float(), torch.ones(int(shown.sum()))
         )
-        normalised = torch.from_numpy(CAMERA.normalise(pixels[shown])).float()
-        views.append(replace(view, map_from_camera=pose, features=features, normalised=normalised))
+        views.append(View(view.name, pose, EncodedImage(features, CAMERA, CAMERA.focal)))
     assert matching.scene_depth(PackedViews(views, 300, CPU), np.arange(8)) is None
 
 
@@ -198,10 +197,11 @@ def test_triangulation_stops_when_asked(packed):
 def test_views_that_share_nothing_give_no_points():
     rng = np.random.default_rng(0)
     world = make_world(points=200, views=10)
-    strangers = [
-        replace(v, features=replace(v.features, descriptors=torch.from_numpy(unit(len(v.features), 64, rng))))
-        for v in world.views
-    ]
+    strangers = []
+    for view in world.views:
+        looks = torch.from_numpy(unit(len(view.encoded), 64, rng))
+        features = replace(view.encoded.features, descriptors=looks)
+        strangers.append(replace(view, encoded=replace(view.encoded, features=features)))
     packed = PackedViews(strangers, 200, CPU)
     assert matching.scene_depth(packed, np.arange(10)) is None
     empty = triangulate(packed, 10, DEPTH)
@@ -240,9 +240,7 @@ def test_spread_covers_places_and_directions(world):
     crowd = [looking((0.01 * i, 0, 0), 0.0, 0.0) for i in range(50)]
     remote = [looking((20.0 * np.cos(a), 20 * np.sin(a), 0), 0.0, 0.0) for a in range(4)]
     turned = [looking((0.2, 0, 0), np.pi, 0.0)]
-    views = [
-        View("v", p, CAMERA, 500.0, world.views[0].features, world.views[0].normalised) for p in crowd + remote + turned
-    ]
+    views = [View("v", p, world.views[0].encoded) for p in crowd + remote + turned]
     packed = PackedViews(views, 10, CPU)
     assert spread(packed, 100).tolist() == list(range(55))
     chosen = spread(packed, 6)
@@ -266,13 +264,13 @@ def test_codes_are_a_round_trip():
 
 
 def test_every_keypoint_finds_its_landmark(world, landmarks):
-    pairs = landmarks.match(world.views[4].features)
+    pairs = landmarks.match(world.views[4].encoded.features)
     truth = world.ids[4][pairs.keypoint]
     honest = truth >= 0
     assert (truth == pairs.point)[honest].all()
     assert honest.sum() > 0.7 * (world.ids[4] >= 0).sum()  # a liar may have come first
     cosine = np.einsum(
-        "nd,nd->n", world.looks[pairs.point], world.views[4].features.descriptors.numpy()[pairs.keypoint]
+        "nd,nd->n", world.looks[pairs.point], world.views[4].encoded.features.descriptors.numpy()[pairs.keypoint]
     )
     assert cosine[:50].mean() >= cosine[-50:].mean()  # the likest first
     assert len(np.unique(pairs.point)) > 0.9 * len(pairs)  # ties at the precision of bfloat16
@@ -282,8 +280,8 @@ def test_near_matches_come_from_where_the_pose_says(world, packed, landmarks):
     view = world.views[4]
     pose = view.map_from_camera.copy()
     pose[:3, 3] -= packed.origin
-    normalised = CAMERA.normalise(view.features.pixels.numpy())
-    looks = view.features.descriptors.numpy()
+    normalised = CAMERA.normalise(view.encoded.features.pixels.numpy())
+    looks = view.encoded.features.descriptors.numpy()
     pairs = landmarks.match_near(looks, normalised, pose, 500.0, 4.0)
     truth = world.ids[4][pairs.keypoint]
     assert (truth == pairs.point).all() and len(pairs) > 0.98 * (world.ids[4] >= 0).sum()
@@ -304,7 +302,7 @@ def test_strangers_match_nothing(landmarks):
 
 def test_no_landmarks_and_no_keypoints_are_no_matches(world, landmarks):
     none = Landmarks(np.empty((0, 3), np.float32), np.empty((0, 64), np.int8), CPU)
-    features = world.views[0].features
+    features = world.views[0].encoded.features
     normalised = CAMERA.normalise(features.pixels.numpy())
     assert len(none.match(features)) == 0
     assert len(none.match_near(features.descriptors.numpy(), normalised, np.eye(4), 500.0, 5.0)) == 0

@@ -15,7 +15,8 @@ from scipy.spatial import cKDTree
 
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import check_image, make_encoder, working_size
+from ace_ros.features.grey import check_image, working_size
+from ace_ros.features.registry import make_encoder
 from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.features.xfeat_network import XFeatNetwork
 from ace_ros.generated import room_camera

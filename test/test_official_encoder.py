@@ -10,7 +10,7 @@ from official_making import encoder_state, features_of
 
 from ace_ros.errors import InputError
 from ace_ros.features.ace import AceEncoder, AceNetwork
-from ace_ros.features.encoder import make_encoder, parse_encoder
+from ace_ros.features.registry import make_encoder, parse_encoder
 
 CPU = torch.device("cpu")
 

@@ -22,7 +22,7 @@ from ace_ros.cli import interrupt
 from ace_ros.cli.console import check_writable, stdout
 from ace_ros.cli.texts import expected_accuracy, size_text
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import make_encoder, parse_encoder
+from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.map.official import import_head
 
 

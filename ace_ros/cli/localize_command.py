@@ -25,7 +25,8 @@ from ace_ros.cli.camera_argument import CameraFor, camera_argument
 from ace_ros.cli.console import check_writable, note, write_json
 from ace_ros.errors import InputError
 from ace_ros.geometry import quaternion_xyzw
-from ace_ros.localization.localizer import Localization, Localizer
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import read_image

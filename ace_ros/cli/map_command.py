@@ -35,8 +35,9 @@ from ace_ros.cli.console import (
 from ace_ros.cli.texts import MAPPED_STAMPS, expected_accuracy, held_back, size_text, time_left
 from ace_ros.errors import InputError, MappingError
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.mapper import Mapper, Progress
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Progress
 from ace_ros.mapping.views import spread_poses
 from ace_ros.recordings import Recording, SplitOptions, open_recording
 from ace_ros.recordings.prefetch import prefetched

@@ -9,18 +9,30 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, file_sha256, working_image
+from ace_ros.features.encoder import Encoder, EncoderProfile
+from ace_ros.features.features import Features
+from ace_ros.features.grey import working_image
+from ace_ros.files import file_sha256
+from ace_ros.image import Pixels
 from ace_ros.map.official import DIMENSIONS, check_shapes, read_state_dict
 
-_CELL = 8  # stride, pixels
+PROFILE = EncoderProfile(
+    name="ace",
+    dimensions=DIMENSIONS,
+    make=lambda device, short_side, weights: AceEncoder(device, short_side, weights),
+    stride=8,
+    multiple=32,
+    has_keypoints=False,
+    head_layout="ace",  # so that maps can be exported
+    head_width=DIMENSIONS,
+)
+_CELL = PROFILE.stride
 _MEAN, _STD = 0.4, 0.25  # of grey values in [0, 1]
 # Name: channels in, channels out, kernel, stride.
 _LAYERS = {
@@ -73,7 +85,7 @@ class AceNetwork(nn.Module):
         return x
 
 
-class AceEncoder:
+class AceEncoder(Encoder):
     """ACE's features at the centres of 8x8 cells, as they are: the published heads want their lengths.
 
     Cell centres are no keypoints: they can't be triangulated sharply, so maps get no landmarks from them.
@@ -87,21 +99,22 @@ class AceEncoder:
         InputError: no such file, or not the published encoder.
     """
 
-    identity = "ace"
-    dimensions = DIMENSIONS
-    has_keypoints = False
+    profile = PROFILE
 
-    def __init__(self, device: torch.device, short_side: int, weights: Path) -> None:
-        self.device = device
-        self.short_side = short_side
+    def __init__(self, device: torch.device, short_side: int, weights: Path | None) -> None:
+        if weights is None:
+            raise InputError(
+                "encoder: the weights of ACE's own encoder don't come with ace_ros; give their file: "
+                "--encoder ace:PATH to map or import, --encoder-weights PATH (encoder_weights) to use such a map"
+            )
+        super().__init__(device, short_side, file_sha256(weights))
         self._dtype = fast_dtype(device)
-        self.sha256 = file_sha256(weights)
         network = AceNetwork.load(weights).to(device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
-        grey = working_image(image, self.short_side)
+    def __call__(self, image: Pixels, count: int) -> Features:
+        grey = working_image(image, self.short_side, PROFILE.multiple)
         (height, width), size = image.shape[:2], (grey.shape[1], grey.shape[0])
         x = torch.from_numpy(grey)[None, None].to(self.device).float() / 255
         maps = self._network(((x - _MEAN) / _STD).to(self._dtype))[0]

@@ -2,136 +2,109 @@
 
 from __future__ import annotations
 
-import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from ace_ros.errors import InputError
-
-_MULTIPLE = 32  # XFeat halves the image five times
+from ace_ros.features.features import EncodedImage, Features
+from ace_ros.features.grey import check_image, working_size
+from ace_ros.image import Image, Pixels
 
 
 @dataclass(frozen=True)
-class Features:
-    """Keypoints of one image, best first.
+class Likeness:
+    """How alike two descriptors must be, by their cosine, for what follows. The defaults are XFeat's, set by hand.
 
     Attributes:
-        descriptors: (N, D) float32, unit length where the encoder has keypoints.
-        pixels: (N, 2) float32, x y in pixels of the image that was given.
-        scores: (N,) float32 in [0, 1].
+        match: two keypoints of mapping views are matched. observe: a keypoint shows the landmark expected there.
+        merge: two landmarks a few pixels apart are one. query: a keypoint of a query shows a landmark.
     """
 
-    descriptors: Tensor
-    pixels: Tensor
-    scores: Tensor
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def best(self, count: int) -> Features:
-        """The ``count`` best keypoints."""
-        return Features(self.descriptors[:count], self.pixels[:count], self.scores[:count])
+    match: float = 0.8
+    observe: float = 0.75
+    merge: float = 0.7
+    query: float = 0.7
 
 
-class Encoder(Protocol):
-    """A backbone.
+USUAL_LIKENESS = Likeness()
+
+
+@dataclass(frozen=True)
+class EncoderProfile:
+    """All that the rest of the package knows of a backbone.
 
     Attributes:
-        identity: its name in map files. sha256: of its weights' file. dimensions: of a descriptor.
+        name: in map files, and on the command line as NAME or NAME:PATH of its weights.
+        dimensions: of a descriptor.
+        stride: pixels of the encoded image between two cells of its finest map of descriptors; 1 where each keypoint
+            is described by itself.
+        multiple: the sides of the encoded image are multiples of it, pixels.
         has_keypoints: whether it answers with keypoints that can be matched by their unit descriptors, so that
             landmarks can be made of them, and not with cells of the image.
+        likeness: of descriptors, where it has keypoints.
+        lean: pixels by which all keypoints of an image may shift alike, which no number of them averages out.
+        code_range: largest entry of a descriptor that a landmark's code can hold; larger ones are cut off.
+        head_layout, head_width: of the heads that go with it (:class:`ace_ros.map.head.HeadShape`); None: any width.
+        make: builds it from a device, the short side of its images in pixels, and its weights' file (None: packaged).
     """
 
-    identity: str
-    sha256: str
+    name: str
     dimensions: int
-    has_keypoints: bool
-    device: torch.device
+    make: Callable[[torch.device, int, Path | None], Encoder]
+    stride: int = 8
+    multiple: int = 32
+    has_keypoints: bool = True
+    likeness: Likeness = USUAL_LIKENESS
+    lean: float = 0.0
+    code_range: float = 0.5
+    head_layout: str = "ours"
+    head_width: int | None = None
 
-    def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
-        """At most ``count`` keypoints of an image, uint8 (H, W) or (H, W, 3) RGB."""
-        ...
 
+class Encoder(ABC):
+    """A backbone. A subclass names its profile and encodes pixels.
 
-def check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image in grey, contiguous and writable as PyTorch wants it; a copy only where it has to be.
-
-    Raises:
-        InputError: not uint8, empty, or neither (H, W) nor (H, W, 3).
+    Attributes:
+        device: where it runs. short_side: images are reduced to it, pixels; smaller ones stay as they are.
+        sha256: fingerprint of its weights; a map is only good with the same.
     """
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise InputError(
-            f"image: expected uint8 of shape (H, W) or (H, W, 3) RGB, got {image.dtype} of shape {image.shape}"
-        )
-    if min(image.shape[:2]) < 2 * _MULTIPLE:
-        raise InputError(f"image: {image.shape[1]} x {image.shape[0]} pixels are too few; 64 x 64 is the least")
-    if image.ndim == 2:
-        return np.require(image, requirements=["C", "W"])
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
+    profile: ClassVar[EncoderProfile]
 
-def working_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Size at which an image is encoded: its short side at most ``short_side``, multiples of 32."""
-    scale = min(1.0, short_side / min(width, height))
-    return tuple(max(2, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in (width, height))  # type: ignore[return-value]
+    def __init__(self, device: torch.device, short_side: int, sha256: str) -> None:
+        self.device, self.short_side, self.sha256 = device, short_side, sha256
 
+    @property
+    def identity(self) -> str:
+        """Its name in map files."""
+        return self.profile.name
 
-def working_image(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
-    """The grey image, reduced to its :func:`working_size`, that a backbone sees.
+    @property
+    def dimensions(self) -> int:
+        """Of a descriptor."""
+        return self.profile.dimensions
 
-    Raises:
-        InputError: as :func:`check_image`.
-    """
-    grey = check_image(image)
-    size = working_size(grey.shape[1], grey.shape[0], short_side)
-    if size == (grey.shape[1], grey.shape[0]):
-        return grey
-    shrinking = size[0] * size[1] < grey.size
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR), np.uint8)
+    @property
+    def has_keypoints(self) -> bool:
+        """As :attr:`EncoderProfile.has_keypoints`."""
+        return self.profile.has_keypoints
 
+    @abstractmethod
+    def __call__(self, image: Pixels, count: int) -> Features:
+        """At most ``count`` keypoints of an image, uint8 (H, W) or (H, W, 3) RGB, in its pixels."""
 
-def file_sha256(path: Path) -> str:
-    """Fingerprint of a file of weights.
+    def encode(self, image: Image, count: int) -> EncodedImage:
+        """At most ``count`` keypoints of an image with its camera.
 
-    Raises:
-        InputError: the file can't be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: the encoder's weights could not be read ({error.strerror})") from None
-
-
-def make_encoder(identity: str, device: torch.device, short_side: int, weights: Path | None = None) -> Encoder:
-    """The encoder of that name, ``xfeat`` or ``ace``; ``weights`` is its file where it is not the packaged one.
-
-    Raises:
-        InputError: no such encoder, or its weights are not to be had.
-    """
-    if identity == "xfeat":
-        from ace_ros.features.xfeat import XFeatEncoder
-
-        return XFeatEncoder(device, short_side, weights)
-    if identity == "ace":
-        from ace_ros.features.ace import AceEncoder
-
-        if weights is None:
-            raise InputError(
-                "encoder: the weights of ACE's own encoder don't come with ace_ros; give their file: "
-                "--encoder ace:PATH to map or import, --encoder-weights PATH (encoder_weights) to use such a map"
-            )
-        return AceEncoder(device, short_side, weights)
-    raise InputError(f"encoder: '{identity}' is unknown; there are xfeat and ace:PATH")
-
-
-def parse_encoder(text: str, weights: Path | None = None) -> tuple[str, Path | None]:
-    """``ace:PATH`` as identity and weights' file; without a path the file is ``weights``."""
-    identity, _, path = text.partition(":")
-    return identity, Path(path).expanduser() if path else weights
+        Raises:
+            InputError: the image is too small.
+        """
+        grey, camera = check_image(image.pixels), image.camera
+        size = working_size(camera.width, camera.height, self.short_side, self.profile.multiple)
+        focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
+        return EncodedImage(self(grey, count), camera, focal, float(grey[::4, ::4].std()))

@@ -7,25 +7,39 @@ import math
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, file_sha256, working_image
+from ace_ros.features.encoder import Encoder, EncoderProfile
+from ace_ros.features.features import Features
+from ace_ros.features.grey import working_image
 from ace_ros.features.xfeat_network import XFeatNetwork
+from ace_ros.files import file_sha256
+from ace_ros.image import Pixels
 
 XFEAT_SHA256 = "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"
-_CELL = 8  # stride of the descriptor map, pixels
+PROFILE = EncoderProfile(
+    name="xfeat",
+    dimensions=64,
+    make=lambda device, short_side, weights: XFeatEncoder(device, short_side, weights),
+    stride=8,
+    multiple=32,  # it halves the image five times
+    lean=0.25,  # keypoints shift by as much with 10 degrees of roll; seen in the generated room, where truth is exact
+    code_range=0.5,  # the largest entry that was seen
+)
+_CELL = PROFILE.stride
 # XFeat's keypoints lie this far to the left of and above what they stay on as images are scaled, pixels: seen by
 # detecting in images enlarged 1.5 times and reduced to 0.75, indoors and out.
 _BIAS = (0.5, 0.3)
+_APART = 4  # pixels: of two neighbouring cells' peaks that are nearer the better one is kept; half a cell
+_LEAST_SCORE = 1e-4  # below it a peak is one of an empty wall; set by hand
+_NOISE = 1e-5  # variance of grey values added in normalising, as XFeat was trained
 
 
-class XFeatEncoder:
+class XFeatEncoder(Encoder):
     """XFeat with one keypoint a cell, refined to sub-pixel positions.
 
     Args:
@@ -37,35 +51,37 @@ class XFeatEncoder:
         InputError: no weights, or not XFeat's published ones.
     """
 
-    identity = "xfeat"
-    dimensions = 64
-    has_keypoints = True
+    profile = PROFILE
 
     def __init__(self, device: torch.device, short_side: int = 480, weights: Path | None = None) -> None:
-        self.device = device
-        self.short_side = short_side
-        self._dtype = fast_dtype(device)
         path = weights or _packaged_weights()
-        self.sha256 = file_sha256(path)
+        super().__init__(device, short_side, file_sha256(path))
+        self._dtype = fast_dtype(device)
         if self.sha256 != XFEAT_SHA256:
             raise InputError(f"{path}: not the published XFeat weights (sha256 {self.sha256[:12]}...)")
         network = XFeatNetwork.load(path).to(device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def __call__(self, image: NDArray[np.uint8], count: int) -> Features:
-        grey = working_image(image, self.short_side)
+    def __call__(self, image: Pixels, count: int) -> Features:
+        grey = working_image(image, self.short_side, PROFILE.multiple)
         (height, width), size = image.shape[:2], (grey.shape[1], grey.shape[0])
-        x = torch.from_numpy(grey)[None, None].to(self.device).float()
-        # Normalised in float32: eight bits of mantissa would cost contrast. OpenCV's moments of bytes are the fastest.
-        mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
-        x = (x - mean) / math.sqrt(deviation**2 + 1e-5)
-        maps, logits, reliability = self._network(x.to(self._dtype))
+        maps, logits, reliability = self.maps(grey)
         pixels, scores = _keypoints(logits[0].float(), reliability[0, 0].float(), count)
         descriptors = _sample(maps.float(), pixels, size)
         scale = torch.tensor([width / size[0], height / size[1]], device=self.device)
         pixels = pixels + torch.tensor(_BIAS, device=self.device)
         return Features(descriptors, (pixels + 0.5) * scale - 0.5, scores)
+
+    @torch.inference_mode()
+    def maps(self, grey: Pixels) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network says of a grey image whose sides are multiples of 32: see :class:`XFeatNetwork`."""
+        x = torch.from_numpy(grey)[None, None].to(self.device).float()
+        # Normalised in float32: eight bits of mantissa would cost contrast. OpenCV's moments of bytes are the fastest.
+        mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
+        x = (x - mean) / math.sqrt(deviation**2 + _NOISE)
+        found: tuple[Tensor, Tensor, Tensor] = self._network(x.to(self._dtype))
+        return found
 
 
 def _packaged_weights() -> Path:
@@ -97,13 +113,13 @@ def _keypoints(logits: Tensor, reliability: Tensor, count: int) -> tuple[Tensor,
     for dy in range(3):
         for dx in range(3):
             other = around[:, dy : dy + h, dx : dx + w]
-            near = (other[1] - xs).abs().maximum((other[2] - ys).abs()) <= 4
+            near = (other[1] - xs).abs().maximum((other[2] - ys).abs()) <= _APART
             keep &= ~(near & (other[0] > score))
     score = torch.where(keep, score, -1.0)
     best, order = score.flatten().topk(min(count, score.numel()))
-    order = order[best > 1e-4]
+    order = order[best > _LEAST_SCORE]
     pixels = torch.stack([xs.flatten()[order], ys.flatten()[order]], 1).float()
-    return pixels + _offset(F.pixel_shuffle(probability[None], _CELL)[0, 0], pixels), best[best > 1e-4]
+    return pixels + _offset(F.pixel_shuffle(probability[None], _CELL)[0, 0], pixels), best[best > _LEAST_SCORE]
 
 
 def _offset(heat: Tensor, pixels: Tensor) -> Tensor:

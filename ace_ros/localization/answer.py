@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.geometry import Matrix
-from ace_ros.localization.trust import Evidence, Reason, State, Verdict
+from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.trust import Reason, State, Verdict
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Localization:
         map_from_camera: (4, 4) float64, OpenCV camera axes; None when no pose was found.
         covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a
             pose or when the geometry is degenerate.
-        confidence: in [0, 1].
+        confidence: a score in [0, 1] that grows with the evidence; no probability.
         inliers, candidates: 2D-3D pairs that agree with the pose, of how many (two a keypoint at most).
         reprojection_error: median of the inliers, pixels of the given image.
         pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.
@@ -43,22 +44,25 @@ class Localization:
     timings: dict[str, float]
     evidence: Evidence | None = None
 
-
-def lost(verdict: Verdict, evidence: Evidence, timings: dict[str, float]) -> Localization:
-    """The answer when not even a poor pose was found."""
-    return Localization(
-        state=verdict.state,
-        reason=verdict.sentence,
-        reason_code=verdict.reason,
-        map_from_camera=None,
-        covariance=None,
-        confidence=verdict.confidence,
-        inliers=0,
-        candidates=evidence.keypoints,
-        reprojection_error=0.0,
-        pixels=np.empty((0, 2)),
-        scene_coordinates=np.empty((0, 3)),
-        inlier_mask=np.empty(0, dtype=bool),
-        timings=timings,
-        evidence=evidence,
-    )
+    @staticmethod
+    def of(estimate: Estimate, verdict: Verdict) -> Localization:
+        """An estimate, as it was judged."""
+        encoded, inlier, pixel = estimate.encoded, estimate.inlier, 0.0
+        if inlier.any():  # from pixels of the encoded image to those of the given one
+            pixel = float(np.median(estimate.errors[inlier])) * encoded.camera.focal / encoded.focal
+        return Localization(
+            state=verdict.state,
+            reason=verdict.sentence,
+            reason_code=verdict.reason,
+            map_from_camera=estimate.map_from_camera,
+            covariance=verdict.covariance,
+            confidence=verdict.confidence,
+            inliers=int(inlier.sum()),
+            candidates=estimate.candidates,
+            reprojection_error=pixel,
+            pixels=encoded.pixels[estimate.keypoint],
+            scene_coordinates=estimate.points,
+            inlier_mask=inlier,
+            timings=dict(estimate.seconds),
+            evidence=estimate.evidence,
+        )

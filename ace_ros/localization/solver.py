@@ -14,8 +14,11 @@ from scipy.spatial.transform import Rotation
 
 from ace_ros.geometry import Matrix, invert
 
-_MIN_PAIRS = 6
-_SHIFT = 0.25  # pixels: XFeat's keypoints shift by as much with 10 degrees of roll
+LEAST_PAIRS = 6  # three fix a pose, and three more must agree by chance before it is one
+_FIRST = 64  # iterations of RANSAC at least, where enough seem to agree before
+_TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % efficiency is 2.385
+_STILL = 0.03  # standard deviations: a smaller step changes nothing that anybody could see
+_DEGENERATE = 1e10  # condition number of the scaled information matrix
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,13 @@ def ransac(
         map_from_camera and the number of inliers; None when there is no pose.
     """
     finite = np.isfinite(points).all(1)
-    if finite.sum() < _MIN_PAIRS:
+    if finite.sum() < LEAST_PAIRS:
         return None
     camera = {"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]}
     options = {
         "max_reproj_error": threshold,
         "max_iterations": iterations,
-        "min_iterations": min(64, iterations),
+        "min_iterations": min(_FIRST, iterations),
         "progressive_sampling": progressive,
         "seed": 0,
     }
@@ -69,7 +72,7 @@ def ransac(
     )
     camera_from_map = np.eye(4)
     camera_from_map[:3, :3], camera_from_map[:3, 3] = pose.R, pose.t
-    if info["num_inliers"] < _MIN_PAIRS or not np.isfinite(camera_from_map).all():
+    if info["num_inliers"] < LEAST_PAIRS or not np.isfinite(camera_from_map).all():
         return None
     return invert(camera_from_map), int(info["num_inliers"])
 
@@ -99,8 +102,7 @@ def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -
         local = offset @ pose[:3, :3]
         z = np.maximum(local[:, 2], 1e-6)
         residual = (local[:, :2] / z[:, None] - observed.normalised) * whiten[:, None]
-        # Cauchy's tail begins at twice the sigma.
-        weight = (local[:, 2] > 0) / (1 + (residual**2).sum(1) / 4)
+        weight = (local[:, 2] > 0) / (1 + (residual**2).sum(1) / _TAIL**2)
         for axis in (0, 1):
             # Of the projection by the point in the axes of the map: (r_axis - x * r_z) / z.
             by_point = pose[:3, axis] - (local[:, axis] / z)[:, None] * pose[:3, 2]
@@ -119,7 +121,7 @@ def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -
         moved[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix() @ pose[:3, :3]
         moved[:3, 3] += step[:3]
         pose = moved
-        if np.linalg.norm(step * scale) < 0.03:  # standard deviations
+        if np.linalg.norm(step * scale) < _STILL:
             break
     return pose, information
 
@@ -128,15 +130,7 @@ def covariance_from_information(information: Matrix) -> Matrix | None:
     """Inverse of an information matrix, symmetric and positive definite; None when the geometry is degenerate."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     normal = information / np.outer(scale, scale)
-    if not np.isfinite(normal).all() or np.linalg.cond(normal) > 1e10:
+    if not np.isfinite(normal).all() or np.linalg.cond(normal) > _DEGENERATE:
         return None
     covariance = np.linalg.inv(normal) / np.outer(scale, scale)
     return np.asarray((covariance + covariance.T) / 2)
-
-
-def shift_covariance(focal: float) -> Matrix:
-    """(6, 6) of what no number of inliers averages out: the whole image seen a fraction of a pixel off.
-
-    Detectors lean to one side as the camera rolls, and no calibration is exact; either turns the camera.
-    """
-    return np.diag([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) * (_SHIFT / focal) ** 2

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+import numpy as np
+
+from ace_ros.geometry import Matrix
+from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.solver import covariance_from_information
 from ace_ros.map.scene_map import Calibration
 
 
@@ -30,45 +35,71 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """State, confidence in [0, 1], and the reason as a code and as a sentence (empty when LOCALIZED)."""
+    """State, confidence, and the reason as a code and as a sentence (empty when LOCALIZED).
+
+    Attributes:
+        confidence: a score in [0, 1], no probability: half where the support is ``EVEN`` times what chance gives.
+        covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a pose, and
+            where the geometry does not fix it.
+    """
 
     state: State
     confidence: float
     reason: Reason = Reason.NONE
     sentence: str = ""
+    covariance: Matrix | None = None
+
+
+# Set by hand with `bench --stages trust`: 6,886 frames of other places were never believed, and every good query was.
+EVEN = 2.0  # support at which the confidence is one half
+SLOPE = 8.0  # of the confidence by the logarithm of the support
+LOCALIZED = 0.9  # confidence: 2.6 times chance
+_UNCERTAIN = 0.3
+_ALONE = 0.7  # what landmarks alone are worth, for places that the head never learnt well
+_CAP = 0.5  # confidence of a pose that hangs on a corner of the image, or on degenerate geometry
+_MIN_COVERAGE = 0.15  # of the image
+_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
+_FEW_KEYPOINTS = 100  # a tenth of what is asked for
+_LEAST_RATIO = 0.01  # so that the logarithm of nothing is a number
+_SETTLED, _SETTLED_RATIO = 50.0, 3.0  # landmarks, and times chance
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What speaks for a pose.
+class TrustModel:
+    """What evidence is worth on one map; ``calibration`` is all that it was taught.
 
-    Attributes:
-        contrast: standard deviation of the image's grey values. keypoints: found in it.
-        head_asked: keypoints that the head was asked about.
-        landmark_inliers, head_inliers: pairs of each witness that agree with the pose closely: chance
-            scatters over its search radius, truth does not.
-        has_landmarks: whether the map holds the second witness at all.
-        coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
+    ``lean`` is in pixels: as :attr:`ace_ros.features.encoder.EncoderProfile.lean`.
     """
 
-    contrast: float
-    keypoints: int
-    head_asked: int = 0
-    landmark_inliers: int = 0
-    head_inliers: int = 0
-    has_landmarks: bool = True
-    coverage: float = 0.0
-    well_conditioned: bool = False
+    calibration: Calibration
+    lean: float
 
+    @property
+    def settled(self) -> float:
+        """So many sharp landmarks leave no doubt."""
+        return max(_SETTLED, _SETTLED_RATIO * self.calibration.chance_landmarks)
 
-_DARK = 6.0  # grey values
-_FEW_KEYPOINTS = 100
-_MIN_COVERAGE = 0.15
-_LOCALIZED = 0.9
-_EVEN = 2.0  # support at which a pose is as likely right as wrong
-_SLOPE = 8.0
-_ALONE = 0.7
-_UNCERTAIN = 0.3
+    def support(self, evidence: Evidence) -> float:
+        """As :func:`support`."""
+        return support(evidence, self.calibration)
+
+    def judge(self, estimate: Estimate) -> Verdict:
+        """Whether to believe an estimate, and how exactly."""
+        return replace(judge(estimate.evidence, self.calibration), covariance=self.covariance(estimate))
+
+    def covariance(self, estimate: Estimate) -> Matrix | None:
+        """(6, 6): the inverse information, times a factor for errors that pairs share, plus the lean of detectors."""
+        inverse = None if estimate.information is None else covariance_from_information(estimate.information)
+        if inverse is None:
+            return None
+        return inverse * self.calibration.covariance_scale + self.lean_covariance(estimate.encoded.focal)
+
+    def lean_covariance(self, focal: float) -> Matrix:
+        """(6, 6) of what no number of inliers averages out: the whole image seen a fraction of a pixel off.
+
+        Detectors lean to one side as the camera rolls, and no calibration is exact; either turns the camera.
+        """
+        return np.diag([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) * (self.lean / focal) ** 2
 
 
 def judge(evidence: Evidence, calibration: Calibration) -> Verdict:
@@ -77,14 +108,24 @@ def judge(evidence: Evidence, calibration: Calibration) -> Verdict:
     The confidence compares the inliers of each witness with the most that decoys collected on this
     map: at that count it is near zero, at three times that near one.
     """
-    ratio = support(evidence, calibration)
-    confidence = 1 / (1 + math.exp(-_SLOPE * math.log(max(ratio, 1e-3) / _EVEN)))
+    confidence = confidence_of(support(evidence, calibration))
     if evidence.coverage < _MIN_COVERAGE or not evidence.well_conditioned:
-        confidence = min(confidence, 0.5)
-    if confidence >= _LOCALIZED:
+        confidence = min(confidence, _CAP)
+    if confidence >= LOCALIZED:
         return Verdict(State.LOCALIZED, confidence)
     state = State.UNCERTAIN if confidence >= _UNCERTAIN else State.LOST
     return Verdict(state, confidence, *_explain(evidence, calibration, state))
+
+
+def confidence_of(support: float) -> float:
+    """Score in [0, 1] of a support; it grows with it and says no more."""
+    return 1 / (1 + math.exp(-SLOPE * math.log(max(support, _LEAST_RATIO) / EVEN)))
+
+
+def support_of(confidence: float) -> float:
+    """Inverse of :func:`confidence_of`."""
+    odds = min(max(confidence, 1e-12), 1 - 1e-12)
+    return EVEN * math.exp(math.log(odds / (1 - odds)) / SLOPE)
 
 
 def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tuple[Reason, str]:
@@ -96,7 +137,7 @@ def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tupl
         return Reason.POOR_COVERAGE, f"inliers cover only {evidence.coverage:.0%} of the image"
     counts = f"{evidence.landmark_inliers} landmarks, {evidence.head_inliers} head, of {evidence.keypoints} keypoints"
     landmarks, head = ratios(evidence, calibration)
-    if evidence.has_landmarks and max(landmarks, head) > _EVEN and min(landmarks, head) < 1:
+    if evidence.has_landmarks and max(landmarks, head) > EVEN and min(landmarks, head) < 1:
         return Reason.WITNESSES_DISAGREE, f"head and landmarks don't agree on a pose ({counts})"
     return Reason.TOO_FEW_INLIERS, f"too few inliers ({counts})"
 
@@ -114,7 +155,7 @@ def support(evidence: Evidence, calibration: Calibration) -> float:
 
 
 def ratios(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
-    """Inliers of the landmarks and of the head as multiples of what chance gives, at least 0.01."""
+    """Inliers of the landmarks and of the head as multiples of what chance gives."""
     landmarks = evidence.landmark_inliers / calibration.chance_landmarks
     head = evidence.head_inliers / max(1.0, calibration.chance_head * evidence.head_asked)
-    return max(landmarks, 0.01), max(head, 0.01)
+    return max(landmarks, _LEAST_RATIO), max(head, _LEAST_RATIO)

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.device import fast_dtype
-from ace_ros.features.encoder import Features
+from ace_ros.features.encoder import USUAL_LIKENESS, Likeness
+from ace_ros.features.features import Features
 from ace_ros.features.pairing import mutual_best, pairs_within
 
-_QUANTUM = 254.0  # descriptor entries are stored as int8 in steps of 1 / 254: half a unit is the largest seen
-_MIN_COSINE = 0.7
 _COLD = 5000  # the best seen landmarks are enough to find a first pose; all of them sharpen it
 
 
@@ -40,11 +39,18 @@ class Landmarks:
 
     Attributes:
         points: (L, 3) float32 in the local frame of the map, the most often seen ones first.
-        codes: (L, D) int8, descriptors in steps of 1/254.
+        codes: (L, D) int8, descriptors up to a common factor; see :func:`quantize`.
     """
 
-    def __init__(self, points: NDArray[np.float32], codes: NDArray[np.int8], device: torch.device) -> None:
+    def __init__(
+        self,
+        points: NDArray[np.float32],
+        codes: NDArray[np.int8],
+        device: torch.device,
+        likeness: Likeness = USUAL_LIKENESS,
+    ) -> None:
         self.points, self.codes = points, codes
+        self._least_cosine = likeness.query
         self._descriptors = codes.astype(np.float32)
         self._descriptors /= np.maximum(np.linalg.norm(self._descriptors, axis=1, keepdims=True), 1e-9)
         self._device, self._dtype = device, fast_dtype(device)
@@ -60,7 +66,7 @@ class Landmarks:
         similarity = features.descriptors.to(self._device, self._dtype) @ self._matrix.T
         cosine, landmark = similarity.max(1)
         # A maximum down the columns costs a tenth of the argument of it; ties are left to RANSAC.
-        good = torch.nonzero((similarity.amax(0)[landmark] <= cosine) & (cosine > _MIN_COSINE))[:, 0]
+        good = torch.nonzero((similarity.amax(0)[landmark] <= cosine) & (cosine > self._least_cosine))[:, 0]
         order = torch.argsort(cosine[good], descending=True, stable=True)
         good = good[order]
         return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
@@ -86,10 +92,10 @@ class Landmarks:
         row, keypoint = pairs_within(predicted * focal, normalised * focal, radius)
         landmark = inside[row]
         cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
-        best = mutual_best(landmark, keypoint, np.where(cosine > _MIN_COSINE, cosine, -1.0))
+        best = mutual_best(landmark, keypoint, np.where(cosine > self._least_cosine, cosine, -1.0))
         return Pairs(keypoint[best], landmark[best])
 
 
-def quantize(descriptors: Tensor) -> NDArray[np.int8]:
-    """Unit descriptors (L, D) as int8."""
-    return (descriptors.cpu() * _QUANTUM).round().clamp(-127, 127).to(torch.int8).numpy()
+def quantize(descriptors: Tensor, code_range: float = 0.5) -> NDArray[np.int8]:
+    """Unit descriptors (L, D) as int8; an entry of ``code_range``, the largest that can be held, becomes 127."""
+    return (descriptors.cpu() * (127 / code_range)).round().clamp(-127, 127).to(torch.int8).numpy()

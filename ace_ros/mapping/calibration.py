@@ -1,80 +1,83 @@
-"""A map's own errors, learnt on mapping views that were held back."""
+"""A map's own errors, learnt on mapping views that were held back: what its trust model is fitted to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ace_ros.features.encoder import Features
+from ace_ros.features.features import EncodedImage
+from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
-from ace_ros.localization.localizer import Localization, Localizer
-from ace_ros.localization.options import LocalizeOptions
-from ace_ros.localization.solver import ransac, shift_covariance
-from ace_ros.localization.trust import State, judge, ratios
+from ace_ros.localization.estimate import Estimate
+from ace_ros.localization.estimator import PoseEstimator
+from ace_ros.localization.solver import covariance_from_information, ransac
+from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.scene_map import Calibration, HeldBack, SceneMap
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]
+_DECOYS = 24  # at least so many, the most of which is what chance gives; set by hand
+_LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
+_USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
-_USUAL_SCALE = 3.0
-_DECOYS = 24  # at least so many
-_USUAL_LANDMARKS = 10_000
-_LEAST_CHANCE = 8.0  # landmark inliers
+_USUAL_SCALE = 3.0  # on the recordings of bench accuracy
+_LARGEST_SCALE = 1e6  # of the search for one
+_MEAN_NEES = 6.0  # of an honest covariance: the degrees of freedom of a pose
+_FAR_OUT = 10.0  # times the median: what is farther out counts as that far, or one view would set the scale
+_TOP = 75  # percentile: what a witness says where it does well
 _LOOKED_AT = 5  # views, while a head is trained
 _LOOK_ITERATIONS = 200
-_HEAD_THRESHOLD = 10.0  # pixels
+_HEAD_THRESHOLD = 10.0  # pixels, as ACE
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A held-back view that was localized: how far off, and with which covariance before any scale."""
+
+    residual: Vector
+    error: tuple[float, float]
+    inverse: Matrix
+    lean: Matrix
+
+    def nees(self, scale: float) -> float:
+        return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
 
 
 def calibrate(
-    scene_map: SceneMap,
-    held_back: list[View],
-    device: str,
-    encoder_weights: Path | None,
-    report: Callable[[int, int], None],
+    scene_map: SceneMap, held_back: list[View], device: torch.device, report: Callable[[int, int], None]
 ) -> SceneMap:
-    """Return the map with the expected accuracy and the calibration of covariance and confidence filled in.
+    """Return the map with the expected accuracy and the calibration of its trust model filled in.
 
     Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
     looks like this place to every witness, but from nowhere.
     """
-    options = LocalizeOptions(encoder_weights=encoder_weights)
-    localizer = Localizer(scene_map, options, device)
-    total = 2 * len(held_back)
-    chance = _decoys(localizer, held_back, lambda done: report(done, total))
-    calibration = replace(scene_map.header.calibration, chance_landmarks=chance[0], chance_head=chance[1])
-    answers = []
-    for done, view in enumerate(held_back):
-        report(len(held_back) + done, total)
-        answers.append(localizer.localize_features(_in_float(view.features), view.camera))
-    calibration = replace(calibration, landmark_weight=_landmark_weight(answers, calibration))
-    errors, residuals, spreads = [], [], []
-    for view, answer in zip(held_back, answers, strict=True):
-        if answer.map_from_camera is None or answer.covariance is None or answer.evidence is None:
-            continue
-        if judge(answer.evidence, calibration).state is not State.LOCALIZED:
-            continue
-        errors.append(pose_error(answer.map_from_camera, view.map_from_camera))
-        residuals.append(pose_residual(answer.map_from_camera, view.map_from_camera))
-        shift = shift_covariance(view.focal)
-        spreads.append(((answer.covariance - shift) / calibration.covariance_scale, shift))
-    if not errors:
-        header = replace(scene_map.header, calibration=calibration, held_back=HeldBack(len(held_back)))
-        return replace(scene_map, header=header)
-    scale = _covariance_scale(residuals, spreads)
-    translation, rotation = np.median(np.array(errors), axis=0)
-    nees = float(np.mean(_nees(residuals, spreads, scale)))
-    header = replace(
-        scene_map.header,
-        held_back=HeldBack(len(held_back), len(errors), float(translation), float(rotation), nees),
-        calibration=replace(calibration, covariance_scale=scale),
-    )
-    return replace(scene_map, header=header)
+    lean, usual = profile_of(scene_map.header.encoder).lean, scene_map.header.calibration
+    trust = TrustModel(usual, lean)
+    estimator = PoseEstimator(scene_map, device, trust.support, trust.settled)
+    images = [replace(view.encoded, features=view.encoded.features.stored_as(torch.float32)) for view in held_back]
+    total = 2 * len(images)
+    decoys = _decoys(estimator, images, lambda done: report(done, total))
+    landmarks, head = _chance(decoys, len(scene_map.points))
+    calibration = replace(usual, chance_landmarks=landmarks, chance_head=head)
+    estimates = []
+    for done, image in enumerate(images):
+        report(len(images) + done, total)
+        estimates.append(estimator.estimate(image))
+    calibration = replace(calibration, landmark_weight=_landmark_weight(estimates, calibration))
+    judged = _judged(estimates, held_back, TrustModel(calibration, lean))
+    measured = HeldBack(len(held_back))
+    if judged:
+        scale = _covariance_scale(judged)
+        calibration = replace(calibration, covariance_scale=scale)
+        translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
+        nees = float(np.mean([one.nees(scale) for one in judged]))
+        measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
+    return replace(scene_map, header=replace(scene_map.header, held_back=measured, calibration=calibration))
 
 
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:
@@ -85,62 +88,74 @@ def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: 
     """
     distances = []
     for view in held_back[:: max(1, len(held_back) // _LOOKED_AT)][:_LOOKED_AT]:
-        points = head.predict(view.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
-        normalised = view.normalised.cpu().numpy().astype(np.float64)
-        found = ransac(normalised, points, view.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
+        image = view.encoded
+        points = head.predict(image.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
+        found = ransac(image.normalised, points, image.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
         centre = None if found is None else found[0][:3, 3] + origin
         distances.append(np.inf if centre is None else float(np.linalg.norm(centre - view.map_from_camera[:3, 3])))
     return float(np.median(distances))
 
 
-def _covariance_scale(residuals: list[Vector], spreads: list[tuple[Matrix, Matrix]]) -> float:
+def _judged(estimates: list[Estimate], views: list[View], trust: TrustModel) -> list[_Judged]:
+    """Of the views that are believed."""
+    judged = []
+    for estimate, view in zip(estimates, views, strict=True):
+        pose, information = estimate.map_from_camera, estimate.information
+        if pose is None or information is None or trust.judge(estimate).state is not State.LOCALIZED:
+            continue
+        inverse = covariance_from_information(information)
+        assert inverse is not None  # or it would not have been believed
+        residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
+        judged.append(_Judged(residual, error, inverse, trust.lean_covariance(estimate.encoded.focal)))
+    return judged
+
+
+def _covariance_scale(judged: list[_Judged]) -> float:
     """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
     and never below one, which would be surer than the pixels are."""
 
     def mean(scale: float) -> float:
-        values = _nees(residuals, spreads, scale)
-        return float(np.minimum(values, 10 * np.median(values)).mean())
+        values = np.array([one.nees(scale) for one in judged])
+        return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-    candidates = np.geomspace(1.0, 1e6, 300).tolist()
-    fitted = next((scale for scale in candidates if mean(scale) <= 6.0), candidates[-1])
-    weight = len(residuals) / (len(residuals) + _PRIOR_VIEWS)
+    candidates = np.geomspace(1.0, _LARGEST_SCALE, 300).tolist()
+    fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
+    weight = len(judged) / (len(judged) + _PRIOR_VIEWS)
     return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
 
 
-def _nees(residuals: list[Vector], spreads: list[tuple[Matrix, Matrix]], scale: float) -> Vector:
-    """Normalised errors squared with covariances of ``scale`` times the first matrix plus the second."""
-    pairs = zip(residuals, spreads, strict=True)
-    return np.array([float(r @ np.linalg.solve(scale * first + second, r)) for r, (first, second) in pairs])
-
-
-def _landmark_weight(answers: list[Localization], calibration: Calibration) -> float:
+def _landmark_weight(estimates: list[Estimate], calibration: Calibration) -> float:
     """How much more than chance each witness has to say where it does well."""
-    told = np.array([ratios(answer.evidence, calibration) for answer in answers if answer.evidence is not None])
-    landmarks, head = np.maximum(np.log(np.percentile(told, 75, axis=0)), 0.05)
+    told = np.array([ratios(estimate.evidence, calibration) for estimate in estimates])
+    landmarks, head = np.maximum(np.log(np.percentile(told, _TOP, axis=0)), 0.05)
     return float(landmarks / (landmarks + head))
 
 
-def _decoys(localizer: Localizer, views: list[View], report: Callable[[int], None]) -> tuple[float, float]:
+def _decoys(estimator: PoseEstimator, images: list[EncodedImage], report: Callable[[int], None]) -> list[Estimate]:
+    """What is made of images whose descriptors are dealt anew to their keypoints."""
+    generator = torch.Generator().manual_seed(0)
+    estimates = []
+    count = max(_DECOYS, len(images))
+    for done in range(count):
+        report(done * len(images) // count)
+        image = images[done % len(images)]
+        descriptors = image.features.descriptors
+        order = torch.randperm(len(image), generator=generator).to(descriptors.device)
+        decoy = replace(image, features=replace(image.features, descriptors=descriptors[order]))
+        estimates.append(estimator.estimate(decoy))
+    return estimates
+
+
+def _chance(decoys: list[Estimate], landmarks: int) -> tuple[float, float]:
     """The most landmark inliers, and the largest fraction of head inliers, of poses found for decoys.
 
     Never less than what foreign images were seen to collect by chance, which grows with the landmarks.
     """
-    generator = torch.Generator().manual_seed(0)
-    share = min(1.0, len(localizer.scene_map.points) / _USUAL_LANDMARKS)
-    landmarks, head = max(_LEAST_CHANCE, Calibration.chance_landmarks * share**0.5), Calibration.chance_head
-    count = max(_DECOYS, len(views))
-    for done in range(count):
-        report(done * len(views) // count)
-        view = views[done % len(views)]
-        features = _in_float(view.features)
-        order = torch.randperm(len(features), generator=generator).to(features.descriptors.device)
-        decoy = replace(features, descriptors=features.descriptors[order])
-        evidence = localizer.localize_features(decoy, view.camera).evidence
-        if evidence is not None:
-            landmarks = max(landmarks, float(evidence.landmark_inliers))
-            head = max(head, evidence.head_inliers / max(1, evidence.head_asked))
-    return landmarks, head
-
-
-def _in_float(features: Features) -> Features:
-    return replace(features, descriptors=features.descriptors.float())
+    share = min(1.0, landmarks / _USUAL_LANDMARKS)
+    found = [decoy.evidence for decoy in decoys]
+    least = max(_LEAST_CHANCE, Calibration.chance_landmarks * share**0.5)
+    of_head = [evidence.head_inliers / max(1, evidence.head_asked) for evidence in found]
+    return (
+        max([least, *(float(evidence.landmark_inliers) for evidence in found)]),
+        max([Calibration.chance_head, *of_head]),
+    )

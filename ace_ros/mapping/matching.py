@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ace_ros.mapping.views import PackedViews, homogeneous
 
-MIN_COSINE = 0.8  # of two descriptors of the same point
 MAX_EPIPOLAR = 3.0  # pixels
 MAX_ERROR = 2.0  # reprojection error of an inlier, pixels
 MIN_ANGLE = 1.5  # between two rays that fix a depth, degrees
@@ -36,7 +35,7 @@ def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
         similarity.masked_fill_(distance > MAX_EPIPOLAR, 0.0)
         cosine, best = similarity.max(1)
         mutual = similarity.argmax(0)[best] == numbers
-        matches.append(torch.where(mutual & (cosine > MIN_COSINE) & views.valid[i], best, -1))
+        matches.append(torch.where(mutual & (cosine > views.likeness.match) & views.valid[i], best, -1))
     return torch.stack(matches)
 
 

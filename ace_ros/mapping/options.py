@@ -24,6 +24,7 @@ class MapOptions:
         landmark_views: at most so many of them are matched with each other.
         samples: training samples drawn from each view.
         batch: samples in a training step.
+        supervision: weight of triangulated points as targets of the head; 0: its reprojection error alone, as in ACE.
         width: of the head's layers; with ACE's own encoder 512.
         blocks: residual blocks of three layers in the head.
         image_size: images are reduced to this short side, pixels.
@@ -41,6 +42,7 @@ class MapOptions:
     landmark_views: int = 120
     samples: int = 600
     batch: int = 4096
+    supervision: float = 1.0
     width: int = 256
     blocks: int = 2
     image_size: int = 480
@@ -52,7 +54,7 @@ class MapOptions:
     def __post_init__(self) -> None:
         least = {
             "steps": 1, "landmarks": 0, "keypoints": 100, "views": MIN_FRAMES, "landmark_views": MIN_FRAMES,
-            "samples": 1, "batch": 64, "width": 16, "blocks": 1, "image_size": 128,
+            "samples": 1, "batch": 64, "supervision": 0, "width": 16, "blocks": 1, "image_size": 128,
         }  # fmt: skip
         for name, value in least.items():
             if getattr(self, name) < value:

@@ -32,6 +32,7 @@ class TrainingOptions:
         batch: samples a step.
         rate: Muon's learning rate for the hidden matrices. adam_rate: AdamW's for the rest.
         shape: of the head.
+        supervision: weight of triangulated points as targets at the start, down to none at the end.
     """
 
     steps: int = 1000
@@ -40,6 +41,7 @@ class TrainingOptions:
     rate: float = 0.03
     adam_rate: float = 2e-3
     shape: HeadShape = field(default_factory=HeadShape)
+    supervision: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def train(
             group["lr"] = options.adam_rate * rate
         features, batch = buffer.batch(next(batches))
         threshold = torch.full((), softclamp_threshold(progress), device=device)
-        loss, error = coordinate_loss(head(features, dtype), batch, threshold, threshold.new_full((), 1.0 - progress))
+        supervision = threshold.new_full((), options.supervision * (1.0 - progress))
+        loss, error = coordinate_loss(head(features, dtype), batch, threshold, supervision)
         muon.zero_grad()
         adam.zero_grad(set_to_none=True)
         loss.backward()

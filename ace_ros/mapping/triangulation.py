@@ -22,9 +22,7 @@ from ace_ros.mapping.views import PackedViews, spread
 _PARTNERS = 10  # views that a view is matched with
 _MIN_VIEWS = 3  # two views agree by accident
 _MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one
-_MERGE_COSINE = 0.7
 _OBSERVE_RADIUS = 3.0  # pixels
-_OBSERVE_COSINE = 0.75
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,13 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @staticmethod
+    def none(views: PackedViews) -> Tracks:
+        """Where nothing can be triangulated."""
+        nobody = torch.empty(0, dtype=torch.long, device=views.device)
+        points = torch.empty(0, 3, device=views.device)
+        return Tracks(points, torch.empty(0, views.descriptors.shape[2], device=views.device), nobody, nobody, nobody)
 
     @property
     def lengths(self) -> Tensor:
@@ -114,11 +119,11 @@ def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Ten
     descriptors = _mean_descriptors(views, len(points), view, keypoint, track)
     first = observations[:, 0] // views.keypoints
     depth = ((points - views.centres[first]) * views.rotations[first, :, 2]).sum(1).abs()
-    keep = _suppress(points, _MERGE_RADIUS * depth / views.focals[first], descriptors)
+    keep = _suppress(points, _MERGE_RADIUS * depth / views.focals[first], descriptors, views.likeness.merge)
     return points[keep], descriptors[keep]
 
 
-def _suppress(points: Tensor, radius: Tensor, descriptors: Tensor) -> Tensor:
+def _suppress(points: Tensor, radius: Tensor, descriptors: Tensor, least_cosine: float) -> Tensor:
     """Indices, in order of rank, of points (best first) that no better one within its radius resembles."""
     finite = torch.nonzero(points.isfinite().all(1))[:, 0]
     xyz, reach, looks = (t[finite].cpu().numpy() for t in (points, radius, descriptors))
@@ -128,7 +133,7 @@ def _suppress(points: Tensor, radius: Tensor, descriptors: Tensor) -> Tensor:
             continue
         worse = np.array(near)
         worse = worse[(worse > k) & ~dead[worse]]
-        dead[worse[looks[worse] @ looks[k] > _MERGE_COSINE]] = True
+        dead[worse[looks[worse] @ looks[k] > least_cosine]] = True
     return finite[torch.from_numpy(~dead).to(finite.device)]
 
 
@@ -167,7 +172,7 @@ def _visible(
     pairs = pairs_within(projected[inside] * focal, views.normalised[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
     landmark, keypoint = inside[pairs[0]], pairs[1]
     cosine = np.einsum("nd,nd->n", descriptors[landmark], looks[keypoint])
-    best = mutual_best(landmark, keypoint, np.where(cosine > _OBSERVE_COSINE, cosine, -1.0))
+    best = mutual_best(landmark, keypoint, np.where(cosine > views.likeness.observe, cosine, -1.0))
     return landmark[best], keypoint[best]
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.camera import Camera
-from ace_ros.features.encoder import Features
+from ace_ros.features.encoder import USUAL_LIKENESS, Likeness
+from ace_ros.features.features import EncodedImage
 from ace_ros.geometry import Matrix
 
 
@@ -21,18 +22,12 @@ class View:
     Attributes:
         name: for messages.
         map_from_camera: (4, 4) float64.
-        camera: intrinsics of the image as it was given.
-        focal: focal length at the size of encoding, pixels; all errors are measured in these pixels.
-        features: its keypoints, best first.
-        normalised: (N, 2) float32, undistorted x/z, y/z of the keypoints.
+        encoded: its keypoints; all errors are measured in pixels at the size of encoding.
     """
 
     name: str
     map_from_camera: Matrix
-    camera: Camera
-    focal: float
-    features: Features
-    normalised: Tensor
+    encoded: EncodedImage
 
 
 class PackedViews:
@@ -43,26 +38,30 @@ class PackedViews:
         rotations: (V, 3, 3) map_from_camera. centres: (V, 3). focals: (V,) pixels.
         descriptors: (V, N, D). normalised: (V, N, 2). scores: (V, N). valid: (V, N) bool, False is padding.
         extents: (V, 2) largest |x/z|, |y/z| that the image shows.
+        likeness: how alike descriptors of one point are.
     """
 
-    def __init__(self, views: list[View], keypoints: int, device: torch.device) -> None:
+    def __init__(
+        self, views: list[View], keypoints: int, device: torch.device, likeness: Likeness = USUAL_LIKENESS
+    ) -> None:
+        self.likeness = likeness
         self.count, self.keypoints, self.device = len(views), keypoints, device
         poses = np.stack([view.map_from_camera for view in views])
         self.origin: NDArray[np.float64] = poses[:, :3, 3].mean(0)
         self.rotations = torch.from_numpy(poses[:, :3, :3]).float().to(device)
         self.centres = torch.from_numpy(poses[:, :3, 3] - self.origin).float().to(device)
-        self.focals = torch.tensor([view.focal for view in views], device=device)
-        self.extents = torch.tensor(np.stack([_extent(view.camera) for view in views])).float().to(device)
-        dimensions = views[0].features.descriptors.shape[1]
+        self.focals = torch.tensor([view.encoded.focal for view in views], device=device)
+        self.extents = torch.tensor(np.stack([_extent(view.encoded.camera) for view in views])).float().to(device)
+        dimensions = views[0].encoded.features.descriptors.shape[1]
         self.descriptors = torch.zeros(self.count, keypoints, dimensions, device=device)
         self.normalised = torch.zeros(self.count, keypoints, 2, device=device)
         self.scores = torch.zeros(self.count, keypoints, device=device)
         self.valid = torch.zeros(self.count, keypoints, dtype=torch.bool, device=device)
         for i, view in enumerate(views):
-            best = view.features.best(keypoints)
+            best = view.encoded.features.best(keypoints)
             n = len(best)
             self.descriptors[i, :n] = best.descriptors.to(device)
-            self.normalised[i, :n] = view.normalised[:n].to(device)
+            self.normalised[i, :n] = torch.from_numpy(view.encoded.normalised[:n]).float().to(device)
             self.scores[i, :n] = best.scores.to(device)
             self.valid[i, :n] = True
 

@@ -11,7 +11,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from ace_ros.action import BuildMap
 from ace_ros.errors import InputError
-from ace_ros.mapping.mapper import Progress
+from ace_ros.mapping.progress import Progress
 from ace_ros.nodes.mapping_report import fill_held_back, fill_progress
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online.collecting import Outcome, Result

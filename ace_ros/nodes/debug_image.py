@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from ace_ros.localization.localizer import Localization
+from ace_ros.localization.answer import Localization
 from ace_ros.recordings.posed_frame import Image
 
 _GREEN, _RED, _WHITE = (60, 220, 60), (220, 60, 60), (255, 255, 255)

@@ -10,7 +10,9 @@ import numpy as np
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, move_covariance
-from ace_ros.localization.localizer import Localization, Localizer, Reason, State
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.trust import Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform

@@ -19,8 +19,9 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import HeldBack, SceneMap
-from ace_ros.mapping.mapper import Mapper, Progress
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction

@@ -6,7 +6,7 @@ import math
 
 from ace_ros.action import BuildMap
 from ace_ros.map.scene_map import HeldBack, SceneMap
-from ace_ros.mapping.mapper import Progress
+from ace_ros.mapping.progress import Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.pose_input import PoseInput

@@ -19,8 +19,9 @@ from ace_ros.camera import Camera
 from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.mapper import Mapper, Progress
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Progress
 from ace_ros.online.album import Album
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker

@@ -13,7 +13,8 @@ from ace_ros.geometry import invert, transform
 from ace_ros.recordings.posed_frame import Image, PosedFrame
 
 if TYPE_CHECKING:
-    from ace_ros.localization.localizer import Localization, Localizer
+    from ace_ros.localization.answer import Localization
+    from ace_ros.localization.localizer import Localizer
 
 _WIDTH = 480
 _OUTLIERS = 150  # more only hide the image

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
-from ace_ros.features.encoder import Features
+from ace_ros.features.features import EncodedImage, Features
 from ace_ros.generated import room_camera
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
@@ -90,8 +90,7 @@ def make_world(points=400, views=16, noise=0.0, liars=0, dimensions=64, seed=3, 
             torch.from_numpy(np.sort(rng.uniform(0.2, 0.9, len(seen)))[::-1].copy()).float(),
         )
         pose[:3, 3] += at
-        normalised = torch.from_numpy(CAMERA.normalise(seen[order])).float()
-        made.append(View(f"view {index}", pose, CAMERA, CAMERA.focal, features, normalised))
+        made.append(View(f"view {index}", pose, EncodedImage(features, CAMERA, CAMERA.focal)))
         ids.append(np.concatenate([shown, np.full(liars, -1)])[order])
     return World(xyz + np.asarray(at), looks, made, ids)
 

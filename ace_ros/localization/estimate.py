@@ -1,0 +1,61 @@
+"""What an image says about where it was taken, before anybody judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_ros.features.features import EncodedImage
+from ace_ros.geometry import Matrix
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a pose.
+
+    Attributes:
+        contrast: standard deviation of the image's grey values. keypoints: found in it.
+        head_asked: keypoints that the head was asked about.
+        landmark_inliers, head_inliers: pairs of each witness that agree with the pose closely: chance
+            scatters over its search radius, truth does not.
+        has_landmarks: whether the map holds the second witness at all.
+        coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
+    """
+
+    contrast: float
+    keypoints: int
+    head_asked: int = 0
+    landmark_inliers: int = 0
+    head_inliers: int = 0
+    has_landmarks: bool = True
+    coverage: float = 0.0
+    well_conditioned: bool = False
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The best pose that was found, and both witnesses' evidence for it.
+
+    Attributes:
+        encoded: the image. evidence: also where no pose was found.
+        map_from_camera: (4, 4) float64; None when there is none.
+        information: (6, 6) at the pose, in the order and axes of :func:`ace_ros.geometry.pose_residual`, for the errors
+            that the map's calibration expects of a pair; None with too few pairs.
+        keypoint: (M,) index of the keypoint of each 2D-3D pair. points: (M, 3) map frame. inlier: (M,) bool.
+        errors: (M,) reprojection errors, pixels of the encoded image.
+        candidates: 2D-3D pairs that might have agreed, two a keypoint at most.
+        seconds: by stage, match and solve.
+    """
+
+    encoded: EncodedImage
+    evidence: Evidence
+    seconds: dict[str, float]
+    candidates: int
+    map_from_camera: Matrix | None = None
+    information: Matrix | None = None
+    keypoint: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    points: Matrix = field(default_factory=lambda: np.empty((0, 3)))
+    inlier: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

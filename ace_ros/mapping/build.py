@@ -1,0 +1,128 @@
+"""One build, stage by stage: views, landmarks, head, map, calibration."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import numpy as np
+import torch
+
+from ace_ros.features.encoder import Encoder, EncoderProfile
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.landmarks import quantize
+from ace_ros.map.scene_map import MapHeader, SceneMap
+from ace_ros.mapping import matching
+from ace_ros.mapping.buffer import TrainingBuffer
+from ace_ros.mapping.calibration import calibrate, miss
+from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Reporter
+from ace_ros.mapping.selection import select
+from ace_ros.mapping.training import TrainingOptions, settle_depth, train
+from ace_ros.mapping.triangulation import Tracks, triangulate
+from ace_ros.mapping.views import PackedViews, View, spread
+
+_HELD_BACK = 15  # one view in so many calibrates the map instead of making it, set by hand
+_MOST_HELD_BACK = 40  # more of them tell no more
+_GUESSED_DEPTH = 3.0  # times how far the cameras stand from their middle, where nothing was triangulated
+
+
+def build(
+    views: list[View], encoder: Encoder, options: MapOptions, map_frame: str, metric: bool, report: Reporter
+) -> SceneMap:
+    """A map of the views. The same seed on the same machine gives the same one.
+
+    Raises:
+        MappingError: training diverged. Cancelled: as the reporter was told.
+    """
+    torch.manual_seed(options.seed)
+    profile, device = encoder.profile, encoder.device
+    held_back, taught = _hold_back(views)
+    packed = PackedViews(taught, options.keypoints, device, profile.likeness)
+    if packed.count > options.views:
+        taught = [taught[i] for i in spread(packed, options.views)]
+        packed = PackedViews(taught, options.keypoints, device, profile.likeness)
+    tracks, depth = _triangulate(packed, options, profile, report)
+    generator = torch.Generator(device).manual_seed(options.seed)
+    buffer = TrainingBuffer(
+        packed, depth, options.samples, tracks.points, tracks.view, tracks.keypoint, tracks.track, generator
+    )
+    head, figures = _train(buffer, held_back, packed, depth, options, profile, generator, report)
+    if not profile.has_keypoints:
+        depth = settle_depth(head, buffer, depth)
+    kept = select(tracks, packed, options.landmarks)
+    centres = packed.centres.cpu().numpy().astype(np.float64) + packed.origin
+    header = MapHeader(
+        encoder=profile.name,
+        encoder_sha256=encoder.sha256,
+        encoder_size=options.image_size,
+        head=head.shape,
+        origin=tuple(packed.origin.tolist()),
+        median_depth=depth,
+        map_frame=map_frame,
+        metric=metric,
+        extent=(tuple(centres.min(0).tolist()), tuple(centres.max(0).tolist())),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        frames=packed.count,
+        training={**figures, "tracks": len(tracks), **report.figures()},
+    )
+    codes = quantize(tracks.descriptors[kept], profile.code_range)
+    scene_map = SceneMap(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
+    return calibrate(scene_map, held_back, device, lambda done, total: report("calibrating", done, total))
+
+
+def _hold_back(views: list[View]) -> tuple[list[View], list[View]]:
+    """Views to calibrate on, and the others."""
+    count = min(_MOST_HELD_BACK, max(2, len(views) // _HELD_BACK))
+    chosen = set(np.linspace(0, len(views) - 1, count + 2).round().astype(int)[1:-1].tolist())
+    return [view for i, view in enumerate(views) if i in chosen], [v for i, v in enumerate(views) if i not in chosen]
+
+
+def _triangulate(
+    packed: PackedViews, options: MapOptions, profile: EncoderProfile, report: Reporter
+) -> tuple[Tracks, float]:
+    """Tracks, and the median depth of the scene.
+
+    Without parallax or keypoints there are no tracks, and the depth is a guess.
+    """
+    report("triangulating", 0, 1)
+    chosen = spread(packed, options.landmark_views)
+    depth = matching.scene_depth(packed, chosen) if profile.has_keypoints else None
+    if depth is not None:
+        tracks = triangulate(
+            packed, options.landmark_views, depth, lambda done, total: report("triangulating", done, total)
+        )
+        return tracks, depth
+    reach = float(packed.centres.norm(dim=1).max())
+    return Tracks.none(packed), max(_GUESSED_DEPTH * reach, 1.0)
+
+
+def _train(
+    buffer: TrainingBuffer,
+    held_back: list[View],
+    packed: PackedViews,
+    depth: float,
+    options: MapOptions,
+    profile: EncoderProfile,
+    generator: torch.Generator,
+    report: Reporter,
+) -> tuple[Head, dict[str, int | float]]:
+    """The head, and figures of its training for the map's header."""
+    shape = HeadShape(profile.dimensions, profile.head_width or options.width, options.blocks, profile.head_layout)
+
+    def look(head: Head) -> None:
+        report.held_back = miss(head, held_back, packed.origin, depth)
+
+    head, statistics = train(
+        buffer,
+        TrainingOptions(options.steps, options.seconds, options.batch, shape=shape, supervision=options.supervision),
+        generator,
+        lambda done, total, loss, inliers: report("training", done, total, loss, inliers),
+        look,
+    )
+    return head, {
+        "steps": statistics.steps,
+        "loss": statistics.loss,
+        "inliers": statistics.inliers,
+        "samples": len(buffer),
+        "sample_bytes": buffer.bytes_per_sample,
+    }
