@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
@@ -17,12 +16,9 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping import mapper as mapping
-from ace_ros.mapping import training
-from ace_ros.mapping.buffer import TrainingBuffer
-from ace_ros.mapping.loss import Batch, coordinate_loss
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.progress import Progress
 from ace_ros.recordings.prefetch import prefetched
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries
@@ -35,20 +31,15 @@ def measure(
     scene: Path,
     frames: int | None = None,
     queries: int | None = None,
-    supervision: bool = True,
     **options: Any,
 ) -> Row:
     """The row of figures of one map.
 
     Args:
-        frames: map from so many, evenly spaced. supervision: whether triangulated points teach the head.
+        frames: map from so many, evenly spaced.
         options: of :class:`MapOptions`.
     """
     watch = Stopwatch()
-    if not supervision:
-        training.coordinate_loss = _unsupervised
-    buffers: list[TrainingBuffer] = []
-    mapping.TrainingBuffer = _watched(buffers)  # type: ignore[misc]
     stages: dict[str, float] = {}
     scene_map, used = _mapped(scene, frames, MapOptions(**options), watch, stages)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,10 +55,7 @@ def measure(
         "metric": header.metric,
         "landmarks": len(scene_map.points),
         "map_bytes": size,
-        "sample_bytes": buffers[-1].bytes_per_sample,
-        "samples": len(buffers[-1]),
-        "steps": header.training["steps"],
-        "training_seconds": header.training["training_seconds"],
+        **{name: header.training[name] for name in ("sample_bytes", "samples", "steps", "training_seconds")},
         "median_depth": header.median_depth,
         "held_back": header.held_back.__dict__,
         **run_queries(asked, localize_with(scene_map)),
@@ -88,7 +76,7 @@ def _mapped(
         mapper.add(image, frame.camera, frame.map_from_camera, frame.name)
     stages["encoding"] = watch.read()["cpu_seconds"]
 
-    def note(progress: mapping.Progress) -> None:
+    def note(progress: Progress) -> None:
         stages[progress.stage] = watch.read()["cpu_seconds"]
 
     return mapper.build(note), len(mapper)
@@ -108,18 +96,3 @@ def localize_with(scene_map: SceneMap, device: str = "auto") -> Localize:
         return "LOCALIZED" if alone and found else answer.state.name, answer.map_from_camera
 
     return localize
-
-
-def _unsupervised(
-    points: torch.Tensor, batch: Batch, threshold: torch.Tensor, supervision: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    return coordinate_loss(points, batch, threshold, torch.zeros_like(supervision))
-
-
-def _watched(buffers: list[TrainingBuffer]) -> type[TrainingBuffer]:
-    class Watched(TrainingBuffer):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            buffers.append(self)
-
-    return Watched

@@ -17,7 +17,7 @@ Settings = dict[str, Any]
 #: A row a decision; each differs from the defaults in one thing.
 ABLATION: list[Settings] = [
     *({"landmarks": count} for count in (0, 5000, 20000)),
-    {"supervision": False},
+    {"supervision": 0.0},
     *({"steps": steps} for steps in (500, 2000)),
     {"keypoints": 500},
     *({"width": width} for width in (128, 512)),

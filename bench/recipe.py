@@ -26,7 +26,7 @@ from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
 from ace_ros.device import fast_dtype, resolve_device
 from ace_ros.features.grey import check_image
-from ace_ros.features.xfeat import XFeatEncoder
+from ace_ros.features.xfeat import PROFILE, XFeatEncoder
 from ace_ros.geometry import Matrix
 from ace_ros.localization import solver
 from ace_ros.map.head import Head, HeadShape
@@ -35,7 +35,7 @@ from ace_ros.recordings import PosedFrame
 from bench import scenes
 from bench.measure import Row, Stopwatch, run_queries
 
-_CELL = 8
+_CELL = PROFILE.stride
 _HEIGHT = 480
 _NEAREST, _FARTHEST, _PULLED_TO = 0.1, 1000.0, 10.0  # metres
 _FARTHEST_ERROR = 1000.0  # pixels
@@ -84,9 +84,7 @@ class CellEncoder(XFeatEncoder):
     @torch.inference_mode()
     def cells(self, grey: NDArray[np.uint8]) -> Tensor:
         """(h * w, D) unit descriptors of a grey image whose sides are multiples of 32."""
-        x = torch.from_numpy(grey)[None, None].to(self.device).float()
-        variance, mean = torch.var_mean(x, correction=0)
-        maps, _, _ = self._network(((x - mean) * torch.rsqrt(variance + 1e-5)).to(self._dtype))
+        maps, _, _ = self.maps(grey)
         return torch.nn.functional.normalize(maps[0].float().flatten(1).T, dim=1)
 
 

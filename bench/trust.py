@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,11 +194,10 @@ def _covered(camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def support(confidence: float) -> float:
     """What a confidence stands for: evidence as a multiple of what chance gives, up to 100."""
-    odds = min(max(confidence, 1e-12), 1 - 1e-12)
-    return round(min(trust._EVEN * math.exp(math.log(odds / (1 - odds)) / trust._SLOPE), 100.0), 4)
+    return round(min(trust.support_of(confidence), 100.0), 4)
 
 
-SHIPPED = support(trust._LOCALIZED)
+SHIPPED = support(trust.LOCALIZED)
 
 
 def good(part: Row, row: Row) -> NDArray[np.float64]:

@@ -44,6 +44,7 @@ class Estimate:
         information: (6, 6) at the pose, in the order and axes of :func:`ace_ros.geometry.pose_residual`, for the errors
             that the map's calibration expects of a pair; None with too few pairs.
         keypoint: (M,) index of the keypoint of each 2D-3D pair. points: (M, 3) map frame. inlier: (M,) bool.
+        is_landmark: (M,) bool; the other points are the head's.
         errors: (M,) reprojection errors, pixels of the encoded image.
         candidates: 2D-3D pairs that might have agreed, two a keypoint at most.
         seconds: by stage, match and solve.
@@ -58,4 +59,5 @@ class Estimate:
     keypoint: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     points: Matrix = field(default_factory=lambda: np.empty((0, 3)))
     inlier: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    is_landmark: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

@@ -151,25 +151,34 @@ class PoseEstimator:
         """The pose on all pairs of both witnesses, each pair by its own sigma."""
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
         points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_near]])
-        sharp = np.arange(len(points)) < len(best.near)
-        observed = solver.Observations(encoded.normalised[keypoint], points, np.where(sharp, *self._sigmas))
+        is_landmark = np.arange(len(points)) < len(best.near)
+        observed = solver.Observations(encoded.normalised[keypoint], points, np.where(is_landmark, *self._sigmas))
         pose, information = best.pose, None
         if len(observed) >= solver.LEAST_PAIRS:
             pose, information = solver.refine(pose, observed, encoded.focal)
         errors = solver.reprojection_errors(pose, observed.normalised, points, encoded.focal)
-        inlier = errors < np.where(sharp, _SHARP, _AGREES)
+        inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
         evidence = replace(
             best.evidence,
-            landmark_inliers=int(inlier[sharp].sum()),
-            head_inliers=int(inlier[~sharp].sum()),
+            landmark_inliers=int(inlier[is_landmark].sum()),
+            head_inliers=int(inlier[~is_landmark].sum()),
             coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
         )
         map_from_camera = pose.copy()
         map_from_camera[:3, 3] += self._origin
-        candidates, points = len(best.near) + len(head_points), points + self._origin
         return Estimate(
-            encoded, evidence, seconds, candidates, map_from_camera, information, keypoint, points, inlier, errors
+            encoded,
+            evidence,
+            seconds,
+            candidates=len(best.near) + len(head_points),
+            map_from_camera=map_from_camera,
+            information=information,
+            keypoint=keypoint,
+            points=points + self._origin,
+            inlier=inlier,
+            is_landmark=is_landmark,
+            errors=errors,
         )
 
 

@@ -24,6 +24,9 @@ Vector = NDArray[np.float64]
 _DECOYS = 24  # at least so many, the most of which is what chance gives; set by hand
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
+_TYPICAL = 1.1774  # sigmas: median length of an error whose two coordinates are normal (Rayleigh)
+_SIGMAS = ((0.4, 2.0), (1.0, 10.0))  # pixels: what landmarks and head may be taught; beyond, pairs are no inliers
+_ENOUGH_PAIRS = 100  # fewer teach nothing about an error
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
 _LARGEST_SCALE = 1e6  # of the search for one
@@ -56,18 +59,25 @@ def calibrate(
     Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
     looks like this place to every witness, but from nowhere.
     """
-    lean, usual = profile_of(scene_map.header.encoder).lean, scene_map.header.calibration
-    trust = TrustModel(usual, lean)
-    estimator = PoseEstimator(scene_map, device, trust.support, trust.settled)
+    lean, calibration = profile_of(scene_map.header.encoder).lean, scene_map.header.calibration
     images = [replace(view.encoded, features=view.encoded.features.stored_as(torch.float32)) for view in held_back]
-    total = 2 * len(images)
-    decoys = _decoys(estimator, images, lambda done: report(done, total))
-    landmarks, head = _chance(decoys, len(scene_map.points))
-    calibration = replace(usual, chance_landmarks=landmarks, chance_head=head)
-    estimates = []
-    for done, image in enumerate(images):
-        report(len(images) + done, total)
-        estimates.append(estimator.estimate(image))
+    total, done = 2 * len(images) + max(_DECOYS, len(images)), 0
+
+    def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[Estimate]:
+        nonlocal done
+        trust = TrustModel(calibration, lean)
+        taught = replace(scene_map, header=replace(scene_map.header, calibration=calibration))
+        estimator, estimates = PoseEstimator(taught, device, trust.support, trust.settled), []
+        for image in images:
+            report(done, total)
+            done += 1
+            estimates.append(estimator.estimate(image))
+        return estimates
+
+    calibration = _with_sigmas(calibration, estimates_of(images, calibration))
+    landmarks, head = _chance(estimates_of(_decoys(images), calibration), len(scene_map.points))
+    calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head)
+    estimates = estimates_of(images, calibration)
     calibration = replace(calibration, landmark_weight=_landmark_weight(estimates, calibration))
     judged = _judged(estimates, held_back, TrustModel(calibration, lean))
     measured = HeldBack(len(held_back))
@@ -124,6 +134,16 @@ def _covariance_scale(judged: list[_Judged]) -> float:
     return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
 
 
+def _with_sigmas(calibration: Calibration, estimates: list[Estimate]) -> Calibration:
+    """The calibration with the errors of each witness's inliers as they were on held-back views."""
+    usual, found = (calibration.landmark_sigma, calibration.head_sigma), []
+    for witness, (low, high), known in zip((True, False), _SIGMAS, usual, strict=True):
+        errors = np.concatenate([estimate.errors[estimate.is_landmark == witness] for estimate in estimates])
+        enough = len(errors) >= _ENOUGH_PAIRS
+        found.append(float(np.clip(np.median(errors) / _TYPICAL, low, high)) if enough else known)
+    return replace(calibration, landmark_sigma=found[0], head_sigma=found[1])
+
+
 def _landmark_weight(estimates: list[Estimate], calibration: Calibration) -> float:
     """How much more than chance each witness has to say where it does well."""
     told = np.array([ratios(estimate.evidence, calibration) for estimate in estimates])
@@ -131,19 +151,16 @@ def _landmark_weight(estimates: list[Estimate], calibration: Calibration) -> flo
     return float(landmarks / (landmarks + head))
 
 
-def _decoys(estimator: PoseEstimator, images: list[EncodedImage], report: Callable[[int], None]) -> list[Estimate]:
-    """What is made of images whose descriptors are dealt anew to their keypoints."""
+def _decoys(images: list[EncodedImage]) -> list[EncodedImage]:
+    """Images whose descriptors are dealt anew to their keypoints."""
     generator = torch.Generator().manual_seed(0)
-    estimates = []
-    count = max(_DECOYS, len(images))
-    for done in range(count):
-        report(done * len(images) // count)
-        image = images[done % len(images)]
+    decoys = []
+    for index in range(max(_DECOYS, len(images))):
+        image = images[index % len(images)]
         descriptors = image.features.descriptors
         order = torch.randperm(len(image), generator=generator).to(descriptors.device)
-        decoy = replace(image, features=replace(image.features, descriptors=descriptors[order]))
-        estimates.append(estimator.estimate(decoy))
-    return estimates
+        decoys.append(replace(image, features=replace(image.features, descriptors=descriptors[order])))
+    return decoys
 
 
 def _chance(decoys: list[Estimate], landmarks: int) -> tuple[float, float]:
