@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+_MOST = 6  # keypoints looked at around a prediction; more never lie within a few pixels
+
 
 def pairs_within(
     predicted: NDArray[np.floating], keypoints: NDArray[np.floating], radius: float
@@ -13,7 +15,7 @@ def pairs_within(
     """Pairs (index into predicted (A, 2), index into keypoints (B, 2)) within ``radius``, at most 6 a prediction."""
     if not len(predicted) or not len(keypoints):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    distance, index = cKDTree(keypoints).query(predicted, k=min(6, len(keypoints)), distance_upper_bound=radius)
+    distance, index = cKDTree(keypoints).query(predicted, k=min(_MOST, len(keypoints)), distance_upper_bound=radius)
     row, column = np.nonzero(np.isfinite(distance.reshape(len(predicted), -1)))
     return row, index.reshape(len(predicted), -1)[row, column]
 

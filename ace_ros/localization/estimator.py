@@ -23,14 +23,14 @@ from ace_ros.map.scene_map import SceneMap
 # generated room and redkitchen unless said otherwise.
 _RANSAC = {"landmarks": 5.0, "head": 10.0}  # of the first poses; the head's is ACE's
 _COARSE = 12.0  # search radius around a first pose, and of head predictions that the refinement takes
-_FINE = 4.0
-_PRIOR = 24.0  # a prior carried forward by odometry is about two degrees off
+_FINE = 4.0  # five sigmas of a landmark
+_PRIOR = 24.0  # 2.6 degrees at VGA: how far off a prior may be that odometry carried forward
 _SHARP = 2.0  # a landmark this near is evidence
 _AGREES = 8.0  # a head prediction this near is evidence
-_HEAD_ASKED = 500  # keypoints that the head is asked about as second witness; all of them told no more
+_HEAD_ASKED = 500  # keypoints that the head as second witness is asked about, set by hand
 _LEAST_POLISHED = 8  # landmarks; fewer move a pose as likely away as nearer
 _TRACKED = 2  # times the evidence that ends a search: wrong priors led to poses beside the true one (bench trust)
-_CELLS = 6  # a side of the grid on which coverage is counted
+_CELLS = 6  # a side of the grid on which coverage is counted, set by hand
 
 
 @dataclass(frozen=True)

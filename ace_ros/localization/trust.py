@@ -54,7 +54,7 @@ class Verdict:
 EVEN = 2.0  # support at which the confidence is one half
 SLOPE = 8.0  # of the confidence by the logarithm of the support
 LOCALIZED = 0.9  # confidence: 2.6 times chance
-_UNCERTAIN = 0.3
+_UNCERTAIN = 0.3  # confidence: 1.8 times chance
 _ALONE = 0.7  # what landmarks alone are worth, for places that the head never learnt well
 _CAP = 0.5  # confidence of a pose that hangs on a corner of the image, or on degenerate geometry
 _MIN_COVERAGE = 0.15  # of the image

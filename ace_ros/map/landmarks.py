@@ -17,7 +17,7 @@ from ace_ros.features.encoder import USUAL_LIKENESS, Likeness
 from ace_ros.features.features import Features
 from ace_ros.features.pairing import mutual_best, pairs_within
 
-_COLD = 5000  # the best seen landmarks are enough to find a first pose; all of them sharpen it
+_COLD = 5000  # the best seen landmarks are enough to find a first pose in a room; all of them sharpen it
 
 
 @dataclass(frozen=True)

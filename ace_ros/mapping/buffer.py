@@ -10,7 +10,7 @@ from torch import Tensor
 from ace_ros.mapping.loss import Batch
 from ace_ros.mapping.views import PackedViews
 
-_TRIANGULATED = 4.0  # so many times likelier to be drawn
+_TRIANGULATED = 4.0  # so many times likelier to be drawn; set by hand
 
 
 class TrainingBuffer:

@@ -22,7 +22,7 @@ from ace_ros.mapping.triangulation import Tracks, triangulate
 from ace_ros.mapping.views import PackedViews, View, spread
 
 _HELD_BACK = 15  # one view in so many calibrates the map instead of making it, set by hand
-_MOST_HELD_BACK = 40  # more of them tell no more
+_MOST_HELD_BACK = 40  # and this many at most: each costs a map three queries; set by hand
 _GUESSED_DEPTH = 3.0  # times how far the cameras stand from their middle, where nothing was triangulated
 
 

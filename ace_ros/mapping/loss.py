@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_NEAREST = 0.02  # of the median depth: what is nearer counts as behind the camera
-_FARTHEST_ERROR = 1000.0  # pixels
-_PULL = 50.0  # pixels a unit: strength that brings invalid points back to their rays
+_NEAREST = 0.02  # of the median depth: what is nearer counts as behind the camera; ACE has 0.1 m
+_FARTHEST_ERROR = 1000.0  # pixels, as ACE
+_SLOPE = 0.02  # of the loss where tanh is flat: keeps far-off predictions moving; set by hand
+_PULL = 50.0  # pixels a unit: strength that brings invalid points back to their rays; set by hand
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,4 @@ def coordinate_loss(points: Tensor, batch: Batch, threshold: Tensor, supervision
 
 
 def _softclamp(error: Tensor, threshold: Tensor) -> Tensor:
-    # The slight slope beyond the dead zone of tanh keeps far-off predictions moving.
-    return threshold * torch.tanh(error / threshold) + 0.02 * error.clamp_max(_FARTHEST_ERROR)
+    return threshold * torch.tanh(error / threshold) + _SLOPE * error.clamp_max(_FARTHEST_ERROR)

@@ -10,9 +10,19 @@ from torch import Tensor
 
 from ace_ros.mapping.views import PackedViews, homogeneous
 
-MAX_EPIPOLAR = 3.0  # pixels
+# Set by hand with the generated room, where truth is exact, and redkitchen.
+MAX_EPIPOLAR = 3.0  # pixels: poses and keypoints are about one off each
 MAX_ERROR = 2.0  # reprojection error of an inlier, pixels
 MIN_ANGLE = 1.5  # between two rays that fix a depth, degrees
+_ALIKE = 40.0  # degrees between the directions of views that see the same
+_GRID, _RIM = 6, 0.85  # points a side of the plane by which overlap is judged; how far out they lie in the image
+_LEAST_OVERLAP = 0.2  # of that plane
+_BEST_ANGLE, _WIDE = 8.0, 15.0  # degrees: wider, descriptors look less alike, and how fast
+_HALF_ANGLE = 2.0  # degrees at which the depth is worth half
+_ZOOM = 0.6  # logarithm of the ratio of distances that descriptors bear
+_LEAST_SCORE = 1e-4  # of a partner
+_STARS, _NEIGHBOURS = 30, 6  # how many views tell the scene's depth, each with so many neighbours
+_LEAST_POINTS = 10  # that such a view must give
 
 
 def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
@@ -70,7 +80,7 @@ def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor
 def nearest_views(views: PackedViews, i: int, among: Tensor, count: int) -> Tensor:
     """The ``count`` nearest views that look the same way within 40 degrees and stand elsewhere."""
     distance = (views.centres[among] - views.centres[i]).norm(dim=1)
-    alike = views.rotations[among, :, 2] @ views.rotations[i, :, 2] > np.cos(np.radians(40))
+    alike = views.rotations[among, :, 2] @ views.rotations[i, :, 2] > np.cos(np.radians(_ALIKE))
     distance = torch.where(alike & (distance > 1e-6), distance, torch.inf)
     nearest = distance.topk(min(count, len(among)), largest=False)
     return among[nearest.indices[torch.isfinite(nearest.values)]]
@@ -81,7 +91,7 @@ def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, c
 
     They see much of it, from about 8 degrees aside, at about the same scale.
     """
-    steps = torch.linspace(-0.85, 0.85, 6, device=views.device)
+    steps = torch.linspace(-_RIM, _RIM, _GRID, device=views.device)
     grid = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2) * views.extents[i]
     plane = views.centres[i] + depth * homogeneous(grid) @ views.rotations[i].T
     local = torch.einsum("jab,jna->jnb", views.rotations[among], plane - views.centres[among][:, None])
@@ -91,22 +101,23 @@ def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, c
     there = F.normalize(plane - views.centres[among][:, None], dim=-1)
     angle = torch.rad2deg(torch.acos((here * there).sum(-1).clamp(-1, 1))).median(1).values
     zoom = (local[..., 2].median(1).values / depth).clamp_min(1e-3).log()
-    score = overlap * angle / (angle + 2) * torch.exp(-(((angle - 8).clamp_min(0) / 15) ** 2) - (zoom / 0.6) ** 2)
-    score[(overlap < 0.2) | (among == i)] = 0
+    far = ((angle - _BEST_ANGLE).clamp_min(0) / _WIDE) ** 2 + (zoom / _ZOOM) ** 2
+    score = overlap * angle / (angle + _HALF_ANGLE) * torch.exp(-far)
+    score[(overlap < _LEAST_OVERLAP) | (among == i)] = 0
     best = score.topk(min(count, len(among)))
-    return among[best.indices[best.values > 1e-4]]
+    return among[best.indices[best.values > _LEAST_SCORE]]
 
 
 def scene_depth(views: PackedViews, among: NDArray[np.int64]) -> float | None:
     """Median depth of what the views see, from a few stars with their nearest neighbours; None if none holds."""
     depths = []
     candidates = torch.from_numpy(among).to(views.device)
-    for i in among[:: max(1, len(among) // 30)]:
-        others = nearest_views(views, int(i), candidates, 6)
+    for i in among[:: max(1, len(among) // _STARS)]:
+        others = nearest_views(views, int(i), candidates, _NEIGHBOURS)
         if len(others) < 2:
             continue
         points, inliers = triangulate_star(views, int(i), others, match(views, int(i), others))
         good = inliers.sum(0) >= 2
-        if good.sum() > 10:
+        if good.sum() > _LEAST_POINTS:
             depths.append(float(((points[good] - views.centres[i]) @ views.rotations[i])[:, 2].median()))
     return float(np.median(depths)) if depths else None

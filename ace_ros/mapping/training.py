@@ -16,10 +16,10 @@ from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.loss import coordinate_loss, softclamp_threshold
 from ace_ros.mapping.muon import Muon
 
-_WARM_UP = 0.03
-_DECAY_FROM = 0.3
-_REPORT_EVERY = 20  # steps; reading a figure off the device costs a synchronisation
-_LOOK_EVERY = 100  # steps
+_WARM_UP = 0.03  # of the training, in which the rate rises
+_DECAY_FROM = 0.3  # of the training, from where it falls
+_REPORT_EVERY = 20  # steps: reading a figure off the device costs a synchronisation
+_LOOK_EVERY = 100  # steps: a look takes as long as two of them
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from ace_ros.features.pairing import mutual_best, pairs_within
 from ace_ros.mapping import matching
 from ace_ros.mapping.views import PackedViews, spread
 
-_PARTNERS = 10  # views that a view is matched with
-_MIN_VIEWS = 3  # two views agree by accident
-_MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one
-_OBSERVE_RADIUS = 3.0  # pixels
+_PARTNERS = 10  # views that a view is matched with; set by hand
+_MIN_VIEWS = 3  # two views agree by accident along an epipolar line
+_MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one; below a cell of the encoder
+_OBSERVE_RADIUS = 3.0  # pixels, as MAX_EPIPOLAR
 
 
 @dataclass(frozen=True)

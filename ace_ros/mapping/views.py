@@ -86,12 +86,15 @@ def spread_poses(poses: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     return _farthest(poses[:, :3, 3], poses[:, :3, 2], count)
 
 
+_TURN = 0.5  # radians of viewing direction that count as the median distance from the middle, set by hand
+
+
 def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Farthest point sampling; half a radian of viewing direction counts as the median distance from the middle."""
     if len(centres) <= count:
         return np.arange(len(centres))
     middle = np.linalg.norm(centres - np.median(centres, 0), axis=1)
-    poses = np.concatenate([centres / max(float(np.median(middle)), 1e-9), axes / 0.5], 1)
+    poses = np.concatenate([centres / max(float(np.median(middle)), 1e-9), axes / _TURN], 1)
     chosen = [0]
     distance = np.full(len(poses), np.inf)
     while len(chosen) < count:
