@@ -217,7 +217,7 @@ def _in_memory(frames: list[PosedFrame]) -> list[PosedFrame]:
 
 
 def _held(frame: PosedFrame, image: NDArray[np.uint8]) -> PosedFrame:
-    return replace(frame, read=lambda: image)
+    return replace(frame, load=lambda: image)
 
 
 if __name__ == "__main__":

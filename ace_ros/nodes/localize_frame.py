@@ -10,6 +10,7 @@ import numpy as np
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localization, Localizer, Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import decode
@@ -20,7 +21,6 @@ from ace_ros.nodes.pose_output import PlacedPose, header
 from ace_ros.online.motion import tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.tracking import Tracker
-from ace_ros.recordings.posed_frame import Image
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for
@@ -58,7 +58,7 @@ class FrameResult:
     state: int
     fault: Fault
     seconds: float
-    image: Image | None = None
+    image: Pixels | None = None
     localization: Localization | None = None
     placed: PlacedPose | None = None
     kidnapped: bool = False

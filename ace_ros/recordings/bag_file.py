@@ -14,6 +14,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from ace_ros.errors import InputError
+from ace_ros.recordings.posed_frame import stamp_text
 
 FILES = ("*.mcap", "*.db3")
 _NEAR = 10**9 // 2  # ns; images between are passed over by reading them
@@ -163,7 +164,7 @@ class Bag:
 
 def frame_name(topic: str, stamp: int) -> str:
     """What the frame with this stamp (ns) is called."""
-    return f"{topic}/{stamp // 10**9}.{stamp % 10**9:09d}"
+    return f"{topic}/{stamp_text(stamp)}"
 
 
 def storage_files(path: Path) -> list[Path]:

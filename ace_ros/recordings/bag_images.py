@@ -15,9 +15,9 @@ from rosbags.interfaces import Connection
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.image import Pixels
 from ace_ros.recordings.bag_file import Bag, Header
 from ace_ros.recordings.images import decode_image, to_rgb8
-from ace_ros.recordings.posed_frame import Image
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
@@ -49,23 +49,18 @@ _ENCODINGS: dict[str, tuple[int, type, int | None]] = {
 
 @dataclass(frozen=True)
 class BagImage:
-    """Reads the image of a frame from the bag, and insists on the size of its camera."""
+    """The image of a frame in the bag; ``name`` is what messages call it."""
 
     bag: Bag
     connection: Connection
     header: Header
     name: str
-    width: int
-    height: int
 
-    def __call__(self) -> Image:
-        image = decode_message(self._message(), self.connection.msgtype, self.name)
-        height, width = image.shape[:2]
-        if (width, height) != (self.width, self.height):
-            raise InputError(f"{self.name}: the image is {width} x {height}, its camera {self.width} x {self.height}")
-        return image
+    def load(self) -> Pixels:
+        """Its pixels; raises as :func:`decode_message`."""
+        return decode_message(self._message(), self.connection.msgtype, self.name)
 
-    def encoded(self) -> bytes | None:
+    def stored(self) -> bytes | None:
         """The compressed image as it was recorded; None when it is a raw one."""
         return bytes(self._message().data) if self.connection.msgtype == COMPRESSED else None
 
@@ -73,7 +68,7 @@ class BagImage:
         return self.bag.at(self.connection, self.header)
 
 
-def decode_message(message: Any, msgtype: str, where: str) -> Image:
+def decode_message(message: Any, msgtype: str, where: str) -> Pixels:
     """Pixels of a message, uint8, (H, W) or (H, W, 3) RGB.
 
     Raises:

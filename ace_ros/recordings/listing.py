@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose
-from ace_ros.recordings.images import ImageFile, image_size
+from ace_ros.recordings.images import image_size, read_encoded, read_image
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
@@ -106,8 +107,8 @@ def frames_of(entries: Sequence[Entry], skips: Skips, where: str, first_index: i
             resized.append(f"from {stated.width} x {stated.height} to {camera.width} x {camera.height}")
         camera = camera or stated
         stamp = made_up_stamp(first_index + index) if entry.stamp is None else entry.stamp
-        read = ImageFile(entry.path, camera.width, camera.height)
-        frames.append(PosedFrame(entry.name, stamp, camera, checked, read, entry.query))
+        load, stored = partial(read_image, entry.path), partial(read_encoded, entry.path)
+        frames.append(PosedFrame(entry.name, stamp, camera, checked, load, entry.query, stored))
     if len(mismatched) == len(frames):
         raise InputError(
             f"{where}: the images don't have the size of their cameras ({mismatched[0]}): "

@@ -53,8 +53,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 
 def _frame(bag: Bag, images: Connection, header: Header, camera: Camera, truth: GroundTruth, index: int) -> PosedFrame:
     name = frame_name(images.topic, header.stamp)
-    read = BagImage(bag, images, header, name, camera.width, camera.height)
-    return PosedFrame(name, header.stamp, camera, truth.poses[index], read)
+    image = BagImage(bag, images, header, name)
+    return PosedFrame(name, header.stamp, camera, truth.poses[index], image.load, stored=image.stored)
 
 
 def base_topic(topic: str) -> str:
