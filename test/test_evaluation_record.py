@@ -10,7 +10,9 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import nees_of
 from ace_ros.geometry import invert, quaternion_xyzw
-from ace_ros.live.plan import LOCALIZER, PLAYER, Run, as_bag, judged, live_figures, plan, read_record
+from ace_ros.live.judging import judged, live_figures
+from ace_ros.live.plan import LOCALIZER, PLAYER, Run, as_bag, plan
+from ace_ros.live.record import read_record
 from ace_ros.recordings import PosedFrame, SplitOptions, open_recording
 
 MOUNT = pose(99)  # base_from_camera
