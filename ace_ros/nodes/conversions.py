@@ -15,9 +15,8 @@ from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
 from ace_ros.image import Image as CameraImage
 from ace_ros.image import Pixels, check_size
 from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.intrinsics import camera_of_info
 
-_PINHOLE_MODELS = ("plumb_bob", "rational_polynomial", "")
-_FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt4", "omnidirectional", "double_sphere")
 #: what messages call an image that is held against its camera_info
 PAIR = "image and camera_info (with its region of interest and binning)"
 _bridge = CvBridge()
@@ -82,28 +81,13 @@ def camera_from_info(info: CameraInfo, rectified: bool = False) -> Camera:
     Raises:
         InputError: K[0] = 0 (P[0] = 0 for rectified images), or a distortion model or values that can't be used.
     """
-    k = info.p.reshape(3, 4)[:, :3] if rectified else info.k.reshape(3, 3)
-    if k[0, 0] == 0.0:
+    if (info.p if rectified else info.k)[0] == 0.0:
         name = "P" if rectified else "K"
         raise CameraError(
             f"camera_info: {name}[0] = 0, which means that the camera is not calibrated: "
             "calibrate it (ros2 run camera_calibration cameracalibrator), or let the driver load its calibration"
         )
-    distortion: tuple[float, ...] = ()
-    if not rectified:
-        model = info.distortion_model
-        if model in _FISHEYE_MODELS or (any(info.d) and model not in _PINHOLE_MODELS):
-            raise InputError(
-                f"camera_info: the distortion model '{model}' is not supported, only plumb_bob and "
-                "rational_polynomial: rectify the images (image_proc) and set rectified to true"
-            )
-        distortion = tuple(float(value) for value in info.d) if any(info.d) else ()
-    roi = info.roi
-    width, height = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
-    left, top = (roi.x_offset, roi.y_offset) if roi.width and roi.height else (0, 0)
-    full = Camera(width, height, k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top, distortion)
-    bin_x, bin_y = max(info.binning_x, 1), max(info.binning_y, 1)
-    return full if bin_x == bin_y == 1 else full.resized(width // bin_x, height // bin_y)
+    return camera_of_info(info, rectified, "camera_info", remedy=" and set rectified to true")
 
 
 def check_stated_size(image: Image | CompressedImage, camera: Camera) -> None:

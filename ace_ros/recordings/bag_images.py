@@ -18,11 +18,11 @@ from ace_ros.errors import InputError
 from ace_ros.image import Pixels
 from ace_ros.recordings.bag_file import Bag, Header
 from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.intrinsics import camera_of_info
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH = ("16UC1", "32FC1")
-_MODELS = ("plumb_bob", "rational_polynomial", "")
 # channels, type, and what turns it into BGR where it is not grey or BGR(A) already
 _ENCODINGS: dict[str, tuple[int, type, int | None]] = {
     "mono8": (1, np.uint8, None),
@@ -115,34 +115,6 @@ def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
         return None
 
 
-def camera_of(info: Any, rectified: bool, where: str, size: tuple[int, int] | None) -> Camera:
-    """Camera of a CameraInfo: its region of interest cut out, then binned; ``size`` where it states none.
-
-    Raises:
-        InputError: K[0] = 0 (P[0] = 0 for rectified images), a distortion model or values that can't be used.
-    """
-    k = np.asarray(info.p).reshape(3, 4)[:, :3] if rectified else np.asarray(info.k).reshape(3, 3)
-    distortion = tuple(float(value) for value in info.d) if not rectified and np.any(info.d) else ()
-    if distortion and info.distortion_model not in _MODELS:
-        raise InputError(
-            f"{where}: the distortion model '{info.distortion_model}' is not supported, only plumb_bob and "
-            "rational_polynomial: rectify the images (image_proc)"
-        )
-    roi = info.roi
-    cut = bool(roi.width and roi.height)
-    width, height = (roi.width, roi.height) if cut else (info.width, info.height)
-    left, top = (roi.x_offset, roi.y_offset) if cut else (0, 0)
-    if not (width and height) and size:
-        width, height = size
-    try:
-        fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top))
-        camera = Camera(width, height, fx, fy, cx, cy, distortion)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    bins = max(info.binning_x, 1), max(info.binning_y, 1)
-    return camera if bins == (1, 1) else camera.resized(width // bins[0], height // bins[1])
-
-
 def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:
     """Camera at a stamp: that of the last usable CameraInfo before it, or of the first one.
 
@@ -155,7 +127,7 @@ def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, 
     for _, log_time, info in bag.messages([connection]):
         stamp = info.header.stamp.sec * 10**9 + info.header.stamp.nanosec
         try:
-            camera = camera_of(info, rectified, where, size)
+            camera = camera_of_info(info, rectified, where, size)
         except InputError as error:  # drivers send an empty one until their calibration is loaded
             fault = error
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.recordings.images import image_size, read_encoded, read_image
+from ace_ros.recordings.intrinsics import CameraFor, fitted
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
@@ -53,11 +54,23 @@ class Entry:
 
     name: str
     path: Path
-    camera: Camera | Callable[[int, int], Camera]
+    camera: Camera | CameraFor
     map_from_camera: ArrayLike | None
     where: str
     stamp: int | None = None
     query: bool | None = None
+
+
+def read_text(path: Path, what: str = "the file") -> str:
+    """A text file; ``what`` it is for the message.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {what} can't be read ({error})") from None
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -123,13 +136,3 @@ def _finite(pose: ArrayLike | None) -> Matrix | None:
         return None
     matrix = np.asarray(pose, dtype=np.float64)
     return matrix if np.isfinite(matrix).all() else None
-
-
-def fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:
-    """The camera for the same view at ``size``; None when that has another shape."""
-    width, height = size
-    if size == (camera.width, camera.height):
-        return camera
-    if width == camera.width or height == camera.height or abs(height - camera.height * width / camera.width) >= 1.0:
-        return None
-    return camera.resized(width, height)

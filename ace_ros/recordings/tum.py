@@ -7,17 +7,17 @@ It has no file for the intrinsics. Taken are, in this order: what the user gives
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
 
-from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import pose_from_quaternion
-from ace_ros.recordings.listing import Entry, Skips, frames_of
-from ace_ros.recordings.options import SplitOptions, given_intrinsics
+from ace_ros.recordings.intrinsics import CameraFor, camera_of_numbers
+from ace_ros.recordings.listing import Entry, Skips, frames_of, read_text
+from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
 from ace_ros.recordings.trajectory import Trajectory
@@ -60,7 +60,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     return Recording(path.resolve().name, frames, metric=True, map_frame="world", notes=skips.notes() + notes)
 
 
-def _camera(path: Path, options: SplitOptions) -> Callable[[int, int], Camera]:
+def _camera(path: Path, options: SplitOptions) -> CameraFor:
     text, source = options.intrinsics, "--intrinsics"
     if not text:
         for file in (path / "calibration.txt", path / "camera.txt"):
@@ -74,14 +74,7 @@ def _camera(path: Path, options: SplitOptions) -> Callable[[int, int], Camera]:
             f"{path}: nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy[,k1,k2,p1,p2[,k3]], or write them "
             "into calibration.txt (TUM's own are known by the folder's name: freiburg1, freiburg2, freiburg3)"
         )
-
-    def camera(width: int, height: int) -> Camera:
-        try:
-            return given_intrinsics(text, width, height)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None
-
-    return camera
+    return camera_of_numbers(text, source)
 
 
 def _calibration(path: Path) -> str:
@@ -120,11 +113,7 @@ def _trajectory(path: Path, skips: Skips) -> Trajectory:
 
 
 def _rows(path: Path, least: int, expected: str) -> Iterator[tuple[str, list[str]]]:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.split("#")[0].replace(",", " ").split()
         if words:
             if len(words) < least:
