@@ -32,9 +32,9 @@ from ace_ros.live.record import read_record
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import Recording, SplitOptions, open_recording, write_bag
 
-_RATE = 30  # Hz
-_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on
-_SILENCE = 5.0  # s without news, after which nothing more comes
+_RATE = 30  # Hz, of usual cameras
+_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on; set by hand, below what the generated room gives
+_SILENCE = 5.0  # s without news, after which nothing more comes; set by hand
 _CAMERA = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
 _TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
 

@@ -19,7 +19,7 @@ from ace_ros.geometry import Matrix, pose_error, pose_residual
 
 STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
 
-#: name -> (metres or fraction of the median depth, degrees), widest first
+#: name -> (metres or fraction of the median depth, degrees), widest first; 5 cm and 5 deg are the measure of 7-Scenes
 THRESHOLDS = {"10cm_5deg": (0.10, 5.0), "5cm_5deg": (0.05, 5.0), "2cm_2deg": (0.02, 2.0), "1cm_1deg": (0.01, 1.0)}
 
 

@@ -22,12 +22,12 @@ from ace_ros.visual.cloud import Cloud, map_cloud
 from ace_ros.visual.gallery import picture
 from ace_ros.visual.plots import is_path, sideways, upward
 
-# What a page is willing to carry, set by hand: 20 pictures of 40 kB, and a cloud of 375 kB.
+# Set by hand, so that a page stays at a few megabytes and a cloud turns without effort.
 _SHOWN = 10  # worst and best frames
 _CLOUD_FRAMES = 60
 _CLOUD_POINTS = 25_000
-_BAD = 0.05, 5.0  # m, degrees that count alike when frames are put in order: the bar that others report
-_VIEW = 3, 97  # percentiles of the points that the view of the cloud is to hold: few lie far out
+_BAD = 0.05, 5.0  # m, degrees that count alike when frames are put in order: the measure of 7-Scenes
+_VIEW = 3, 97  # percentiles of the points that the view of the cloud is to hold: few lie far out; set by hand
 _AHEAD = 0.1  # length of the mean direction of view over the ground below which it is none; set by hand
 
 

@@ -10,7 +10,7 @@ from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run
 from ace_ros.live.processes import Processes
 from ace_ros.live.record import growing, lines
 
-_START = 300.0  # s for the map to be loaded on a slow machine
+_START = 300.0  # s for the map to be loaded on a slow machine; set by hand
 
 
 def play(

@@ -18,7 +18,7 @@ from typing import Any
 
 from ace_ros.errors import AceError
 
-_PATIENCE = 10.0  # s that a process has to end by itself
+_PATIENCE = 10.0  # s that a process has to end by itself; set by hand
 _TOLD = 15  # last lines of a process that failed
 _DOMAINS = range(215, 232)  # ROS_DOMAIN_IDs above the ports that Linux gives away, which nobody counts up to
 

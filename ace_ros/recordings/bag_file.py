@@ -17,6 +17,7 @@ from ace_ros.errors import InputError
 from ace_ros.recordings.posed_frame import stamp_text
 
 FILES = ("*.mcap", "*.db3")
+# Both set by hand: to start anew costs a chunk, to read on costs all that lies between.
 _NEAR = 10**9 // 2  # ns; images between are passed over by reading them
 _REACH = 60 * 10**9  # ns; a reader prepares all chunks up to its end
 METRIC_KEY = "ace_ros.metric"  # in the custom data of bags written here: false where the source had no metric scale
@@ -160,6 +161,11 @@ class Bag:
             f"{self.path}: not a rosbag2 that can be read: {reason}. Was the recording cut off? 'mcap recover' (mcap) "
             "or 'ros2 bag reindex' may help"
         )
+
+
+def stamp_of(header: Any) -> int:
+    """Stamp of a decoded std_msgs/Header, ns; zero when the sender set none."""
+    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
 
 
 def frame_name(topic: str, stamp: int) -> str:

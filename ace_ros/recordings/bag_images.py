@@ -10,19 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 from rosbags.interfaces import Connection
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.image import Pixels
-from ace_ros.recordings.bag_file import Bag, Header
-from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.bag_file import Bag, Header, stamp_of
+from ace_ros.recordings.images import decode_image, image_size, to_rgb8
 from ace_ros.recordings.intrinsics import camera_of_info
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
-_DEPTH = ("16UC1", "32FC1")
+_DEPTH = ("16UC1", "32FC1")  # REP 118
 # channels, type, and what turns it into BGR where it is not grey or BGR(A) already
 _ENCODINGS: dict[str, tuple[int, type, int | None]] = {
     "mono8": (1, np.uint8, None),
@@ -106,13 +105,7 @@ def is_photograph(message: Any, topic: str, msgtype: str) -> bool:
 
 def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
     """Width and height of the image; None when it can't be told."""
-    if msgtype == RAW:
-        return message.width, message.height
-    try:
-        with PillowImage.open(BytesIO(bytes(message.data))) as image:
-            return int(image.size[0]), int(image.size[1])
-    except Exception:  # Pillow raises many kinds; the reason is found when the image is read
-        return None
+    return (message.width, message.height) if msgtype == RAW else image_size(BytesIO(bytes(message.data)))
 
 
 def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:
@@ -125,7 +118,7 @@ def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, 
     changes: list[tuple[int, Camera]] = []
     fault: InputError | None = None
     for _, log_time, info in bag.messages([connection]):
-        stamp = info.header.stamp.sec * 10**9 + info.header.stamp.nanosec
+        stamp = stamp_of(info.header)
         try:
             camera = camera_of_info(info, rectified, where, size)
         except InputError as error:  # drivers send an empty one until their calibration is loaded

@@ -125,10 +125,10 @@ def encoding_of(content: bytes) -> str:
     return "jpeg" if content.startswith(_JPEG) else "png" if content.startswith(_PNG) else ""
 
 
-def image_size(path: Path) -> tuple[int, int] | None:
+def image_size(file: Path | BytesIO) -> tuple[int, int] | None:
     """Width and height as stored, from the file's header alone; None when it can't be told."""
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(file) as image:
             width, height = image.size
             return int(width), int(height)
     except Exception:  # Pillow raises many kinds; the reason is found when the image is read

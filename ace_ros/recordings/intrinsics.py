@@ -91,5 +91,5 @@ def fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:
     if size == (camera.width, camera.height):
         return camera
     if width == camera.width or height == camera.height or abs(height - camera.height * width / camera.width) >= 1.0:
-        return None
+        return None  # a pixel is what rounding the size may take or add
     return camera.resized(width, height)

@@ -19,7 +19,7 @@ from ace_ros.recordings.intrinsics import CameraFor, fitted
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
-_EXAMPLES = 3
+_EXAMPLES = 3  # names in a note; set by hand
 
 
 @dataclass

@@ -14,7 +14,7 @@ from ace_ros.recordings.posed_frame import PosedFrame
 
 Split = Literal["train", "test", "all"]
 LIST = "test.txt"
-_EVERY = 8
+_EVERY = 8  # the usual split of view synthesis (LLFF, mip-NeRF 360), for layouts that state none
 
 
 def is_explicit(options: SplitOptions) -> bool:

@@ -24,6 +24,7 @@ from ace_ros.recordings.trajectory import Trajectory
 
 FILES = "rgb.txt and groundtruth.txt (TUM RGB-D)"
 _MAX_GAP = 0.25  # s; motion capture gives a pose every 10 ms, its dropouts are longer
+# fx, fy, cx, cy, k1, k2, p1, p2, k3 of freiburg1, 2 and 3 (undistorted), as the data set's page gives them
 _PUBLISHED = {
     "1": "517.3, 516.5, 318.6, 255.3, 0.2624, -0.9531, -0.0054, 0.0026, 1.1633",
     "2": "520.9, 521.0, 325.1, 249.7, 0.2312, -0.7849, -0.0033, -0.0001, 0.9172",

@@ -11,10 +11,11 @@ from ace_ros.localization.localizer import Localization, Localizer
 from ace_ros.recordings.posed_frame import PosedFrame, evenly
 from ace_ros.visual.drawing import GREEN, RED, YELLOW, between, dot, in_colour, line
 
-_WIDTH = 480  # pixels of a picture in the report, five of them in a row
+# Set by hand, for looks and for the size of a page with twenty of them.
+_WIDTH = 480  # pixels
 _OUTLIERS = 150  # more only hide the image
 _DOT = 2.0  # pixels
-_QUALITY = 78  # of the JPEGs: twenty of them go into one page
+_QUALITY = 78  # of the JPEGs
 
 
 def picture(localizer: Localizer, frame: PosedFrame) -> bytes:
