@@ -34,7 +34,7 @@ class Command:
     ablation: one option changed at a time. growth: with 100 to 800 frames.
     trust: what maps make of frames that were not taken there."""
     scenes: list[str] = field(default_factory=list)
-    """redkitchen, fox, bonsai (in ../shared/scenes), room, courtyard (generated); all that there are by default."""
+    """The folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
     recipe: Literal["ace"] = "ace"
     """Which published recipe to compare with."""
     clock: Literal["wall", "cpu"] = "wall"

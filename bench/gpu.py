@@ -18,26 +18,24 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import tyro
-from numpy.typing import NDArray
 
 from ace_ros.cli.console import peak_rss_bytes
 from ace_ros.device import resolve_device
+from ace_ros.evaluation.metrics import finite
+from ace_ros.image import Pixels
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.recordings import PosedFrame
-from bench import recipe, scenes
+from bench import plan, recipe, scenes
 from bench.measure import Row, provenance, run_queries
 from bench.ours import localize_with
-
-if TYPE_CHECKING:
-    from bench.measure import Localize
 
 _FEW = {"ours": (10, 20), "recipe": (2.0, 4.0)}
 _ALL = {"ours": (60, 125, 250, 500, 1000, 2000), "recipe": (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)}
@@ -147,8 +145,7 @@ def _recipe(
         filled = _now(str(device))
         head, steps = recipe.train(samples, options, started)
         ended = _now(str(device))
-        localize: Localize = recipe.localizer(head, encoder, origin)
-        found = run_queries(queries, localize)
+        found = run_queries(queries, recipe.localizer(head, encoder, origin))
         results.append(
             {
                 "steps": steps,
@@ -201,9 +198,7 @@ def _memory(device: str) -> Row:
 
 def _median(row: Row) -> float | None:
     """Median translation error of all queries; None if half of them have no pose."""
-    errors = [np.inf if error is None else error[0] for error in row["errors"]]
-    median = float(np.median(errors))
-    return median if np.isfinite(median) else None
+    return finite(plan.median(row["errors"]))
 
 
 def _first(rungs: list[dict[str, Any]], figure: str, target: float | None) -> float | None:
@@ -217,8 +212,8 @@ def _in_memory(frames: list[PosedFrame]) -> list[PosedFrame]:
     return [_held(frame, frame.read()) for frame in frames]
 
 
-def _held(frame: PosedFrame, image: NDArray[np.uint8]) -> PosedFrame:
-    return replace(frame, read=lambda: image)
+def _held(frame: PosedFrame, pixels: Pixels) -> PosedFrame:
+    return replace(frame, load=lambda: pixels)
 
 
 if __name__ == "__main__":

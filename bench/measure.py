@@ -15,17 +15,18 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    from ace_ros.camera import Camera
-    from ace_ros.geometry import Matrix
-    from ace_ros.recordings import PosedFrame
+from ace_ros.camera import Camera
+from ace_ros.cli.console import seconds_since_start
+from ace_ros.geometry import Matrix, pose_error
+from ace_ros.image import Pixels
+from ace_ros.recordings import PosedFrame
 
-    Localize = Callable[[NDArray[np.uint8], Camera], tuple[str, Matrix | None]]
+#: state and pose of an image
+Localize = Callable[[Pixels, Camera], tuple[str, Matrix | None]]
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("ours", "recipe", "structure", "trust")
@@ -86,8 +87,6 @@ class Stopwatch:
     """Wall and processor seconds since the process was started: interpreter and imports included."""
 
     def read(self) -> dict[str, float]:
-        from ace_ros.cli.console import seconds_since_start
-
         return {"seconds": round(seconds_since_start(), 2), "cpu_seconds": round(time.process_time(), 2)}
 
 
@@ -98,10 +97,6 @@ def run_queries(frames: Sequence[PosedFrame], localize: Localize) -> Row:
         ``errors``: (translation in units of the map, rotation in degrees) a query, null where there is no pose;
         ``states``: how many of each; ``query_ms`` and ``query_cpu_ms``: medians.
     """
-    import numpy as np
-
-    from ace_ros.geometry import pose_error
-
     errors, states, wall, cpu = [], [], [], []
     for number, frame in enumerate(frames):
         image = frame.read()

@@ -81,7 +81,11 @@ def jobs(stage: str, scene: Path, largest: bool, rows: list[Row], extent: Extent
 
 def default_row(rows: list[Row], scene: str, settings: Settings) -> Row | None:
     """Our row of a scene with these settings."""
-    found = [r for r in rows if (r["method"], r["scene"], r["settings"]) == ("ours", scene, settings)]
+    return _row(rows, "ours", scene, settings)
+
+
+def _row(rows: list[Row], method: str, scene: str, settings: Settings) -> Row | None:
+    found = [r for r in rows if (r["method"], r["scene"], r["settings"]) == (method, scene, settings)]
     return found[-1] if found else None
 
 
@@ -98,7 +102,7 @@ def _recipe(scene: Path, rows: list[Row], ours: Settings, extent: Extent) -> Ite
             return
         settings = {**extent.always, "seconds": round(seconds), "clock": extent.clock}
         yield settings
-        row = next((r for r in rows[::-1] if r["method"] == "recipe" and r["settings"] == settings), None)
+        row = _row(rows, "recipe", scene.name, settings)
         if row is not None and median(row["errors"]) <= goal:
             return
         seconds *= 2

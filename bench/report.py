@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ace_ros.evaluation.metrics import within
@@ -17,6 +19,7 @@ _HEAD = (
     "peak, GB |\n|---|" + "---|" * 10
 )
 _UNMEASURED = {"queries", "frames"}
+_COLUMNS = 4  # plots beside each other
 
 
 def write(rows: list[Row], folder: Path) -> None:
@@ -133,6 +136,8 @@ def _cells(name: str, row: Row, unit: float, prefix: str = "") -> str:
 
 def _error(table: NDArray[np.float64], metric: bool) -> str:
     translation, rotation = np.median(table, axis=0)
+    if not np.isfinite(translation):
+        return "mostly lost"
     return f"{100 * translation:.2f} {'cm' if metric else '%'}, {rotation:.2f} deg"
 
 
@@ -193,7 +198,7 @@ def _ablation(here: list[Row]) -> list[Row]:
 
 def _plot_time(rows: list[Row], units: dict[str, float], path: Path) -> None:
     figure, axes = _axes(len(units))
-    for axis, (scene, unit) in zip(axes, units.items(), strict=False):
+    for axis, (scene, unit) in zip(axes, units.items(), strict=True):
         here = [row for row in rows if row["scene"] == scene]
         default = [row for row in [_defaults(here)] if row]
         ladders = {
@@ -216,7 +221,7 @@ def _plot_time(rows: list[Row], units: dict[str, float], path: Path) -> None:
 
 def _plot_errors(rows: list[Row], units: dict[str, float], path: Path) -> None:
     figure, axes = _axes(len(units))
-    for axis, (scene, unit) in zip(axes, units.items(), strict=False):
+    for axis, (scene, unit) in zip(axes, units.items(), strict=True):
         here = [row for row in rows if row["scene"] == scene]
         ours = _defaults(here)
         chosen = [("ours", ours, ""), ("our head alone", ours, "head_")] if ours else []
@@ -244,17 +249,13 @@ def _plot_queries(rows: list[Row], path: Path) -> None:
     _save(figure, path)
 
 
-def _axes(count: int):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, max(1, count), figsize=(5 * max(1, count), 4), squeeze=False)
-    return figure, axes[0]
+def _axes(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many plots, in rows."""
+    columns = min(count, _COLUMNS)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(5 * columns, 4 * rows), layout="tight")
+    return figure, [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
 
 
-def _save(figure, path: Path) -> None:
-    figure.tight_layout()
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=90)
-    figure.clear()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ace_ros.generated import make_courtyard, make_room
 from ace_ros.recordings import PosedFrame, Recording, SplitOptions, open_recording
+from ace_ros.recordings.posed_frame import evenly
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "scenes"
 _GENERATED = {"room": make_room, "courtyard": make_courtyard}
-_TEST_EVERY = {"fox": 8}  # recordings without queries of their own
+# Lists of the queries whose true poses are good enough to measure by, where those of the recording itself are not all.
+_CONFIRMED = {"tello_moved": "test_strong.txt"}
 
 
 def find(names: list[str], cache: Path) -> dict[str, Path]:
@@ -46,22 +46,16 @@ def room(cache: Path, train: int, test: int) -> Path:
 
 def mapping_frames(path: Path, count: int | None = None) -> Recording:
     """The frames to map from; ``count`` of them, evenly spaced, where it is given."""
-    scene = open_recording(path, "train", _split(path))
-    frames = [frame for frame in scene.frames if frame.map_from_camera is not None]
-    return replace(scene, frames=_thinned(frames, count))
+    scene = open_recording(path, "train")
+    return replace(scene, frames=_chosen(scene, count))
 
 
 def query_frames(path: Path, count: int | None = None) -> list[PosedFrame]:
     """The queries; ``count`` of them, evenly spaced, where it is given."""
-    scene = open_recording(path, "test", _split(path))
-    return _thinned([frame for frame in scene.frames if frame.map_from_camera is not None], count)
+    confirmed = _CONFIRMED.get(path.name)
+    return _chosen(open_recording(path, "test", SplitOptions(path / confirmed if confirmed else None)), count)
 
 
-def _split(path: Path) -> SplitOptions:
-    return SplitOptions(test_every=_TEST_EVERY.get(path.name))
-
-
-def _thinned(frames: list[PosedFrame], count: int | None) -> list[PosedFrame]:
-    if count is None or count >= len(frames):
-        return frames
-    return [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
+def _chosen(scene: Recording, count: int | None) -> list[PosedFrame]:
+    posed = [frame for frame in scene.frames if frame.map_from_camera is not None]
+    return posed if count is None else evenly(posed, count)

@@ -89,8 +89,8 @@ def compare_drives(
 
 def inliers(localizer: Localizer, frame: PosedFrame) -> None:
     """What one query was recognised by."""
-    image = frame.read()
-    save_jpeg("inliers.jpg", draw(image, frame.camera, localizer.localize(image, frame.camera), 640))
+    image = frame.image()
+    save_jpeg("inliers.jpg", draw(image, localizer.localize(image.pixels, image.camera), 640))
 
 
 def report(scene_map: SceneMap, results: list[FrameResult], queries: Recording, folder: Path) -> None:

@@ -14,38 +14,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from demo_ros import DemoError, Watcher
-from demo_show import Show, picture, table
+from demo_show import Outcome, Show, picture, table
 
 from ace_ros.errors import AceError
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.generated import make_room
-from ace_ros.live.plan import judged, live_figures, plan, read_record
+from ace_ros.live.judging import judged, live_figures
+from ace_ros.live.plan import plan
 from ace_ros.live.play import play
 from ace_ros.live.processes import Processes, own_domain
+from ace_ros.live.record import read_record
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import Recording, SplitOptions, open_recording, write_bag
 
-_RATE = 30  # Hz
-_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on
-_SILENCE = 5.0  # s without news, after which nothing more comes
+_RATE = 30  # Hz, of usual cameras
+_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on; set by hand, below what the generated room gives
+_SILENCE = 5.0  # s without news, after which nothing more comes; set by hand
 _CAMERA = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
 _TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the demo found out."""
-
-    mapping_frames: int
-    taken: int
-    build_seconds: float
-    map_bytes: int
-    figures: dict
 
 
 def main() -> int:

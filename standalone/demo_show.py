@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -16,14 +17,22 @@ from ace_ros.cli.texts import angle_text, distance_text, size_text, threshold_te
 from ace_ros.evaluation.metrics import FrameResult
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.recordings.posed_frame import Recording
+from ace_ros.recordings.posed_frame import Recording, evenly
 from ace_ros.visual.cloud import map_cloud
 from ace_ros.visual.plots import trajectory_png
 
-if TYPE_CHECKING:
-    from demo import Outcome
+_CLOUD_FRAMES, _CLOUD_POINTS = 30, 20_000  # what the picture can show
 
-_CLOUD_FRAMES, _CLOUD_POINTS = 30, 20_000
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo found out."""
+
+    mapping_frames: int
+    taken: int
+    build_seconds: float
+    map_bytes: int
+    figures: dict
 
 
 class Show:
@@ -82,8 +91,7 @@ class Show:
 
 def picture(scene_map: SceneMap, mapping: Recording, results: list[FrameResult]) -> bytes:
     """PNG: the true and the estimated path over the map's points."""
-    every = max(1, len(mapping.frames) // _CLOUD_FRAMES)
-    cloud = map_cloud(Localizer(scene_map), mapping.frames[::every], _CLOUD_POINTS)
+    cloud = map_cloud(Localizer(scene_map), evenly(mapping.frames, _CLOUD_FRAMES), _CLOUD_POINTS)
     return trajectory_png(results, cloud, mapping.metric)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scene_making import colmap_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not (ROOT / "bench").is_dir(), reason="bench/ is not beside the tests")
@@ -48,6 +49,20 @@ def test_a_query_without_a_pose_counts_as_infinitely_far_off():
     assert "| ours, defaults | 1.50 cm, 0.50 deg | 66.7 % | 66.7 % | 33.3 % |" in text
 
 
+def test_accuracy_is_measured_by_queries_whose_truth_was_confirmed(tmp_path):
+    """A list of them takes nothing back that the recording's own list keeps from the map."""
+    from bench import scenes
+
+    names = tuple(f"{index}.png" for index in range(12))
+    for scene, asked in (("other", names[4:]), ("tello_moved", names[6:8])):
+        folder = colmap_scene(tmp_path / scene, names=names)
+        (folder / "test.txt").write_text("\n".join(names[4:]))
+        (folder / "test_strong.txt").write_text("\n".join(names[6:8]))
+        assert [frame.name for frame in scenes.mapping_frames(folder).frames] == list(names[:4])
+        assert [frame.name for frame in scenes.query_frames(folder)] == list(asked)
+        assert [frame.name for frame in scenes.mapping_frames(folder, 3).frames] == ["0.png", "2.png", "3.png"]
+
+
 def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
     from bench import plan
 
@@ -59,6 +74,17 @@ def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
         good = settings["seconds"] >= 40
         rows.append(_row(method=method, settings=settings, errors=[[0.03 if good else 0.2, 1.0]] * 3))
     assert asked == [10, 20, 40]
+
+
+def test_the_recipes_measurements_of_another_scene_count_for_nothing():
+    from bench import plan
+
+    elsewhere = [_row(method="recipe", scene="hall", settings={"seconds": s, "clock": "wall"}) for s in (10, 20, 40)]
+    asked = [
+        settings["seconds"]
+        for _, settings in plan.jobs("recipe", Path("room"), True, [_row(), *elsewhere], plan.Extent())
+    ]
+    assert asked == [10, 20, 40, 80, 160, 320]
 
 
 def test_the_recipes_loss_is_zero_at_the_truth_and_pulls_what_lies_behind():

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult, errors, summarize
-from ace_ros.evaluation.report import _packed, frame_rows, render
+from ace_ros.evaluation.report import render
+from ace_ros.evaluation.report_data import frame_rows, packed_cloud
 from ace_ros.evaluation.trajectory import tum_text
 from ace_ros.recordings.posed_frame import PosedFrame
 from ace_ros.recordings.prefetch import prefetched
@@ -111,7 +112,7 @@ def page(metric=True, cloud=None, live=False):
         {
             "title": "</script><b>&", "subtitle": "",
             "figures": summarize(found, metric, 2.0) | ({"live": LIVE} if live else {}),
-            "frames": frame_rows(found, 1.0), "video": True, "cloud": _packed(cloud, found),
+            "frames": frame_rows(found, 1.0), "video": True, "cloud": packed_cloud(cloud, found),
             "compared": compared if live else {"names": [], "lines": []},
             "gallery": {"best": [], "worst": []}, "configuration": {"encoder": "<xfeat>"},
         }

@@ -10,7 +10,9 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import nees_of
 from ace_ros.geometry import invert, quaternion_xyzw
-from ace_ros.live.plan import LOCALIZER, PLAYER, Run, as_bag, judged, live_figures, plan, read_record
+from ace_ros.live.judging import judged, live_figures
+from ace_ros.live.plan import LOCALIZER, PLAYER, Run, as_bag, plan
+from ace_ros.live.record import RecordWriter, growing, read_record
 from ace_ros.recordings import PosedFrame, SplitOptions, open_recording
 
 MOUNT = pose(99)  # base_from_camera
@@ -160,6 +162,20 @@ def test_a_record_is_judged_by_what_was_published(tmp_path):
     assert figures["tf"]["median_translation"] == pytest.approx(0, abs=1e-9)
     with pytest.raises(InputError, match="not one of 2 frames"):
         judged(record, frames[6:], run)
+
+
+def test_a_record_that_was_written_is_read(tmp_path):
+    """It is in its place only when it is whole, and holds no NaN, which JSON has not."""
+    path = tmp_path / "record.jsonl"
+    writer = RecordWriter(path)
+    writer.write("frame", stamp=STAMPS[0], state="LOST", processing_time=float("nan"))
+    assert not path.exists() and growing(path).read_text().count("\n") == 1
+    writer.finish(received=1)
+    record = read_record(path)
+    assert not growing(path).exists() and record.counts["received"] == 1
+    assert record.frames[STAMPS[0]]["processing_time"] is None and record.frames[STAMPS[0]]["state"] == "LOST"
+    with pytest.raises(InputError, match="can't be written"):
+        RecordWriter(tmp_path / "nowhere" / "record.jsonl")
 
 
 def test_records_that_are_none(tmp_path):

@@ -80,7 +80,7 @@ def test_raw_images(tmp_path, pixels, encoding, expected):
         bag.info(START)
     frame = open_all(tmp_path / "bag").frames[0]
     np.testing.assert_array_equal(frame.read(), expected)
-    assert frame.read.encoded() is None
+    assert frame.stored() is None
 
 
 @pytest.mark.parametrize(("first", "row", "column"), [("rggb", 0, 0), ("bggr", 1, 1), ("grbg", 0, 1), ("gbrg", 1, 0)])

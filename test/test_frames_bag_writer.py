@@ -25,14 +25,14 @@ def test_there_and_back(tmp_path, storage, suffix):
         np.testing.assert_allclose(ours.map_from_camera, theirs.map_from_camera, atol=1e-12)
         np.testing.assert_array_equal(ours.read(), theirs.read())
         if suffix != ".bmp":
-            assert ours.read.encoded() == theirs.read.encoded()
+            assert ours.stored() == theirs.stored()
     assert sorted(os.listdir(tmp_path)) == ["bag", "room"]
     by_topic = open_all(tmp_path / "bag", pose_topic="/camera/pose")
     for ours, theirs in zip(by_topic.frames, source.frames, strict=True):
         np.testing.assert_allclose(ours.map_from_camera, theirs.map_from_camera, atol=1e-12)
     again = tmp_path / "again"
     write_bag(scene, again, storage)
-    assert [frame.read.encoded() for frame in open_all(again).frames] == [f.read.encoded() for f in scene.frames]
+    assert [frame.stored() for frame in open_all(again).frames] == [f.stored() for f in scene.frames]
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -77,8 +77,8 @@ def test_nobody_turns_the_images_of_a_bag(tmp_path):
     scene = open_recording(source)
     write_bag(scene, tmp_path / "bag")
     for ours, theirs in zip(open_all(tmp_path / "bag").frames, scene.frames, strict=True):
-        content = ours.read.encoded()
-        assert len(content) < len(theirs.read.encoded())
+        content = ours.stored()
+        assert len(content) < len(theirs.stored())
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         np.testing.assert_array_equal(image[..., ::-1], theirs.read())
         np.testing.assert_array_equal(ours.read(), theirs.read())
@@ -124,5 +124,5 @@ def test_redkitchen_and_fox_there_and_back(redkitchen, fox, tmp_path):
         for ours, theirs in zip(scene.frames, source.frames, strict=True):
             assert (ours.stamp, ours.camera) == (theirs.stamp, theirs.camera)
             np.testing.assert_allclose(ours.map_from_camera, theirs.map_from_camera, atol=1e-9)
-            assert ours.read.encoded() == theirs.read.path.read_bytes()
-        assert cv2.imdecode(np.frombuffer(scene.frames[0].read.encoded(), np.uint8), 1) is not None
+            assert ours.stored() == theirs.stored()
+        assert cv2.imdecode(np.frombuffer(scene.frames[0].stored(), np.uint8), 1) is not None

@@ -119,7 +119,9 @@ def test_intrinsics_that_nothing_tells(tmp_path):
 
 def test_redkitchen_as_tum(redkitchen, tmp_path):
     frames = open_recording(redkitchen, "test").frames[:20]
-    (tmp_path / "rgb.txt").write_text("".join(f"{frame.stamp * 1e-9:.6f} {frame.read.path}\n" for frame in frames))
+    files = [redkitchen / "test" / "rgb" / frame.name.rpartition("/")[2] for frame in frames]
+    rows = (f"{frame.stamp * 1e-9:.6f} {file}\n" for frame, file in zip(frames, files, strict=True))
+    (tmp_path / "rgb.txt").write_text("".join(rows))
     truth = [(frame.stamp, frame.map_from_camera) for frame in frames]
     rows = ((stamp * 1e-9, *matrix[:3, 3], *quaternion_xyzw(matrix)) for stamp, matrix in truth)
     (tmp_path / "groundtruth.txt").write_text("".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in rows))

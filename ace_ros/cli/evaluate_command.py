@@ -39,14 +39,16 @@ from ace_ros.cli.console import (
     write_file,
     write_json,
 )
-from ace_ros.cli.live import LiveOptions, check_live, play_with_bar
+from ace_ros.cli.playing import LiveOptions, check_live, play_with_bar
 from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult, summarize
 from ace_ros.evaluation.run import evaluate
-from ace_ros.evaluation.trajectory import tum_text
-from ace_ros.live.plan import as_bag, judged, live_figures, plan, read_record
+from ace_ros.evaluation.trajectory import estimated_tum, true_tum
+from ace_ros.live.judging import judged, live_figures
+from ace_ros.live.plan import as_bag, plan
+from ace_ros.live.record import read_record
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
@@ -182,13 +184,12 @@ class Command:
         compared: list[tuple[str, dict[str, Any]]],
     ) -> None:
         if self.trajectory:
-            found = [(r.stamp, r.estimate) for r in results if r.has_pose and r.estimate is not None]
-            write_file(self.trajectory, tum_text(found))
-            write_file(self.trajectory.with_suffix(".true.tum"), tum_text((r.stamp, r.truth) for r in results))
+            write_file(self.trajectory, estimated_tum(results))
+            write_file(self.trajectory.with_suffix(".true.tum"), true_tum(results))
         if self.json:
             write_json(self.json, figures)
         if self.report:
-            from ace_ros.evaluation.report import report_files
+            from ace_ros.evaluation.report import report_files  # here, as matplotlib takes half a second to load
 
             stderr.print("drawing the report ...")
             table = {

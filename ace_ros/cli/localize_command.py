@@ -24,6 +24,7 @@ import tyro
 from ace_ros.cli.camera_argument import CameraFor, camera_argument
 from ace_ros.cli.console import check_writable, note, write_json
 from ace_ros.errors import InputError
+from ace_ros.evaluation.trajectory import pose_text
 from ace_ros.geometry import quaternion_xyzw
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
@@ -93,6 +94,5 @@ def pose_line(name: str, found: Localization) -> str:
     pose = found.map_from_camera
     if pose is None or found.state.name == "LOST":
         return f"{name} {'nan ' * 7}{found.confidence:.3f} LOST  # can't be localized: {found.reason}"
-    numbers = " ".join(f"{value:.6f}" for value in (*pose[:3, 3], *quaternion_xyzw(pose)))
     reason = f"  # {found.reason}" if found.reason else ""
-    return f"{name} {numbers} {found.confidence:.3f} {found.state.name}{reason}"
+    return f"{name} {pose_text(pose, 6)} {found.confidence:.3f} {found.state.name}{reason}"

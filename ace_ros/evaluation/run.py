@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.localization.localizer import Localizer
 from ace_ros.recordings.posed_frame import PosedFrame
-
-if TYPE_CHECKING:
-    from ace_ros.localization.localizer import Localizer
 
 
 def evaluate(
@@ -35,13 +33,12 @@ def evaluate(
     Raises:
         InputError: no frame has a true pose, or no image can be read.
     """
-    known = [frame for frame in frames if frame.map_from_camera is not None]
+    known, notes = with_truth(frames)
     if not known:
         raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
     results: list[FrameResult] = []
-    skipped = [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
+    skipped: list[str] = []
     for frame in known:
-        assert frame.map_from_camera is not None
         try:
             image = frame.read()  # not ahead in a thread, which would take time from the query before
             if not results:  # kernels are picked and memory is taken in the first query
@@ -53,21 +50,33 @@ def evaluate(
             skipped.append(f"skipped {frame.name}: {error}")
             on_frame(None)
             continue
-        result = FrameResult(
-            name=frame.name,
-            stamp=frame.stamp,
-            truth=frame.map_from_camera,
-            state=found.state.name,
-            reason=found.reason,
-            estimate=found.map_from_camera,
-            covariance=found.covariance,
-            confidence=found.confidence,
-            inliers=found.inliers,
-            candidates=found.candidates,
-            seconds=seconds,
+        results.append(
+            result_of(
+                frame,
+                state=found.state.name,
+                reason=found.reason,
+                estimate=found.map_from_camera,
+                covariance=found.covariance,
+                confidence=found.confidence,
+                inliers=found.inliers,
+                candidates=found.candidates,
+                seconds=seconds,
+            )
         )
-        results.append(result)
-        on_frame(result)
+        on_frame(results[-1])
     if not results:
-        raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[-len(known)]}")
-    return results, skipped
+        raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[0]}")
+    return results, notes + skipped
+
+
+def with_truth(frames: Sequence[PosedFrame]) -> tuple[list[PosedFrame], list[str]]:
+    """The frames that have a true pose to compare with, and a note on the others."""
+    known = [frame for frame in frames if frame.map_from_camera is not None]
+    return known, [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
+
+
+def result_of(frame: PosedFrame, **answer: Any) -> FrameResult:
+    """What became of one of the frames :func:`with_truth`; ``answer`` is all that the frame itself does not know."""
+    truth = frame.map_from_camera
+    assert truth is not None
+    return FrameResult(name=frame.name, stamp=frame.stamp, truth=truth, **answer)

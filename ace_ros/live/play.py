@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run, lines
+from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run
 from ace_ros.live.processes import Processes
+from ace_ros.live.record import growing, lines
 
-_START = 300.0  # s for the map to be loaded on a slow machine
+_START = 300.0  # s for the map to be loaded on a slow machine; set by hand
 
 
 def play(
@@ -23,8 +24,7 @@ def play(
     Raises:
         ProcessError: a node failed.
     """
-    record = Path(run.parameters[RECORDER]["record"])
-    heard = _Heard(record.with_name(f"{record.name}.part"))
+    heard = _Heard(growing(Path(run.parameters[RECORDER]["record"])))
 
     def show() -> None:
         heard.update()
@@ -53,9 +53,9 @@ class _Heard:
         with open(self._path, "rb") as file:
             file.seek(self._offset)
             text = file.read()
-        text = text[: text.rfind(b"\n") + 1]
-        self._offset += len(text)
-        for line in lines(text.decode()):
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in lines(whole.decode()):
             self._take(line)
 
     def _take(self, line: dict[str, Any]) -> None:

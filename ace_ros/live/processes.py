@@ -11,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ace_ros.errors import AceError
 
-_PATIENCE = 10.0  # s that a process has to end by itself
+_PATIENCE = 10.0  # s that a process has to end by itself; set by hand
 _TOLD = 15  # last lines of a process that failed
 _DOMAINS = range(215, 232)  # ROS_DOMAIN_IDs above the ports that Linux gives away, which nobody counts up to
 
@@ -56,13 +56,13 @@ def _has_rclpy() -> bool:
 
 
 @contextmanager
-def own_domain() -> Iterator[int]:
-    """A ROS_DOMAIN_ID that nobody else who asks here uses meanwhile.
+def own_domain(numbers: Iterable[int] = _DOMAINS) -> Iterator[int]:
+    """A ROS_DOMAIN_ID, of these, that nobody else who asks here uses meanwhile.
 
     Raises:
         ProcessError: all are taken.
     """
-    for number in _DOMAINS:
+    for number in numbers:
         with open(Path(tempfile.gettempdir()) / f"ace_ros_domain_{os.getuid()}_{number}.lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +70,7 @@ def own_domain() -> Iterator[int]:
                 continue
             yield number
             return
-    raise ProcessError(f"{len(_DOMAINS)} evaluations are running on this machine already; wait for one of them")
+    raise ProcessError("too many evaluations are running on this machine already: wait for one of them")
 
 
 def ros_arguments(parameters: Mapping[str, Any], remappings: Mapping[str, str]) -> list[str]:

@@ -12,11 +12,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
-from ace_ros.recordings import posed_frame
+from ace_ros.image import Image as CameraImage
+from ace_ros.image import Pixels, check_size
 from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.intrinsics import camera_of_info
 
-_PINHOLE_MODELS = ("plumb_bob", "rational_polynomial", "")
-_FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt4", "omnidirectional", "double_sphere")
+#: what messages call an image that is held against its camera_info
+PAIR = "image and camera_info (with its region of interest and binning)"
 _bridge = CvBridge()
 
 
@@ -79,36 +81,26 @@ def camera_from_info(info: CameraInfo, rectified: bool = False) -> Camera:
     Raises:
         InputError: K[0] = 0 (P[0] = 0 for rectified images), or a distortion model or values that can't be used.
     """
-    k = info.p.reshape(3, 4)[:, :3] if rectified else info.k.reshape(3, 3)
-    if k[0, 0] == 0.0:
+    if (info.p if rectified else info.k)[0] == 0.0:
         name = "P" if rectified else "K"
         raise CameraError(
             f"camera_info: {name}[0] = 0, which means that the camera is not calibrated: "
             "calibrate it (ros2 run camera_calibration cameracalibrator), or let the driver load its calibration"
         )
-    distortion: tuple[float, ...] = ()
-    if not rectified:
-        model = info.distortion_model
-        if model in _FISHEYE_MODELS or (any(info.d) and model not in _PINHOLE_MODELS):
-            raise InputError(
-                f"camera_info: the distortion model '{model}' is not supported, only plumb_bob and "
-                "rational_polynomial: rectify the images (image_proc) and set rectified to true"
-            )
-        distortion = tuple(float(value) for value in info.d) if any(info.d) else ()
-    roi = info.roi
-    width, height = (roi.width, roi.height) if roi.width and roi.height else (info.width, info.height)
-    left, top = (roi.x_offset, roi.y_offset) if roi.width and roi.height else (0, 0)
-    full = Camera(width, height, k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top, distortion)
-    bin_x, bin_y = max(info.binning_x, 1), max(info.binning_y, 1)
-    return full if bin_x == bin_y == 1 else full.resized(width // bin_x, height // bin_y)
+    return camera_of_info(info, rectified, "camera_info", remedy=" and set rectified to true")
 
 
-def image_size(image: Image | CompressedImage) -> tuple[int, int] | None:
-    """Width and height that the message itself states; None for a compressed one."""
-    return (image.width, image.height) if isinstance(image, Image) else None
+def check_stated_size(image: Image | CompressedImage, camera: Camera) -> None:
+    """See that the size that a message states, before it is decoded, is the camera's; a compressed one states none.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(image, Image):
+        check_size(image.width, image.height, camera, PAIR)
 
 
-def decode(message: Image | CompressedImage, camera: Camera) -> posed_frame.Image:
+def decode(message: Image | CompressedImage, camera: Camera) -> Pixels:
     """Pixels of an image message: uint8, (H, W) or (H, W, 3) RGB.
 
     Raises:
@@ -116,19 +108,13 @@ def decode(message: Image | CompressedImage, camera: Camera) -> posed_frame.Imag
             ``camera`` says.
     """
     try:
-        image = _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
+        pixels = _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
     except (CvBridgeError, cv2.error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"image: can't be read as colour or grey ({_first_line(error)})") from None
-    height, width = image.shape[:2]
-    if (width, height) != (camera.width, camera.height):
-        raise InputError(
-            f"image: {width} x {height}, but camera_info (with its region of interest and binning) "
-            f"is for {camera.width} x {camera.height}: both must come from the same camera and mode"
-        )
-    return image
+    return CameraImage(pixels, camera, PAIR).pixels
 
 
-def _decode_raw(message: Image) -> posed_frame.Image:
+def _decode_raw(message: Image) -> Pixels:
     if not message.width or not message.height:
         raise InputError(f"image: it is empty ({message.width} x {message.height})")
     if len(message.data) < message.step * message.height or message.step < message.width:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import numpy as np
 from cv_bridge import CvBridge
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from ace_ros.image import Pixels
 from ace_ros.localization.answer import Localization
-from ace_ros.recordings.posed_frame import Image
+from ace_ros.visual.drawing import GREEN, RED, WHITE, dot, in_colour
 
-_GREEN, _RED, _WHITE = (60, 220, 60), (220, 60, 60), (255, 255, 255)
+_RADIUS = 1 / 240  # of a dot, as a share of the image's shorter side: one pixel of a small image, two at VGA
 
 
 class DebugImages:
@@ -24,7 +24,7 @@ class DebugImages:
         self._bridge = CvBridge()
         self._publisher = node.create_lifecycle_publisher(ImageMessage, "~/debug_image", QoSProfile(depth=1))
 
-    def publish(self, header: Header, image: Image, found: Localization, sentence: str) -> None:
+    def publish(self, header: Header, image: Pixels, found: Localization, sentence: str) -> None:
         """Draw and send, if anybody subscribes; ``sentence`` goes into the caption."""
         if not self._publisher.get_subscription_count():
             return
@@ -34,13 +34,13 @@ class DebugImages:
         self._publisher.publish(message)
 
 
-def draw(image: Image, localization: Localization, caption: str) -> Image:
+def draw(image: Pixels, localization: Localization, caption: str) -> Pixels:
     """The image (H, W[, 3] RGB) with inliers green, outliers red, and a caption."""
-    canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
-    radius = max(1, round(min(canvas.shape[:2]) / 240))
-    for wanted, colour in ((False, _RED), (True, _GREEN)):
-        for x, y in np.round(localization.pixels[localization.inlier_mask == wanted]).astype(int):
-            cv2.circle(canvas, (int(x), int(y)), radius, colour, -1, cv2.LINE_AA)
+    canvas = in_colour(image)
+    radius = max(1, round(min(canvas.shape[:2]) * _RADIUS))
+    for wanted, colour in ((False, RED), (True, GREEN)):
+        for pixel in localization.pixels[localization.inlier_mask == wanted]:
+            dot(canvas, pixel, colour, radius, filled=True)
     cv2.rectangle(canvas, (0, 0), (canvas.shape[1], 22), (0, 0, 0), -1)
-    cv2.putText(canvas, caption, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _WHITE, 1, cv2.LINE_AA)
-    return np.asarray(canvas, dtype=np.uint8)
+    cv2.putText(canvas, caption, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, WHITE, 1, cv2.LINE_AA)
+    return canvas

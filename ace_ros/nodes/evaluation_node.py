@@ -1,13 +1,11 @@
 """evaluation_node: records what a robot would have got from localization_node while a recording is played.
 
-One JSON object a line; ``ace_ros.live.plan`` reads them. Ends by itself after the images have ended.
+One JSON object a line; ``ace_ros.live.record`` writes and reads them. Ends by itself after the images have ended.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from sensor_msgs.msg import CameraInfo
 
 from ace_ros.errors import AceError, InputError
 from ace_ros.geometry import quaternion_xyzw
+from ace_ros.live.record import RecordWriter
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
@@ -58,7 +57,12 @@ class EvaluationNode(Node):
         parameters.declare(self, EvaluationNodeOptions)
         self._options = parameters.read(self, EvaluationNodeOptions)
         parameters.guard(self, EvaluationNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
-        self._record = _Record(self._options.record)
+        if not self._options.record:
+            raise InputError("parameter record: name the file to write")
+        try:
+            self._record = RecordWriter(Path(self._options.record).expanduser())
+        except InputError as error:
+            raise InputError(f"parameter record: {error}") from None
         self._ready, self._images_came = False, False
         self._frames: set[int] = set()  # stamps; a status is repeated where nothing new comes
         self._last_news = time.monotonic()
@@ -77,7 +81,7 @@ class EvaluationNode(Node):
 
     def close(self) -> None:
         """Complete the record."""
-        self._record.finish({"kind": "end", **self._counts})
+        self._record.finish(**self._counts)
 
     def _on_status(self, message: Status) -> None:
         self._counts = {
@@ -87,7 +91,7 @@ class EvaluationNode(Node):
         if not self._ready and message.state != Status.STATE_INACTIVE:
             self._ready = True
             self._map_frame = message.header.frame_id
-            self._record.write({"kind": "ready"})
+            self._record.write("ready")
             self.get_logger().info(f"ready: {self._options.localizer} is active")
         stamp = nanoseconds(message.header.stamp)
         if math.isnan(message.latency) or stamp in self._frames:  # about no image, or said again
@@ -95,17 +99,15 @@ class EvaluationNode(Node):
         self._news()
         self._frames.add(stamp)
         self._record.write(
-            {
-                "kind": "frame",
-                "stamp": stamp,
-                "state": _STATES.get(message.state, "LOST"),
-                "reason": message.reason,
-                "confidence": _number(message.confidence),
-                "inliers": message.inliers,
-                "candidates": message.candidates,
-                "processing_time": _number(message.processing_time),
-                "latency": _number(message.latency),
-            }
+            "frame",
+            stamp=stamp,
+            state=_STATES.get(message.state, "LOST"),
+            reason=message.reason,
+            confidence=message.confidence,
+            inliers=message.inliers,
+            candidates=message.candidates,
+            processing_time=message.processing_time,
+            latency=message.latency,
         )
         if self._tree is not None:
             self._awaited.append(stamp)
@@ -121,14 +123,12 @@ class EvaluationNode(Node):
         pose, stamp = message.pose.pose, nanoseconds(message.header.stamp)
         seen = self._seen.get(stamp)
         self._record.write(
-            {
-                "kind": "pose",
-                "stamp": stamp,
-                "age": None if seen is None else time.monotonic() - seen,
-                "position": _values(pose.position, "xyz"),
-                "orientation": _values(pose.orientation, "xyzw"),
-                "covariance": [float(value) for value in message.pose.covariance],
-            }
+            "pose",
+            stamp=stamp,
+            age=None if seen is None else time.monotonic() - seen,
+            position=_values(pose.position, "xyz"),
+            orientation=_values(pose.orientation, "xyzw"),
+            covariance=[float(value) for value in message.pose.covariance],
         )
 
     def _news(self) -> None:
@@ -156,40 +156,12 @@ class EvaluationNode(Node):
         except MissingTransform:
             return False
         position, orientation = ([float(v) for v in values] for values in (pose[:3, 3], quaternion_xyzw(pose)))
-        self._record.write({"kind": "tf", "stamp": stamp, "position": position, "orientation": orientation})
+        self._record.write("tf", stamp=stamp, position=position, orientation=orientation)
         return True
-
-
-class _Record:
-    """The file: it grows under another name beside its place."""
-
-    def __init__(self, name: str) -> None:
-        if not name:
-            raise InputError("parameter record: name the file to write")
-        self._path = Path(name).expanduser()
-        self._growing = self._path.with_name(f"{self._path.name}.part")
-        try:
-            self._file = open(self._growing, "w", encoding="utf-8")  # noqa: SIM115 - closed by finish
-        except OSError as error:
-            raise InputError(f"parameter record: {self._path}: can't be written ({error.strerror})") from None
-
-    def write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
-        self._file.flush()
-
-    def finish(self, line: dict[str, Any]) -> None:
-        self.write(line)
-        self._file.close()
-        os.replace(self._growing, self._path)
 
 
 def _values(message: Any, names: str) -> list[float]:
     return [float(getattr(message, name)) for name in names]
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
 
 
 def main() -> int:

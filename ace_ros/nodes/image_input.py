@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
-from ace_ros.nodes.conversions import CameraError, camera_from_info, image_size, nanoseconds
+from ace_ros.nodes.conversions import CameraError, camera_from_info, check_stated_size, nanoseconds
 from ace_ros.nodes.options import ImageOptions
 
 _KEPT_INFOS = 50
@@ -206,10 +206,13 @@ class ImageInput(SimpleFilter):
             self.fault = camera
             self.rejected_camera += 1
             return
-        self.fault = _misfit(image, camera)
-        if self.fault is not None:
+        try:
+            check_stated_size(image, camera)
+        except InputError as error:
+            self.fault = error
             self.rejected_image += 1
             return
+        self.fault = None
         header = image.header
         if self._options.camera_frame:
             header = Header(stamp=header.stamp, frame_id=self._options.camera_frame)
@@ -223,16 +226,6 @@ class ImageInput(SimpleFilter):
                 camera = CameraError(str(error))
             self._camera = (info, camera)
         return self._camera[1]
-
-
-def _misfit(image: Image | CompressedImage, camera: Camera) -> InputError | None:
-    size = image_size(image)
-    if size is None or size == (camera.width, camera.height):
-        return None
-    return InputError(
-        f"image: {size[0]} x {size[1]}, but camera_info (with its region of interest and binning) is for "
-        f"{camera.width} x {camera.height}: both must come from the same camera and mode"
-    )
 
 
 def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.image import Pixels
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
@@ -22,7 +23,6 @@ from ace_ros.nodes.pose_output import PlacedPose, header
 from ace_ros.online.motion import tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.tracking import Tracker
-from ace_ros.recordings.posed_frame import Image
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for
@@ -60,7 +60,7 @@ class FrameResult:
     state: int
     fault: Fault
     seconds: float
-    image: Image | None = None
+    image: Pixels | None = None
     localization: Localization | None = None
     placed: PlacedPose | None = None
     kidnapped: bool = False

@@ -6,8 +6,9 @@ import cv2
 
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix
+from ace_ros.image import Pixels
 from ace_ros.recordings.images import decode_image
-from ace_ros.recordings.posed_frame import Image, PosedFrame
+from ace_ros.recordings.posed_frame import PosedFrame
 
 _KEPT = 60
 _QUALITY = 85  # of their JPEGs
@@ -20,7 +21,7 @@ class Album:
         self._pages: list[PosedFrame] = []
         self._step, self._seen = 1, 0
 
-    def show(self, image: Image, camera: Camera, map_from_camera: Matrix, name: str) -> None:
+    def show(self, image: Pixels, camera: Camera, map_from_camera: Matrix, name: str) -> None:
         """Keep the image (as a JPEG), or let it pass."""
         self._seen += 1
         if (self._seen - 1) % self._step:

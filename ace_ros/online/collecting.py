@@ -18,6 +18,7 @@ from pathlib import Path
 from ace_ros.camera import Camera
 from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, MappingError
 from ace_ros.geometry import Matrix, check_pose
+from ace_ros.image import Pixels
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
@@ -26,7 +27,6 @@ from ace_ros.online.album import Album
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
 from ace_ros.online.maps_dir import prepare_folder
-from ace_ros.recordings.posed_frame import Image
 
 _DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
 
@@ -39,7 +39,7 @@ class Candidate:
     stamp: int  # ns
     camera: Camera
     map_from_camera: Matrix
-    decode: Callable[[], Image]
+    decode: Callable[[], Pixels]
 
 
 @dataclass

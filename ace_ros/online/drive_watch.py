@@ -9,7 +9,7 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix, pose_error
-from ace_ros.recordings.posed_frame import Image
+from ace_ros.image import Pixels
 
 _JUMP_SPEED = 5.0  # m/s: nothing that maps a room drives so fast
 _JUMP_TURN = 720.0  # degrees/s
@@ -67,7 +67,7 @@ class DriveWatch:
             width = np.degrees(2 * np.arctan(camera.width / 2 / camera.fx))
             self.gaps += bool(rotation > _OVERLAP * width or (self._metric and translation > _FAR))
 
-    def looked_at(self, image: Image) -> None:
+    def looked_at(self, image: Pixels) -> None:
         """Take note of the pixels of a frame that goes into the map: blur is what is less sharp than the others."""
         grey = image if image.ndim == 2 else image[..., 1]
         scale = min(1.0, 240.0 / min(grey.shape))

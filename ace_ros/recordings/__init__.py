@@ -9,14 +9,13 @@ from ace_ros.recordings import ace, colmap, nerfstudio, rosbag, tum
 from ace_ros.recordings.bag_writer import write_bag
 from ace_ros.recordings.images import decode_image, read_image
 from ace_ros.recordings.options import BagOptions, SplitOptions
-from ace_ros.recordings.posed_frame import Image, PosedFrame, Recording
+from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split
 
 __all__ = [
     "BagOptions",
-    "Image",
     "PosedFrame",
-    "Scene",
+    "Recording",
     "Split",
     "SplitOptions",
     "decode_image",

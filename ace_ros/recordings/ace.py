@@ -14,7 +14,8 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.images import SUFFIXES
-from ace_ros.recordings.listing import Entry, Skips, frames_of, natural
+from ace_ros.recordings.intrinsics import CameraFor
+from ace_ros.recordings.listing import Entry, Skips, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose, is_explicit
@@ -76,7 +77,7 @@ def _folder(
     if not calibrations:
         raise InputError(f"{path / 'calibration'}: there is no calibration: a focal length or K for each image")
     entries = []
-    cameras: dict[str, Callable[[int, int], Camera]] = {}
+    cameras: dict[str, CameraFor] = {}
     for image in images:
         name = prefix + image.name
         if image not in poses:
@@ -85,7 +86,7 @@ def _folder(
             skips.add("without a calibration file", name)
         else:
             file = calibrations[image]
-            text = _text(file)
+            text = read_text(file)
             if text not in cameras:
                 cameras[text] = _camera(text, file)
             where = str(poses[image])
@@ -112,13 +113,6 @@ def _partners(images: list[Path], files: list[Path], shared: bool = False) -> di
     return dict(zip(images, files, strict=True)) if len(files) == len(images) else {}
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
-
-
 def _numbers(text: str, path: Path, expected: str) -> Matrix:
     try:
         return np.array([float(word) for word in text.split()], dtype=np.float64)
@@ -127,13 +121,13 @@ def _numbers(text: str, path: Path, expected: str) -> Matrix:
 
 
 def _pose(path: Path) -> Matrix:
-    numbers = _numbers(_text(path), path, "a 4x4 matrix (camera to world)")
+    numbers = _numbers(read_text(path), path, "a 4x4 matrix (camera to world)")
     if numbers.size != 16:
         raise InputError(f"{path}: a 4x4 matrix (camera to world) is expected, it holds {numbers.size} numbers")
     return numbers.reshape(4, 4)
 
 
-def _camera(text: str, path: Path) -> Callable[[int, int], Camera]:
+def _camera(text: str, path: Path) -> CameraFor:
     numbers = _numbers(text, path, "a focal length or a 3x3 K")
     try:
         if numbers.size == 1:

@@ -14,8 +14,10 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from ace_ros.errors import InputError
+from ace_ros.recordings.posed_frame import stamp_text
 
 FILES = ("*.mcap", "*.db3")
+# Both set by hand: to start anew costs a chunk, to read on costs all that lies between.
 _NEAR = 10**9 // 2  # ns; images between are passed over by reading them
 _REACH = 60 * 10**9  # ns; a reader prepares all chunks up to its end
 METRIC_KEY = "ace_ros.metric"  # in the custom data of bags written here: false where the source had no metric scale
@@ -161,9 +163,14 @@ class Bag:
         )
 
 
+def stamp_of(header: Any) -> int:
+    """Stamp of a decoded std_msgs/Header, ns; zero when the sender set none."""
+    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
+
+
 def frame_name(topic: str, stamp: int) -> str:
     """What the frame with this stamp (ns) is called."""
-    return f"{topic}/{stamp // 10**9}.{stamp % 10**9:09d}"
+    return f"{topic}/{stamp_text(stamp)}"
 
 
 def storage_files(path: Path) -> list[Path]:

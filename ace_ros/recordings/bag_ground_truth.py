@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.bag_file import Bag
-from ace_ros.recordings.bag_poses import PoseTopic, Tree, pose_topics, read_tree
+from ace_ros.recordings.bag_poses import BASES, PoseTopic, Tree, pose_topics, read_tree
 from ace_ros.recordings.options import BagOptions
 
-_ENOUGH = 0.5  # of the images
-_BASES = ("base_link", "base_footprint")
-_MAP_FRAMES = ("map", "world", "earth")
+_ENOUGH = 0.5  # of the images, for a source of poses to be preferred to a later one; set by hand
+_MAP_FRAMES = ("map", "world", "earth")  # REP 105, and what motion capture calls it
 
 
 @dataclass
@@ -139,4 +138,4 @@ def _body(topic: PoseTopic, tree: Tree, image_topic: str, camera: str) -> str:
     namespace = image_topic.removesuffix("/compressed").rsplit("/", 1)[0]
     if namespace and topic.topic.startswith(namespace + "/"):
         return camera
-    return next((frame for frame in tree.chain(camera) if frame in _BASES), camera)
+    return next((frame for frame in tree.chain(camera) if frame in BASES), camera)

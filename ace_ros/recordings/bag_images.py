@@ -10,19 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 from rosbags.interfaces import Connection
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.recordings.bag_file import Bag, Header
-from ace_ros.recordings.images import decode_image, to_rgb8
-from ace_ros.recordings.posed_frame import Image
+from ace_ros.image import Pixels
+from ace_ros.recordings.bag_file import Bag, Header, stamp_of
+from ace_ros.recordings.images import decode_image, image_size, to_rgb8
+from ace_ros.recordings.intrinsics import camera_of_info
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
-_DEPTH = ("16UC1", "32FC1")
-_MODELS = ("plumb_bob", "rational_polynomial", "")
+_DEPTH = ("16UC1", "32FC1")  # REP 118
 # channels, type, and what turns it into BGR where it is not grey or BGR(A) already
 _ENCODINGS: dict[str, tuple[int, type, int | None]] = {
     "mono8": (1, np.uint8, None),
@@ -49,23 +48,18 @@ _ENCODINGS: dict[str, tuple[int, type, int | None]] = {
 
 @dataclass(frozen=True)
 class BagImage:
-    """Reads the image of a frame from the bag, and insists on the size of its camera."""
+    """The image of a frame in the bag; ``name`` is what messages call it."""
 
     bag: Bag
     connection: Connection
     header: Header
     name: str
-    width: int
-    height: int
 
-    def __call__(self) -> Image:
-        image = decode_message(self._message(), self.connection.msgtype, self.name)
-        height, width = image.shape[:2]
-        if (width, height) != (self.width, self.height):
-            raise InputError(f"{self.name}: the image is {width} x {height}, its camera {self.width} x {self.height}")
-        return image
+    def load(self) -> Pixels:
+        """Its pixels; raises as :func:`decode_message`."""
+        return decode_message(self._message(), self.connection.msgtype, self.name)
 
-    def encoded(self) -> bytes | None:
+    def stored(self) -> bytes | None:
         """The compressed image as it was recorded; None when it is a raw one."""
         return bytes(self._message().data) if self.connection.msgtype == COMPRESSED else None
 
@@ -73,7 +67,7 @@ class BagImage:
         return self.bag.at(self.connection, self.header)
 
 
-def decode_message(message: Any, msgtype: str, where: str) -> Image:
+def decode_message(message: Any, msgtype: str, where: str) -> Pixels:
     """Pixels of a message, uint8, (H, W) or (H, W, 3) RGB.
 
     Raises:
@@ -111,41 +105,7 @@ def is_photograph(message: Any, topic: str, msgtype: str) -> bool:
 
 def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
     """Width and height of the image; None when it can't be told."""
-    if msgtype == RAW:
-        return message.width, message.height
-    try:
-        with PillowImage.open(BytesIO(bytes(message.data))) as image:
-            return int(image.size[0]), int(image.size[1])
-    except Exception:  # Pillow raises many kinds; the reason is found when the image is read
-        return None
-
-
-def camera_of(info: Any, rectified: bool, where: str, size: tuple[int, int] | None) -> Camera:
-    """Camera of a CameraInfo: its region of interest cut out, then binned; ``size`` where it states none.
-
-    Raises:
-        InputError: K[0] = 0 (P[0] = 0 for rectified images), a distortion model or values that can't be used.
-    """
-    k = np.asarray(info.p).reshape(3, 4)[:, :3] if rectified else np.asarray(info.k).reshape(3, 3)
-    distortion = tuple(float(value) for value in info.d) if not rectified and np.any(info.d) else ()
-    if distortion and info.distortion_model not in _MODELS:
-        raise InputError(
-            f"{where}: the distortion model '{info.distortion_model}' is not supported, only plumb_bob and "
-            "rational_polynomial: rectify the images (image_proc)"
-        )
-    roi = info.roi
-    cut = bool(roi.width and roi.height)
-    width, height = (roi.width, roi.height) if cut else (info.width, info.height)
-    left, top = (roi.x_offset, roi.y_offset) if cut else (0, 0)
-    if not (width and height) and size:
-        width, height = size
-    try:
-        fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top))
-        camera = Camera(width, height, fx, fy, cx, cy, distortion)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    bins = max(info.binning_x, 1), max(info.binning_y, 1)
-    return camera if bins == (1, 1) else camera.resized(width // bins[0], height // bins[1])
+    return (message.width, message.height) if msgtype == RAW else image_size(BytesIO(bytes(message.data)))
 
 
 def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:
@@ -158,9 +118,9 @@ def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, 
     changes: list[tuple[int, Camera]] = []
     fault: InputError | None = None
     for _, log_time, info in bag.messages([connection]):
-        stamp = info.header.stamp.sec * 10**9 + info.header.stamp.nanosec
+        stamp = stamp_of(info.header)
         try:
-            camera = camera_of(info, rectified, where, size)
+            camera = camera_of_info(info, rectified, where, size)
         except InputError as error:  # drivers send an empty one until their calibration is loaded
             fault = error
             continue

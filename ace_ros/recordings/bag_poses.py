@@ -11,13 +11,14 @@ from rosbags.interfaces import Connection
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, pose_from_quaternion
-from ace_ros.recordings.bag_file import Bag
+from ace_ros.recordings.bag_file import Bag, stamp_of
 from ace_ros.recordings.trajectory import Trajectory
 
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped", "geometry_msgs/msg/PoseWithCovarianceStamped")
 ODOMETRY = "nav_msgs/msg/Odometry"
 TF = "tf2_msgs/msg/TFMessage"
-_SLOW_EDGE = 3.0
+BASES = ("base_link", "base_footprint")  # REP 105 and 120: frames of a robot's body
+_SLOW_EDGE = 3.0  # of a transform's usual spacing: gaps that are interpolated; set by hand
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _pose_topic(bag: Bag, connection: Connection) -> PoseTopic:
         if matrix is None:
             bad += 1
         else:
-            samples.append((_stamp(message.header) or log_time, matrix))
+            samples.append((stamp_of(message.header) or log_time, matrix))
     if len(frames) > 1:
         fault = f"the poses on {connection.topic} are given in several frames: {', '.join(sorted(frames))}"
     main = max(frames, key=lambda frame: frames[frame])
@@ -130,7 +131,7 @@ def read_tree(bag: Bag) -> Tree:
             elif connection.topic.endswith("/tf_static"):
                 static[child] = parent, pose
             else:
-                heard.setdefault(child, {}).setdefault(parent, []).append((_stamp(item.header) or log_time, pose))
+                heard.setdefault(child, {}).setdefault(parent, []).append((stamp_of(item.header) or log_time, pose))
     tree = Tree()
     for child, by_parent in heard.items():
         parent = max(by_parent, key=lambda name: len(by_parent[name]))
@@ -143,10 +144,6 @@ def read_tree(bag: Bag) -> Tree:
     if bad:
         tree.notes.append(f"{bad} transforms hold NaN or no rotation and were left out")
     return tree
-
-
-def _stamp(header: Any) -> int:
-    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
 
 
 def _matrix(position: Any, orientation: Any, where: str) -> Matrix | None:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from rosbags.interfaces import Connection, QosReliability
 
-from ace_ros.recordings.bag_file import Bag
+from ace_ros.recordings.bag_file import Bag, stamp_of
 from ace_ros.recordings.bag_images import COMPRESSED
-from ace_ros.recordings.bag_poses import TF, Tree, read_tree
+from ace_ros.recordings.bag_poses import BASES, TF, Tree, read_tree
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.rosbag import base_topic, find_images, find_info
-
-_BASES = ("base_footprint", "base_link")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def streams(path: Path, options: SplitOptions, map_frame: str) -> Streams:
         compressed=images.msgtype == COMPRESSED,
         count=images.msgcount,
         reliable=not _best_effort(images),
-        stamped=bool(first.header.stamp.sec or first.header.stamp.nanosec),
+        stamped=bool(stamp_of(first.header)),
         camera_info=find_info(bag, images, frame, options.bag).topic,
         camera_frame=frame,
         tf=tuple(topics) if odom else fixed,
@@ -85,11 +83,11 @@ def _robot(tree: Tree, camera: str, map_frame: str) -> tuple[str, str]:
     """Base and odometry frame: none of the latter where TF goes on beyond it, none at all where the camera pans."""
     chain = tree.chain(camera)
     moving = next((frame for frame in chain[:-1] if frame in tree.moving), "")
-    base = next((frame for frame in chain if frame in _BASES), moving)
+    base = next((frame for frame in chain if frame in BASES), moving)
     if not base or base == camera or tree.moves(chain[: chain.index(base) + 1]):
         return "", ""
     odom = tree.parents.get(base, "")
-    while odom in _BASES:  # base_footprint below base_link, or the reverse
+    while odom in BASES:  # base_footprint below base_link, or the reverse
         base, odom = odom, tree.parents.get(odom, "")
     alone = base in tree.moving and odom not in tree.parents and odom != map_frame and map_frame not in chain
     return base, odom if alone else ""

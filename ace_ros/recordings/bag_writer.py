@@ -187,8 +187,7 @@ def encoded(frame: PosedFrame) -> tuple[bytes, str]:
         InputError: the image can't be read.
     """
     image = frame.read()  # also for its checks: a bag with a damaged image helps nobody
-    stored = getattr(frame.read, "encoded", None)
-    content = stored() if stored is not None else None
+    content = frame.stored()
     if content and (encoding := encoding_of(content)):
         return unturned(content) if encoding == "jpeg" else content, encoding
     done, data = cv2.imencode(".png", image if image.ndim == 2 else image[..., ::-1])

@@ -7,7 +7,6 @@ orientation is never applied: cameras are calibrated for the pixels as they are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ace_ros.errors import InputError
-from ace_ros.recordings.posed_frame import Image
+from ace_ros.image import Pixels
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -27,39 +26,30 @@ _ORIENTATION = 0x0112  # EXIF's tag
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of the pixels that cameras give
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """Reads the image of a frame, and insists on the size of its camera (0: any)."""
-
-    path: Path
-    width: int = 0
-    height: int = 0
-
-    def __call__(self) -> Image:
-        image = read_image(self.path)
-        height, width = image.shape[:2]
-        if self.width and (width, height) != (self.width, self.height):
-            raise InputError(
-                f"{self.path}: the image is {width} x {height}, its camera {self.width} x {self.height}: "
-                "not from this camera, or cropped"
-            )
-        return image
-
-    def encoded(self) -> bytes:
-        """The file as it is."""
-        return _bytes_of(self.path)
-
-
-def read_image(path: Path | str) -> Image:
+def read_image(path: Path | str) -> Pixels:
     """Image file as uint8, (H, W) grey or (H, W, 3) RGB; 16 bits are reduced to 8, transparency is dropped.
 
     Raises:
         InputError: missing, empty, truncated, not an image, or of a kind that is no photograph (floats).
     """
-    return decode_image(_bytes_of(Path(path)), str(path))
+    return decode_image(read_encoded(path), str(path))
 
 
-def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Image:
+def read_encoded(path: Path | str) -> bytes:
+    """Image file as it is.
+
+    Raises:
+        InputError: missing, or not to be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such image") from None
+    except OSError as error:
+        raise InputError(f"{path}: the image can't be read ({error.strerror})") from None
+
+
+def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Pixels:
     """As :func:`read_image`, from the bytes of a file; ``where`` names it in messages."""
     array = np.frombuffer(data, dtype=np.uint8)
     if not array.size:
@@ -76,7 +66,7 @@ def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Im
     return to_rgb8(image, where)
 
 
-def to_rgb8(image: NDArray[Any], where: str) -> Image:
+def to_rgb8(image: NDArray[Any], where: str) -> Pixels:
     """OpenCV's image, (H, W) or (H, W, 1 | 2 | 3 | 4) BGR(A), as uint8 grey or RGB."""
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{where}: pixels of type {image.dtype} are no photograph (depth?): 8 or 16 bits are expected")
@@ -135,20 +125,11 @@ def encoding_of(content: bytes) -> str:
     return "jpeg" if content.startswith(_JPEG) else "png" if content.startswith(_PNG) else ""
 
 
-def image_size(path: Path) -> tuple[int, int] | None:
+def image_size(file: Path | BytesIO) -> tuple[int, int] | None:
     """Width and height as stored, from the file's header alone; None when it can't be told."""
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(file) as image:
             width, height = image.size
             return int(width), int(height)
     except Exception:  # Pillow raises many kinds; the reason is found when the image is read
         return None
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such image") from None
-    except OSError as error:
-        raise InputError(f"{path}: the image can't be read ({error.strerror})") from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from numpy.typing import ArrayLike
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose
-from ace_ros.recordings.images import ImageFile, image_size
+from ace_ros.recordings.images import image_size, read_encoded, read_image
+from ace_ros.recordings.intrinsics import CameraFor, fitted
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
-_EXAMPLES = 3
+_EXAMPLES = 3  # names in a note; set by hand
 
 
 @dataclass
@@ -52,11 +54,23 @@ class Entry:
 
     name: str
     path: Path
-    camera: Camera | Callable[[int, int], Camera]
+    camera: Camera | CameraFor
     map_from_camera: ArrayLike | None
     where: str
     stamp: int | None = None
     query: bool | None = None
+
+
+def read_text(path: Path, what: str = "the file") -> str:
+    """A text file; ``what`` it is for the message.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {what} can't be read ({error})") from None
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -106,8 +120,8 @@ def frames_of(entries: Sequence[Entry], skips: Skips, where: str, first_index: i
             resized.append(f"from {stated.width} x {stated.height} to {camera.width} x {camera.height}")
         camera = camera or stated
         stamp = made_up_stamp(first_index + index) if entry.stamp is None else entry.stamp
-        read = ImageFile(entry.path, camera.width, camera.height)
-        frames.append(PosedFrame(entry.name, stamp, camera, checked, read, entry.query))
+        load, stored = partial(read_image, entry.path), partial(read_encoded, entry.path)
+        frames.append(PosedFrame(entry.name, stamp, camera, checked, load, entry.query, stored))
     if len(mismatched) == len(frames):
         raise InputError(
             f"{where}: the images don't have the size of their cameras ({mismatched[0]}): "
@@ -122,13 +136,3 @@ def _finite(pose: ArrayLike | None) -> Matrix | None:
         return None
     matrix = np.asarray(pose, dtype=np.float64)
     return matrix if np.isfinite(matrix).all() else None
-
-
-def fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:
-    """The camera for the same view at ``size``; None when that has another shape."""
-    width, height = size
-    if size == (camera.width, camera.height):
-        return camera
-    if width == camera.width or height == camera.height or abs(height - camera.height * width / camera.width) >= 1.0:
-        return None
-    return camera.resized(width, height)

@@ -13,7 +13,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.images import SUFFIXES
-from ace_ros.recordings.listing import Entry, Skips, frames_of, natural
+from ace_ros.recordings.listing import Entry, Skips, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose, is_explicit
@@ -52,9 +52,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 
 def _file(path: Path, skips: Skips, first_index: int = 0, query: bool | None = None) -> list[PosedFrame]:
     try:
-        content = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
+        content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON, or truncated ({error})") from None
     listed = content.get("frames") if isinstance(content, dict) else None

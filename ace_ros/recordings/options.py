@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ace_ros.camera import Camera
-from ace_ros.errors import InputError
-
 
 @dataclass(frozen=True)
 class BagOptions:
@@ -41,19 +38,3 @@ class SplitOptions:
     intrinsics: str = ""
     """fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration."""
     bag: BagOptions = field(default_factory=BagOptions)
-
-
-def given_intrinsics(text: str, width: int, height: int) -> Camera:
-    """Camera of ``SplitOptions.intrinsics``.
-
-    Raises:
-        InputError: not at least four numbers, or ones that no camera has.
-    """
-    try:
-        values = [float(value) for value in text.replace(",", " ").split()]
-    except ValueError:
-        values = []
-    if len(values) < 4:
-        raise InputError(f"--intrinsics '{text}': give fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels")
-    fx, fy, cx, cy, *distortion = values
-    return Camera(width, height, fx, fy, cx, cy, tuple(distortion) if any(distortion) else ())

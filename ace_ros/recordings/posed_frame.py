@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix
+from ace_ros.image import Image, Pixels
 
-Image = NDArray[np.uint8]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,30 @@ class PosedFrame:
         stamp: time of exposure, nanoseconds; made up at 30 Hz where the layout has none.
         camera: intrinsics for the image as stored.
         map_from_camera: (4, 4) float64, OpenCV camera axes; None where the recording has no pose.
-        read: returns the image, uint8, (H, W) grey or (H, W, 3) RGB; raises InputError with the
-            reason when it is missing, truncated, or of another size than the camera says.
+        load: gives the pixels as they are stored; raises InputError with the reason when they are missing or truncated.
         query: whether it is kept for queries, never to be mapped; None where nothing says so.
+        stored: gives the encoded image as it was recorded; None where it was recorded raw.
     """
 
     name: str
     stamp: int
     camera: Camera
     map_from_camera: Matrix | None
-    read: Callable[[], Image]
+    load: Callable[[], Pixels]
     query: bool | None = None
+    stored: Callable[[], bytes | None] = lambda: None
+
+    def image(self) -> Image:
+        """Read the image.
+
+        Raises:
+            InputError: it is missing, truncated, or of another size than its camera's.
+        """
+        return Image(self.load(), self.camera, self.name)
+
+    def read(self) -> Pixels:
+        """The pixels of :meth:`image`: uint8, (H, W) grey or (H, W, 3) RGB; raises the same."""
+        return self.image().pixels
 
 
 @dataclass(frozen=True)
@@ -53,3 +67,15 @@ class Recording:
     metric: bool
     map_frame: str = "map"
     notes: list[str] = field(default_factory=list)
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of them (frames, say), evenly spaced from the first to the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def stamp_text(stamp: int) -> str:
+    """Seconds of a stamp in nanoseconds, all digits of them: a double can't hold nanoseconds since 1970."""
+    return f"{stamp // 10**9}.{stamp % 10**9:09d}"

@@ -8,13 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from ace_ros.errors import InputError
-from ace_ros.recordings.posed_frame import Image, PosedFrame
+from ace_ros.image import Pixels
+from ace_ros.recordings.posed_frame import PosedFrame
 
 
-def prefetched(frames: Iterable[PosedFrame], ahead: int = 3) -> Iterator[tuple[PosedFrame, Image | InputError]]:
+def prefetched(frames: Iterable[PosedFrame], ahead: int = 3) -> Iterator[tuple[PosedFrame, Pixels | InputError]]:
     """Each frame with its image, in order; with the error instead where the image can't be read."""
     remaining = iter(frames)
-    queue: deque[tuple[PosedFrame, Future[Image | InputError]]] = deque()
+    queue: deque[tuple[PosedFrame, Future[Pixels | InputError]]] = deque()
     pool = ThreadPoolExecutor(1, thread_name_prefix="read")
     try:
         for frame in islice(remaining, ahead):
@@ -28,7 +29,7 @@ def prefetched(frames: Iterable[PosedFrame], ahead: int = 3) -> Iterator[tuple[P
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(frame: PosedFrame) -> Image | InputError:
+def _read(frame: PosedFrame) -> Pixels | InputError:
     try:
         return frame.read()
     except InputError as error:

@@ -21,8 +21,8 @@ from ace_ros.recordings.bag_images import (
     is_photograph,
     message_size,
 )
-from ace_ros.recordings.listing import fitted
-from ace_ros.recordings.options import BagOptions, SplitOptions, given_intrinsics
+from ace_ros.recordings.intrinsics import camera_of_numbers, fitted
+from ace_ros.recordings.options import BagOptions, SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose
 
@@ -53,8 +53,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 
 def _frame(bag: Bag, images: Connection, header: Header, camera: Camera, truth: GroundTruth, index: int) -> PosedFrame:
     name = frame_name(images.topic, header.stamp)
-    read = BagImage(bag, images, header, name, camera.width, camera.height)
-    return PosedFrame(name, header.stamp, camera, truth.poses[index], read)
+    image = BagImage(bag, images, header, name)
+    return PosedFrame(name, header.stamp, camera, truth.poses[index], image.load, stored=image.stored)
 
 
 def base_topic(topic: str) -> str:
@@ -138,7 +138,7 @@ def _camera(
     if options.intrinsics:
         if size is None:
             raise InputError(f"{bag.path}: the first image of {images.topic} can't be read")
-        camera = given_intrinsics(options.intrinsics, *size)
+        camera = camera_of_numbers(options.intrinsics, "--intrinsics")(*size)
         return lambda stamp: camera, []
     infos = find_info(bag, images, headers[0].frame, options.bag)
     rectified = "rect" in base_topic(images.topic).rsplit("/", 1)[-1]

@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ace_ros.errors import InputError
+from ace_ros.recordings.listing import read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame
 
 Split = Literal["train", "test", "all"]
 LIST = "test.txt"
-_EVERY = 8
+_EVERY = 8  # the usual split of view synthesis (LLFF, mip-NeRF 360), for layouts that state none
 
 
 def is_explicit(options: SplitOptions) -> bool:
@@ -70,10 +71,7 @@ def _check(options: SplitOptions) -> None:
 
 def _listed(frames: Sequence[PosedFrame], path: Path) -> tuple[set[int], list[str]]:
     """Indices of the frames that the file names, by name, file name, or either without its suffix."""
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the list of queries can't be read ({error})") from None
+    lines = [line.strip() for line in read_text(path, "the list of queries").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     known: dict[str, int] = {}
     for index, frame in enumerate(frames):

@@ -7,23 +7,24 @@ It has no file for the intrinsics. Taken are, in this order: what the user gives
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
 
-from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import pose_from_quaternion
-from ace_ros.recordings.listing import Entry, Skips, frames_of
-from ace_ros.recordings.options import SplitOptions, given_intrinsics
+from ace_ros.recordings.intrinsics import CameraFor, camera_of_numbers
+from ace_ros.recordings.listing import Entry, Skips, frames_of, read_text
+from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
 from ace_ros.recordings.trajectory import Trajectory
 
 FILES = "rgb.txt and groundtruth.txt (TUM RGB-D)"
 _MAX_GAP = 0.25  # s; motion capture gives a pose every 10 ms, its dropouts are longer
+# fx, fy, cx, cy, k1, k2, p1, p2, k3 of freiburg1, 2 and 3 (undistorted), as the data set's page gives them
 _PUBLISHED = {
     "1": "517.3, 516.5, 318.6, 255.3, 0.2624, -0.9531, -0.0054, 0.0026, 1.1633",
     "2": "520.9, 521.0, 325.1, 249.7, 0.2312, -0.7849, -0.0033, -0.0001, 0.9172",
@@ -60,7 +61,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     return Recording(path.resolve().name, frames, metric=True, map_frame="world", notes=skips.notes() + notes)
 
 
-def _camera(path: Path, options: SplitOptions) -> Callable[[int, int], Camera]:
+def _camera(path: Path, options: SplitOptions) -> CameraFor:
     text, source = options.intrinsics, "--intrinsics"
     if not text:
         for file in (path / "calibration.txt", path / "camera.txt"):
@@ -74,14 +75,7 @@ def _camera(path: Path, options: SplitOptions) -> Callable[[int, int], Camera]:
             f"{path}: nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy[,k1,k2,p1,p2[,k3]], or write them "
             "into calibration.txt (TUM's own are known by the folder's name: freiburg1, freiburg2, freiburg3)"
         )
-
-    def camera(width: int, height: int) -> Camera:
-        try:
-            return given_intrinsics(text, width, height)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None
-
-    return camera
+    return camera_of_numbers(text, source)
 
 
 def _calibration(path: Path) -> str:
@@ -120,11 +114,7 @@ def _trajectory(path: Path, skips: Skips) -> Trajectory:
 
 
 def _rows(path: Path, least: int, expected: str) -> Iterator[tuple[str, list[str]]]:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.split("#")[0].replace(",", " ").split()
         if words:
             if len(words) < least:

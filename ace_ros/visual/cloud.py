@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.errors import InputError
-from ace_ros.recordings.posed_frame import Image, PosedFrame
+from ace_ros.image import Pixels
+from ace_ros.localization.localizer import Localizer
+from ace_ros.recordings.posed_frame import PosedFrame
 from ace_ros.recordings.prefetch import prefetched
-
-if TYPE_CHECKING:
-    from ace_ros.localization.localizer import Localizer
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def map_cloud(
     return Cloud(cloud.points[chosen], cloud.colours[chosen])
 
 
-def colours_at(image: Image, pixels: NDArray[np.floating]) -> NDArray[np.uint8]:
+def colours_at(image: Pixels, pixels: NDArray[np.floating]) -> NDArray[np.uint8]:
     """RGB (N, 3) of the image, grey or colour, at pixels (N, 2)."""
     x, y = np.rint(pixels).astype(int).T
     height, width = image.shape[:2]

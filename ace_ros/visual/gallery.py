@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ace_ros.camera import Camera
 from ace_ros.geometry import invert, transform
-from ace_ros.recordings.posed_frame import Image, PosedFrame
+from ace_ros.image import Image, Pixels
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
+from ace_ros.recordings.posed_frame import PosedFrame, evenly
+from ace_ros.visual.drawing import GREEN, RED, YELLOW, between, dot, in_colour, line
 
-if TYPE_CHECKING:
-    from ace_ros.localization.answer import Localization
-    from ace_ros.localization.localizer import Localizer
-
-_WIDTH = 480
+# Set by hand, for looks and for the size of a page with twenty of them.
+_WIDTH = 480  # pixels
 _OUTLIERS = 150  # more only hide the image
+_DOT = 2.0  # pixels
+_QUALITY = 78  # of the JPEGs
 
 
 def picture(localizer: Localizer, frame: PosedFrame) -> bytes:
@@ -26,41 +25,30 @@ def picture(localizer: Localizer, frame: PosedFrame) -> bytes:
     Raises:
         InputError: the image can't be read.
     """
-    image = frame.read()
-    found = localizer.localize(image, frame.camera)
-    drawn = draw(image, frame.camera, found)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
+    image = frame.image()
+    drawn = draw(image, localizer.localize(image.pixels, image.camera))
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return jpeg.tobytes()
 
 
-def draw(image: Image, camera: Camera, found: Localization, width: int = _WIDTH) -> Image:
+def draw(image: Image, found: Localization, width: int = _WIDTH) -> Pixels:
     """The image, ``width`` pixels wide, with each pixel that was looked at and a line to where its point projects.
 
     Inliers from green (no error) to yellow (the worst of them), some of the outliers in red.
     """
-    height = round(image.shape[0] * width / image.shape[1])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    canvas: Image = cv2.cvtColor(small, cv2.COLOR_GRAY2RGB) if small.ndim == 2 else small.copy()
+    camera = image.camera
+    scale = width / camera.width
+    size = width, round(camera.height * scale)
+    canvas = in_colour(np.asarray(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
     if found.map_from_camera is None or not len(found.pixels):
         return canvas
     predicted = camera.project(transform(invert(found.map_from_camera), found.scene_coordinates))
     offsets = np.linalg.norm(predicted - found.pixels, axis=1)
     worst = max(1.0, float(np.nanmax(offsets[found.inlier_mask], initial=1.0)))
-    scale = width / image.shape[1]
-    outliers = np.flatnonzero(~found.inlier_mask & np.isfinite(offsets))
-    for index in outliers[:: max(1, len(outliers) // _OUTLIERS)]:
-        _mark(canvas, found.pixels[index] * scale, None, (214, 60, 70))
+    for index in evenly(np.flatnonzero(~found.inlier_mask & np.isfinite(offsets)).tolist(), _OUTLIERS):
+        dot(canvas, found.pixels[index] * scale, RED, _DOT)
     for index in np.flatnonzero(found.inlier_mask & np.isfinite(offsets)):
-        share = min(1.0, offsets[index] / worst)
-        colour = (round(40 + 215 * share), 220, 90)
-        _mark(canvas, found.pixels[index] * scale, predicted[index] * scale, colour)
+        colour = between(GREEN, YELLOW, min(1.0, offsets[index] / worst))
+        dot(canvas, found.pixels[index] * scale, colour, _DOT)
+        line(canvas, found.pixels[index] * scale, predicted[index] * scale, colour)
     return canvas
-
-
-def _mark(canvas: Image, at: NDArray, to: NDArray | None, colour: tuple[int, int, int]) -> None:
-    shift = 3  # fractional bits of the coordinates
-    centre = tuple(int(v) for v in np.rint(at * 2**shift))
-    cv2.circle(canvas, centre, 2 << shift, colour, 1, cv2.LINE_AA, shift)
-    if to is not None:
-        end = tuple(int(v) for v in np.rint(np.clip(to, -1e4, 1e4) * 2**shift))
-        cv2.line(canvas, centre, end, colour, 1, cv2.LINE_AA, shift)

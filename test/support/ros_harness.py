@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import rclpy
@@ -22,6 +20,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_ros import Buffer, TransformListener
 
+from ace_ros.live import processes
 from ace_ros.live.processes import ros_arguments
 
 PATIENCE = 60.0  # s until a wait fails; generous, as the machine may be busy
@@ -29,18 +28,9 @@ _MATCHING = 0.3  # s after which both sides of a service that is ready know of e
 _numbers = itertools.count(os.getpid())  # no two tests of a session share one, lest they hear what is left of another
 
 
-@contextmanager
 def own_domain():
     """A ROS_DOMAIN_ID that no other test on this machine uses meanwhile."""
-    for number in (1 + next(_numbers) % 100 for _ in range(100)):
-        with open(f"/tmp/ace_ros_test_domain_{number}.lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            yield number
-            return
-    raise RuntimeError("every ROS_DOMAIN_ID is in use")
+    return processes.own_domain(1 + next(_numbers) % 100 for _ in range(100))
 
 
 class Process:
