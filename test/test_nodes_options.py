@@ -9,13 +9,9 @@ import yaml
 from ament_index_python.packages import get_package_share_directory
 
 from ace_ros.errors import InputError
-from ace_ros.nodes.options import (
-    LocalizationNodeOptions,
-    MappingNodeOptions,
-    ReplayNodeOptions,
-    defaults,
-    from_values,
-)
+from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions, ReplayNodeOptions
+from ace_ros.options import from_plain as from_values
+from ace_ros.options import plain_defaults as defaults
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config"
 

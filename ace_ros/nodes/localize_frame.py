@@ -20,6 +20,7 @@ from ace_ros.nodes.pose_output import PlacedPose, header
 from ace_ros.online.motion import tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.tracking import Tracker
+from ace_ros.options import part
 from ace_ros.recordings.posed_frame import Image
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
@@ -78,18 +79,7 @@ class FrameLocalizer:
         self._base_seen = False
         self._odom_newest, self._odom_heard = -1, -_ODOMETRY_ALIVE
         self._first = True
-        self._tracker = Tracker(
-            GateOptions(
-                options.gate_probability,
-                options.kidnap_frames,
-                options.odom_translation_drift,
-                options.odom_rotation_drift,
-                float(np.radians(options.odom_heading_drift)),
-                options.gate_translation_floor,
-                float(np.radians(options.gate_rotation_floor)),
-            ),
-            options.prior_max_age,
-        )
+        self._tracker = Tracker(part(GateOptions, options), options.prior_max_age)
 
     def work(self, frame: CameraFrame) -> FrameResult:
         """Localize; never raises for what a camera can send."""
