@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ace_ros.errors import InputError
 
@@ -192,7 +192,7 @@ def declared(cls: type[Options]) -> dict[str, Option]:
 
 def _type(hint: Any) -> tuple[type | None, bool, tuple[str, ...]]:
     """Kind, whether None is allowed, choices."""
-    given = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    given = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
     inner = [one for one in given if one is not type(None)]
     optional = len(inner) < len(given)
     if len(inner) == 1 and get_origin(inner[0]) is Literal:
@@ -240,7 +240,7 @@ def weights_option() -> Any:
     """File of the backbone's weights."""
     return option(
         None,
-        "File of the backbone's weights, for maps made with those of a file (encoder ace:FILE).",
+        "File of the backbone's weights, for maps made with those of a file (encoder ace:PATH).",
         without="those installed with the package",
         metavar="FILE",
     )

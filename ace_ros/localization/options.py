@@ -12,6 +12,6 @@ from ace_ros.options import Options, option, weights_option
 class LocalizeOptions(Options):
     """How a query is answered."""
 
-    keypoints: int = option(1000, "Keypoints of an image that are used at most.", low=1)
-    iterations: int = option(1000, "Iterations of each RANSAC at most, which bounds the latency.", low=1)
+    keypoints: int = option(1000, "At most so many keypoints of an image are used.", low=1)
+    iterations: int = option(1000, "At most so many iterations of each RANSAC, which bounds the latency.", low=1)
     encoder_weights: Path | None = weights_option()

@@ -14,19 +14,19 @@ MIN_FRAMES = 10  # fewer leave nothing to hold back and no parallax
 class MapOptions(Options):
     """How the map is made. The defaults hold without knobs."""
 
-    # ROS parameters of earlier versions said 0 and -1 for the defaults of steps and landmarks.
+    # As ROS parameters steps and landmarks once had 0 and -1 for the default; files that say so stay valid.
     seconds: float | None = option(None, "Train the head no longer than this.", unit="s", low=0.001, without="no limit")
     steps: int = option(1000, "Training steps of the head.", low=1, stand_in=0)
     device: str = device_option()
     seed: int = option(0, "Seed of all that is random; with the same one a machine makes the same map.", low=0)
     encoder: str = option(
         "xfeat",
-        "Backbone: xfeat, or ace:FILE for ACE's own with these weights (non-commercial, slower).",
+        "Backbone: xfeat, or ace:PATH for ACE's own with these weights (non-commercial, slower).",
         metavar="NAME",
     )
     encoder_weights: Path | None = weights_option()
-    views: int = option(1000, "Frames that are used at most, spread over all poses.", low=MIN_FRAMES)
-    keypoints: int = option(1000, "Keypoints of each frame that are used.", low=100)
+    views: int = option(1000, "At most so many frames are used, spread over all poses.", low=MIN_FRAMES)
+    keypoints: int = option(1000, "So many keypoints of each frame are used.", low=100)
     image_size: int = option(480, "Short side that images are reduced to.", unit="pixels", low=128)
     landmarks: int = option(
         10000,
@@ -34,7 +34,7 @@ class MapOptions(Options):
         low=0,
         stand_in=-1,
     )
-    landmark_views: int = option(120, "Frames that are matched with each other at most.", low=MIN_FRAMES)
+    landmark_views: int = option(120, "At most so many frames are matched with each other.", low=MIN_FRAMES)
     samples: int = option(600, "Training samples of each frame.", low=1)
     batch: int = option(4096, "Samples in a training step.", low=64)
     width: int = option(256, "Width of the head's layers; with ACE's own encoder always 512.", low=16)

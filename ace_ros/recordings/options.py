@@ -47,13 +47,11 @@ class SplitOptions(Options):
     )  # fmt: skip
     test_offset: int = option(0, "The first of those, counted from 0; not negative.", low=0)
     test_list: Path | None = option(
-        None, "File that names the queries, one a line, instead of --test-every.", without="none", metavar="FILE"
+        None, "File that names the queries, one a line, instead of --test-every.", metavar="FILE"
     )
     intrinsics: str = option(
         "",
-        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]], for a TUM folder or a bag that has no calibration.",
-        unit="pixels",
-        without="as calibrated",
+        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration.",
         metavar="NUMBERS",
     )
     bag: BagOptions = field(default_factory=BagOptions)
