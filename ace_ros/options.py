@@ -206,7 +206,7 @@ def title(cls: type[Options]) -> str:
 
 
 def part(cls: type[T], whole: Options) -> T:
-    """The options ``cls`` out of ``whole``, which has more; what it does not have keeps its default."""
+    """The options ``cls`` by the values that ``whole`` has under the same names; the others keep their defaults."""
     return cls(**{entry.name: getattr(whole, entry.name) for entry in fields(cls) if hasattr(whole, entry.name)})
 
 
@@ -244,3 +244,8 @@ def weights_option() -> Any:
         without="those installed with the package",
         metavar="FILE",
     )
+
+
+def replay_rate_option() -> Any:
+    """How fast a recording is played."""
+    return option(1.0, "Speed of the replay; 2 is twice as fast as recorded.", low=0.01, high=100.0)

@@ -30,8 +30,8 @@ Map a place in minutes; know where a camera is from one image.
 
 _EXAMPLES = """\
 examples:
-  ace map room/ -o room.safetensors         a recording in, a map out
-  ace evaluate room.safetensors room/       how good is it, on frames it never saw?
+  ace map room/ -o room.safetensors      a recording in, a map out
+  ace evaluate room.safetensors room/    how good is it, on frames it never saw?
   ace localize room.safetensors a.jpg --camera 525,525,320,240
   ace evaluate room.safetensors drive.mcap --report out/
 

@@ -12,14 +12,14 @@ from ace_ros.cli.progress import progress
 from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run
 from ace_ros.live.play import play
 from ace_ros.live.processes import Processes, executable, own_domain
-from ace_ros.options import Options, option
+from ace_ros.options import Options, option, replay_rate_option
 
 
 @dataclass(frozen=True)
 class LiveOptions(Options):
     """How the recording is played, with --live."""
 
-    replay_rate: float = option(1.0, "Speed; 0.5 is half as fast as recorded.", low=0.01, high=100.0)
+    replay_rate: float = replay_rate_option()
     ros_domain: int | None = option(
         None, "ROS_DOMAIN_ID of the nodes.", low=0, high=232, without="one of their own, so that no robot hears it"
     )
@@ -56,6 +56,7 @@ def play_with_bar(run: Run, options: LiveOptions, logs: Path) -> None:
             processes = Processes(logs, domain)
             try:
                 play(run, processes, ready, show)
+                stages.end(whole=False)  # images may have been dropped
             finally:
                 processes.close()
     finally:

@@ -74,9 +74,11 @@ class Stages:
         assert self._stage is not None, "a stage begins before it goes on"
         self.update(self._stage.done + 1, figures=figures)
 
-    def end(self) -> None:
-        """The stage is done."""
+    def end(self, whole: bool = True) -> None:
+        """The stage is done, with all its steps, told or not; if not ``whole``, with those that were told."""
         if self._stage is not None:
+            if whole and self._stage.total is not None:
+                self._stage.done = self._stage.total
             self._draw(self._stage, ended=True)
             self._stage = None
 

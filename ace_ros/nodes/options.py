@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ace_ros.mapping.options import MapOptions
 from ace_ros.online.keyframes import KeyframeOptions
 from ace_ros.online.odometry_gate import GateOptions
-from ace_ros.options import Options, device_option, option, weights_option
+from ace_ros.options import Options, device_option, option, replay_rate_option, weights_option
 
 DEFAULT_MAPS_DIR = "~/.ros/ace_maps"
 
@@ -211,7 +211,7 @@ class ReplayNodeOptions(Options):
     """Options of replay_node."""
 
     bag: str = option("", "The recording: a rosbag2 folder, or an .mcap or .db3 file.")
-    rate: float = option(1.0, "Speed: 2 is twice as fast as recorded.", low=0.01, high=100.0)
+    rate: float = replay_rate_option()
     loop: bool = option(False, "Start over at the end, for ever; time jumps back.")
     clock: bool = option(True, "Publish /clock, for nodes with use_sim_time.")
     clock_rate: float = option(100.0, "Rate of /clock between messages, in real time.", unit="Hz", low=1.0, high=1000.0)
