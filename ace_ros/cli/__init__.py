@@ -1,6 +1,6 @@
 """The ``ace`` command.
 
-Each subcommand is a module with a dataclass ``Command`` (its fields are the flags, by tyro) and a method ``run``.
+Each subcommand is a module with a dataclass ``Command`` of options, its flags, and a method ``run``.
 Only the module of the command that was asked for is imported, so that ``ace --help`` never waits for torch.
 """
 
@@ -30,13 +30,14 @@ Map a place in minutes; know where a camera is from one image.
 
 _EXAMPLES = """\
 examples:
-  ace map room/ -o room.safetensors               a recording in, a map out
-  ace evaluate room.safetensors room/             how good is it? (on frames it never saw)
+  ace map room/ -o room.safetensors      a recording in, a map out
+  ace evaluate room.safetensors room/    how good is it, on frames it never saw?
   ace localize room.safetensors a.jpg --camera 525,525,320,240
   ace evaluate room.safetensors drive.mcap --report out/
 
-A recording is a folder in the layout of ACE (rgb/ poses/ calibration/), nerfstudio (transforms.json),
-COLMAP (sparse/0/*.txt, images/) or TUM RGB-D (rgb.txt, groundtruth.txt), or a rosbag2 bag.
+A recording is a rosbag2 bag, or a folder in the layout of ACE (rgb/ poses/
+calibration/), nerfstudio (transforms.json), COLMAP (sparse/0/*.txt, images/) or
+TUM RGB-D (rgb.txt, groundtruth.txt).
 'ace COMMAND --help' explains a command."""
 
 USAGE_ERROR = 2
@@ -74,28 +75,21 @@ def _dispatch(arguments: list[str]) -> int:
         return USAGE_ERROR
     import importlib
 
-    import tyro
-
     module = importlib.import_module(f"ace_ros.cli.{name}_command")
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    description = _description(module.__doc__ or "")
-    command = tyro.cli(module.Command, prog=f"ace {name}", description=description, args=rest, config=config)
-    code = command.run()
+    program = f"ace {name}"
+    if any(argument in ("-h", "--help") for argument in rest):
+        import shutil
+
+        from ace_ros.cli.help import command_help
+
+        columns = shutil.get_terminal_size().columns
+        print(command_help(program, module.Command, module.__doc__ or "", getattr(module, "USAGE", ""), columns))
+        return 0
+    from ace_ros.cli.flags import parse
+
+    code = parse(module.Command, program, rest).run()
     sys.stdout.flush()
     return int(code)
-
-
-def _description(text: str) -> str:
-    """The docstring of a command for its help, in the width of the terminal."""
-    import re
-    import shutil
-    import textwrap
-
-    width = min(shutil.get_terminal_size().columns, 100)
-    paragraphs = text.strip().split("\n\n")
-    filled = [p if p.startswith("examples:") else textwrap.fill(p, width) for p in paragraphs]
-    # tyro joins a line that begins with a letter to the one before it; a space of no width keeps them apart
-    return "\n\n".join(re.sub(r"\n(?=[A-Za-z])", "\n\u200b", paragraph) for paragraph in filled)
 
 
 def _explain(error: BaseException) -> int:
@@ -106,10 +100,13 @@ def _explain(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     from ace_ros.errors import AceError
+    from ace_ros.options import OptionError
 
     if os.environ.get("ACE_TRACEBACK"):
         raise error
-    if isinstance(error, AceError):
+    if isinstance(error, OptionError):
+        message = f"--{error.name.replace('_', '-')}: {error.problem}"
+    elif isinstance(error, AceError):
         message = str(error)
     elif isinstance(error, MemoryError):
         message = "not enough memory"

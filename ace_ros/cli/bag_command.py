@@ -10,32 +10,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
+from typing import Literal
 
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import note, stdout
+from ace_ros.cli.flags import output_option, recording_argument
 from ace_ros.errors import InputError
+from ace_ros.options import Options, option
 from ace_ros.recordings import SplitOptions, open_recording, write_bag
 
 
-@dataclass
-class Command:
-    scene: tyro.conf.Positional[Path]
-    """Recording."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder of the bag; it must not be there yet."""
-    split: Literal["train", "test", "all"] = "all"
-    """Which of its frames."""
-    storage: Literal["mcap", "sqlite3"] = "mcap"
-    """File format of the bag."""
-    recording: SplitOptions = field(default_factory=SplitOptions)
+@dataclass(frozen=True)
+class Command(Options):
+    recording: Path = recording_argument("Recording to write.")
+    output: Path = output_option("Folder of the bag; it must not be there yet.", "FOLDER")
+    split: Literal["train", "test", "all"] = option("all", "Which of its frames.")
+    storage: Literal["mcap", "sqlite3"] = option("mcap", "File format of the bag.")
+    reading: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         if self.output.exists():
             raise InputError(f"{self.output}: is there already; a bag is never overwritten: name another")
-        scene = open_recording(self.scene, split=self.split, options=self.recording)
+        scene = open_recording(self.recording, split=self.split, options=self.reading)
         for text in scene.notes:
             note(text)
         with interrupt.unwinding():

@@ -12,9 +12,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from ace_ros.cli.console import note, stdout
 from ace_ros.cli.texts import angle_text, distance_text, threshold_text
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import THRESHOLDS
+from ace_ros.options import REQUIRED, Options, option
 
 #: what a row shows: the value of a run, and its text
 Value = Callable[[dict[str, Any]], float | None]
@@ -29,13 +29,12 @@ Shown = Callable[[float], str]
 #: a figure: what it is, and for each run its text and whether it is the best
 Line = tuple[str, list[tuple[str, bool]]]
 
-_TWO_OR_MORE = tyro.conf.arg(metavar="JSON JSON...", help_behavior_hint="(two or more)")
 
-
-@dataclass
-class Command:
-    evaluations: Annotated[tuple[Path, ...], tyro.conf.Positional, _TWO_OR_MORE]
-    """Two or more JSON files of 'ace evaluate --json'."""
+@dataclass(frozen=True)
+class Command(Options):
+    evaluations: tuple[Path, ...] = option(
+        REQUIRED, "Two or more files of 'ace evaluate --json'.", metavar="JSON JSON...", positional=True
+    )
 
     def run(self) -> int:
         if len(self.evaluations) < 2:

@@ -1,4 +1,4 @@
-"""What the commands share: consoles, progress bars, figures of the process, files written whole."""
+"""What the commands share: consoles, figures of the process, files written whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from ace_ros.cli import interrupt
 from ace_ros.errors import InputError
@@ -21,20 +20,6 @@ stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)  # progress and notes: standard output is for results
 
 _imported = time.monotonic()
-
-
-def progress_bar() -> Progress:
-    """A bar on stderr; each task has the fields ``figures`` and ``left``, both text."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<13}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}", style="cyan"),
-        TextColumn("{task.fields[left]}", style="dim"),
-        console=stderr,
-        transient=False,
-    )
 
 
 def note(text: str) -> None:

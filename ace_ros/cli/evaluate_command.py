@@ -1,19 +1,19 @@
 """Localize every frame of a recording and compare with its ground truth.
 
-SCENE is a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag with true poses. Every frame is localized on
+RECORDING is a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag with true poses. Every frame is localized on
 its own, without a prior. Fractions and medians are of all frames: one that got no pose counts as infinitely far off.
 Errors of a map without metric scale are relative to the scene's median depth; 5cm then reads 5 % of it.
 
-examples:
-  ace evaluate room.safetensors room/
-  ace evaluate room.safetensors drive.mcap --json drive.json     another drive: all of its frames
-  ace evaluate room.safetensors room/ --report out/         a page to open in a browser
-  ace evaluate photos.safetensors photos/ --test-every 8
-  ace evaluate room.safetensors room/ --compare a.json b.json  beside earlier runs; also in the report
-  ace evaluate room.safetensors drive/ --live --report out/   through the ROS nodes, as a robot would
-
 With --live the recording is played in real time into localization_node, and what it published is judged: poses, their
 age, TF, and how many frames it left out.
+
+examples:
+  ace evaluate room.safetensors room/
+  ace evaluate room.safetensors room/ --report out/    a page for the browser
+  ace evaluate room.safetensors drive.mcap --json drive.json
+  ace evaluate room.safetensors room/ --compare a.json b.json
+  ace evaluate room.safetensors drive/ --live --report out/
+  ace evaluate photos.safetensors photos/ --test-every 8
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
 from rich.table import Table
 
 from ace_ros.cli import compare_command
@@ -32,15 +31,16 @@ from ace_ros.cli.console import (
     make_folder,
     note,
     peak_rss_bytes,
-    progress_bar,
     seconds_since_start,
     stderr,
     stdout,
     write_file,
     write_json,
 )
+from ace_ros.cli.flags import map_argument, recording_argument
 from ace_ros.cli.playing import LiveOptions, check_live, play_with_bar
-from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text, time_left
+from ace_ros.cli.progress import progress
+from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult, summarize
@@ -52,49 +52,55 @@ from ace_ros.live.record import read_record
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.options import Options, device_option, option
 from ace_ros.recordings import Recording, Split, SplitOptions, open_recording
 from ace_ros.recordings.rosbag import matches as is_bag
 from ace_ros.recordings.splits import is_explicit
 
+USAGE = "MAP RECORDING [OPTIONS]\n--compare JSON JSON..."
 _USAGE_ERROR = 2
 _LISTED_SKIPS = 5
 _DOUBTFUL = 0.5  # of the frames LOCALIZED and far off: rather the truth is to blame
 
 
-@dataclass
-class Command:
-    map: tyro.conf.Positional[Path | None] = None
-    """Map file."""
-    scene: tyro.conf.Positional[Path | None] = None
-    """Recording with true poses."""
-    split: Literal["test", "train", "all"] | None = None
-    """Which of its frames; left out: its queries, of a bag that the map was not made from all frames."""
-    json: Path | None = None
-    """Also write the figures to this file."""
-    report: Path | None = None
-    """Also write a report, one HTML file and its data, into this folder."""
-    trajectory: Path | None = None
-    """Also write the estimated poses in TUM format; the true ones go beside them, as NAME.true.tum."""
-    live: bool = False
-    """Play the recording through the ROS nodes in real time, and judge what they publish."""
-    recorded: Path | None = None
-    """Judge what evaluation_node recorded in this file, instead of localizing."""
-    compare: tuple[Path, ...] = ()
-    """JSON files of earlier evaluations, to be laid beside this one; without MAP and SCENE, beside each other."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    playing: LiveOptions = field(default_factory=LiveOptions)
+@dataclass(frozen=True)
+class Command(Options):
+    map: Path | None = map_argument(None)
+    recording: Path | None = recording_argument("Recording with true poses.", None)
+    split: Literal["test", "train", "all"] | None = option(
+        None, "Which of its frames.", without="its queries; of a bag that the map was not made from, all"
+    )
+    json: Path | None = option(None, "Also write the figures to this file.", metavar="FILE")
+    report: Path | None = option(
+        None, "Also write a report, one HTML file and its data, into this folder.", metavar="FOLDER"
+    )
+    trajectory: Path | None = option(
+        None,
+        "Also write the estimated poses in TUM format; the true ones go beside them, as NAME.true.tum.",
+        metavar="FILE",
+    )
+    compare: tuple[Path, ...] = option(
+        (),
+        "Lay earlier evaluations beside this one, in the report too; without MAP and RECORDING, beside each other.",
+        metavar="JSON...",
+    )
+    live: bool = option(False, "Play the recording through the ROS nodes in real time, and judge what they publish.")
+    recorded: Path | None = option(
+        None, "Judge what evaluation_node recorded in this file, instead of localizing.", metavar="FILE"
+    )
+    device: str = device_option()
     solving: LocalizeOptions = field(default_factory=LocalizeOptions)
-    recording: SplitOptions = field(default_factory=SplitOptions)
+    playing: LiveOptions = field(default_factory=LiveOptions)
+    reading: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         if self.compare and self.map is None:
             return compare_command.Command(self.compare).run()
-        if self.map is None or self.scene is None:
-            said = "give a map and a recording: ace evaluate MAP SCENE (see 'ace evaluate --help')"
+        if self.map is None or self.recording is None:
+            said = "give a map and a recording: ace evaluate MAP RECORDING (see 'ace evaluate --help')"
             stderr.print(f"ace: {said}", soft_wrap=True)
             return _USAGE_ERROR
-        return self._run(self.map, self.scene)
+        return self._run(self.map, self.recording)
 
     def _run(self, map_path: Path, scene_path: Path) -> int:
         others = [(path.stem, compare_command.read_run(path)) for path in self.compare]
@@ -105,8 +111,8 @@ class Command:
             check_writable(self.report / "report.html")
         self._check_live()
         scene_map = SceneMap.load(map_path)
-        split = self.split or _default_split(scene_path, self.recording, scene_map)
-        scene = open_recording(scene_path, split=split, options=self.recording)
+        split = self.split or _default_split(scene_path, self.reading, scene_map)
+        scene = open_recording(scene_path, split=split, options=self.reading)
         for text in scene.notes:
             note(text)
         if scene.map_frame != scene_map.header.map_frame:
@@ -151,7 +157,7 @@ class Command:
         if self.recorded and not self.recorded.is_file():
             raise InputError(f"{self.recorded}: there is no such record")
         if self.live:
-            check_live(self.playing)
+            check_live()
             given, usual = asdict(self.solving), asdict(LocalizeOptions())
             if other := [name for name in usual if name != "encoder_weights" and given[name] != usual[name]]:
                 raise InputError(f"--{other[0]} is no option of localization_node: leave it out with --live")
@@ -161,7 +167,7 @@ class Command:
     ) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
         """What the nodes made of the recording: results, notes, and figures that only they have."""
         with tempfile.TemporaryDirectory(prefix="ace_live_") as folder:
-            bag, options = as_bag(scene_path, scene, self.recording, Path(folder))
+            bag, options = as_bag(scene_path, scene, self.reading, Path(folder))
             record = self.recorded or Path(folder) / "record.jsonl"
             localizer = {"device": self.device, "encoder_weights": str(self.solving.encoder_weights or "")}
             run = plan(bag, options, map_path, scene_map.header, record, self.playing.replay_rate, localizer)
@@ -214,20 +220,16 @@ def _default_split(path: Path, options: SplitOptions, scene_map: SceneMap) -> Sp
 
 
 def _evaluate(localizer: Localizer, scene: Recording) -> tuple[list[FrameResult], list[str]]:
-    with progress_bar() as bar:
-        task = bar.add_task("localizing", total=len(scene.frames), figures="", left="")
+    with progress() as stages:
+        stages.begin("localizing", len(scene.frames))
         counts = {"LOCALIZED": 0, "UNCERTAIN": 0, "LOST": 0}
 
         def show(result: FrameResult | None) -> None:
             if result is not None:
                 counts[result.state] += 1
-            figures = "  ".join(f"{count} {state.lower()}" for state, count in counts.items() if count)
-            bar.update(task, advance=1, figures=figures)
-            bar.update(task, left=time_left(bar.tasks[task].time_remaining))
+            stages.advance([f"{count} {state.lower()}" for state, count in counts.items() if count])
 
-        found = evaluate(localizer, scene.frames, show)
-        bar.update(task, left="", completed=len(scene.frames))
-    return found
+        return evaluate(localizer, scene.frames, show)
 
 
 def summary_table(figures: dict) -> Table:

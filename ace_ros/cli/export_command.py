@@ -21,67 +21,59 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 
-from ace_ros.cli.console import check_writable, note, progress_bar, stdout, write_file
+from ace_ros.cli.console import check_writable, note, stdout, write_file
+from ace_ros.cli.flags import map_argument, recording_argument
+from ace_ros.cli.progress import progress
 from ace_ros.errors import InputError
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.official import export_head, head_bytes
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.options import Options, device_option, option, weights_option
 from ace_ros.recordings import SplitOptions, open_recording
 from ace_ros.visual.cloud import Cloud, map_cloud, ply_bytes
 
+USAGE = "MAP [RECORDING] --ply FILE [OPTIONS]\nMAP --ace FILE"
 _GREY = 160
 
 
-@dataclass
-class Command:
-    map: tyro.conf.Positional[Path]
-    """Map file."""
-    ply: Path | None = None
-    """PLY file to write."""
-    ace: Path | None = None
-    """Head to write, in ACE's format."""
-    scene: tyro.conf.Positional[Path | None] = None
-    """Recording of the place."""
-    split: Literal["train", "test", "all"] = "train"
-    """Which frames of the recording."""
-    frames: int = 200
-    """At most so many of them, evenly spread."""
-    points: int = 200_000
-    """At most so many points."""
-    encoder_weights: Path | None = None
-    """File of the backbone's weights; needed only to paint maps made with --encoder ace:PATH."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    recording: SplitOptions = field(default_factory=SplitOptions)
+@dataclass(frozen=True)
+class Command(Options):
+    map: Path = map_argument()
+    recording: Path | None = recording_argument("Recording of the place, to paint a point cloud with.", None)
+    ply: Path | None = option(None, "Point cloud to write.", metavar="FILE")
+    ace: Path | None = option(None, "Head to write, in ACE's format.", metavar="FILE")
+    split: Literal["train", "test", "all"] = option("train", "Which frames of the recording.")
+    frames: int = option(200, "At most so many of them are used, evenly spread.", low=1)
+    points: int = option(200_000, "At most so many points are written.", low=1)
+    encoder_weights: Path | None = weights_option()
+    device: str = device_option()
+    reading: SplitOptions = field(default_factory=SplitOptions)
 
     def run(self) -> int:
         if self.ply is None and self.ace is None:
             raise InputError("nothing to write: give --ply FILE, --ace FILE or both")
         for path in filter(None, (self.ply, self.ace)):
             check_writable(path)
-        if self.frames < 1 or self.points < 1:
-            raise InputError("--frames and --points must be at least 1")
         scene_map = SceneMap.load(self.map)
         if self.ace:
             _write_head(self.ace, scene_map)
         if self.ply:
-            cloud = self._painted(scene_map, self.scene) if self.scene else _landmarks(scene_map)
+            cloud = self._painted(scene_map, self.recording) if self.recording else _landmarks(scene_map)
             write_file(self.ply, ply_bytes(cloud))
             stdout.print(f"{self.ply}: {len(cloud)} points", soft_wrap=True)
         return 0
 
     def _painted(self, scene_map: SceneMap, path: Path) -> Cloud:
         localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=self.encoder_weights), self.device)
-        scene = open_recording(path, split=self.split, options=self.recording)
+        scene = open_recording(path, split=self.split, options=self.reading)
         for text in scene.notes:
             note(text)
         chosen = scene.frames[:: -(-len(scene.frames) // self.frames) or 1]
-        with progress_bar() as bar:
-            task = bar.add_task("looking", total=len(chosen), figures="", left="")
-            cloud = map_cloud(localizer, chosen, self.points, on_frame=lambda: bar.advance(task))
+        with progress() as stages:
+            stages.begin("looking", len(chosen))
+            cloud = map_cloud(localizer, chosen, self.points, on_frame=stages.advance)
         if not len(cloud):
             raise InputError(f"{path}: not one of {len(chosen)} frames was localized: is it the map's place?")
         return cloud

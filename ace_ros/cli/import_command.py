@@ -6,43 +6,37 @@ is is not known: 'ace evaluate' measures it on a recording of the place.
 
 examples:
   ace import head.pt -o room.safetensors --encoder ace:ace_encoder_pretrained.pt
-  ace localize room.safetensors a.jpg --camera 525,525,320,240 --encoder-weights ace_encoder_pretrained.pt
+  ace localize room.safetensors a.jpg --camera 525,525,320,240 \\
+      --encoder-weights ace_encoder_pretrained.pt
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import tyro
 
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import check_writable, stdout
+from ace_ros.cli.flags import map_output_option
 from ace_ros.cli.texts import expected_accuracy, size_text
 from ace_ros.errors import InputError
 from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.map.official import import_head
+from ace_ros.options import REQUIRED, Options, option
 
 
-@dataclass
-class Command:
-    head: tyro.conf.Positional[Path]
-    """Head in ACE's format."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Map file to write; one that is there is replaced once the new one is whole."""
-    encoder: str
-    """ace:PATH, the encoder that the head was trained with."""
-    image_size: int = 480
-    """Short side of the images that the head was trained on, pixels."""
-    map_frame: str = "map"
-    """Name of the frame that the head answers in."""
+@dataclass(frozen=True)
+class Command(Options):
+    head: Path = option(REQUIRED, "Head in ACE's format.", metavar="HEAD", positional=True)
+    output: Path = map_output_option()
+    encoder: str = option(REQUIRED, "The encoder that the head was trained with.", metavar="ace:PATH")
+    image_size: int = option(480, "Short side of the images that the head was trained on.", unit="pixels", low=128)
+    map_frame: str = option("map", "Name of the frame that the head answers in.", metavar="FRAME")
 
     def run(self) -> int:
         check_writable(self.output)
-        if self.image_size < 128:
-            raise InputError(f"image_size: {self.image_size} is too small; at least 128")
         identity, weights = parse_encoder(self.encoder)
         if identity != "ace":
             raise InputError(f"encoder: heads of ACE go with its own encoder, ace:PATH, not with '{self.encoder}'")

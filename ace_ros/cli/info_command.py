@@ -12,17 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
+from ace_ros.cli.flags import map_argument
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.options import Options, option
 
 
-@dataclass
-class Command:
-    map: tyro.conf.Positional[Path]
-    """Map file."""
-    json: bool = False
-    """Print the file's header as JSON instead."""
+@dataclass(frozen=True)
+class Command(Options):
+    map: Path = map_argument()
+    json: bool = option(False, "Print the file's header as JSON instead.")
 
     def run(self) -> int:
         scene_map = SceneMap.load(self.map)

@@ -4,9 +4,6 @@ The pose is that of the camera in the map: position in units of the map, unit qu
 z forward. Of an image that can't be localized, the line says so, with the reason. The exit code is 0 when every
 image was localized, 3 when some were not, 1 when some could not be read.
 
-The camera is given as fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, as a ROS camera_info YAML, or as a
-recording whose calibration to use.
-
 examples:
   ace localize room.safetensors a.jpg b.jpg --camera 525,525,320,240
   ace localize room.safetensors a.jpg --camera camera_info.yaml
@@ -17,12 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from ace_ros.cli.camera_argument import CameraFor, camera_argument
 from ace_ros.cli.console import check_writable, note, write_json
+from ace_ros.cli.flags import map_argument
 from ace_ros.errors import InputError
 from ace_ros.evaluation.trajectory import pose_text
 from ace_ros.geometry import quaternion_xyzw
@@ -30,25 +25,24 @@ from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.options import REQUIRED, Options, device_option, option
 from ace_ros.recordings import read_image
 
 SOME_UNREADABLE = 1
 SOME_NOT_LOCALIZED = 3
-_ONE_OR_MORE = tyro.conf.arg(metavar="IMAGE...", help_behavior_hint="(one or more)")
 
 
-@dataclass
-class Command:
-    map: tyro.conf.Positional[Path]
-    """Map file."""
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional, _ONE_OR_MORE]
-    """Image files, grey or colour."""
-    camera: str
-    """fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]], a ROS camera_info YAML, or a recording."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    json: Path | None = None
-    """Also write all answers, covariances included, to this file."""
+@dataclass(frozen=True)
+class Command(Options):
+    map: Path = map_argument()
+    images: tuple[Path, ...] = option(REQUIRED, "Image files, grey or colour.", metavar="IMAGE...", positional=True)
+    camera: str = option(
+        REQUIRED,
+        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, a ROS camera_info YAML, or a recording.",
+        metavar="CAMERA",
+    )
+    json: Path | None = option(None, "Also write all answers, covariances included, to this file.", metavar="FILE")
+    device: str = device_option()
     solving: LocalizeOptions = field(default_factory=LocalizeOptions)
 
     def run(self) -> int:

@@ -32,11 +32,14 @@ def size_text(size: int) -> str:
     return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def time_left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
+def clock_text(seconds: float) -> str:
+    """Minutes and seconds."""
     minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    return f"{minutes}:{rest:02d} left"
+    return f"{minutes}:{rest:02d}"
+
+
+def time_left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{clock_text(seconds)} left"
 
 
 def expected_accuracy(header: MapHeader) -> str:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ace_ros.options import Options, option, weights_option
+
 
 @dataclass(frozen=True)
-class LocalizeOptions:
-    """How a query is answered. The defaults hold without knobs.
+class LocalizeOptions(Options):
+    """How a query is answered."""
 
-    Attributes:
-        keypoints: at most so many of the image are used.
-        iterations: upper bound of each RANSAC, which bounds the latency.
-        encoder_weights: file of the backbone's weights; needed only for maps made with --encoder ace:PATH.
-    """
-
-    keypoints: int = 1000
-    iterations: int = 1000
-    encoder_weights: Path | None = None
+    keypoints: int = option(1000, "At most so many keypoints of an image are used.", low=1)
+    iterations: int = option(1000, "At most so many iterations of each RANSAC, which bounds the latency.", low=1)
+    encoder_weights: Path | None = weights_option()

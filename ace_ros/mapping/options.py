@@ -5,59 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ace_ros.errors import InputError
+from ace_ros.options import Options, device_option, option, weights_option
 
 MIN_FRAMES = 10  # fewer leave nothing to hold back and no parallax
 
 
 @dataclass(frozen=True)
-class MapOptions:
-    """How a map is made. The defaults hold without knobs.
+class MapOptions(Options):
+    """How the map is made. The defaults hold without knobs."""
 
-    Attributes:
-        steps: training steps of the head.
-        seconds: train the head no longer than this; None for no limit.
-        landmarks: how many triangulated keypoints the map keeps; 0 gives a plain ACE head. ACE's own encoder has
-            no keypoints, so its maps have no landmarks.
-        keypoints: used of each view.
-        views: at most so many frames are used, spread over all poses.
-        landmark_views: at most so many of them are matched with each other.
-        samples: training samples drawn from each view.
-        batch: samples in a training step.
-        supervision: weight of triangulated points as targets of the head; 0: its reprojection error alone, as in ACE.
-        width: of the head's layers; with ACE's own encoder 512.
-        blocks: residual blocks of three layers in the head.
-        image_size: images are reduced to this short side, pixels.
-        encoder: backbone: xfeat, or ace:PATH for ACE's own encoder of that weights' file (non-commercial, slower).
-        encoder_weights: file of the backbone's weights; None takes those installed with the package.
-        device: auto, cpu, cuda or cuda:N.
-        seed: of everything random; the same seed on the same machine gives the same map.
-    """
-
-    steps: int = 1000
-    seconds: float | None = None
-    landmarks: int = 10000
-    keypoints: int = 1000
-    views: int = 1000
-    landmark_views: int = 120
-    samples: int = 600
-    batch: int = 4096
-    supervision: float = 1.0
-    width: int = 256
-    blocks: int = 2
-    image_size: int = 480
-    encoder: str = "xfeat"
-    encoder_weights: Path | None = None
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {
-            "steps": 1, "landmarks": 0, "keypoints": 100, "views": MIN_FRAMES, "landmark_views": MIN_FRAMES,
-            "samples": 1, "batch": 64, "supervision": 0, "width": 16, "blocks": 1, "image_size": 128,
-        }  # fmt: skip
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise InputError(f"{name}: {getattr(self, name)} is too small; at least {value}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise InputError(f"seconds: {self.seconds} is no time to train in")
+    # As ROS parameters steps and landmarks once had 0 and -1 for the default; files that say so stay valid.
+    seconds: float | None = option(None, "Train the head no longer than this.", unit="s", low=0.001, without="no limit")
+    steps: int = option(1000, "Training steps of the head.", low=1, stand_in=0)
+    device: str = device_option()
+    seed: int = option(0, "Seed of all that is random; with the same one a machine makes the same map.", low=0)
+    encoder: str = option(
+        "xfeat",
+        "Backbone: xfeat, or ace:PATH for ACE's own with these weights (non-commercial, slower).",
+        metavar="NAME",
+    )
+    encoder_weights: Path | None = weights_option()
+    views: int = option(1000, "At most so many frames are used, spread over all poses.", low=MIN_FRAMES)
+    keypoints: int = option(1000, "So many keypoints of each frame are used.", low=100)
+    image_size: int = option(480, "Short side that images are reduced to.", unit="pixels", low=128)
+    landmarks: int = option(
+        10000,
+        "Triangulated keypoints that the map keeps; 0: none, a plain ACE head. Maps of ACE's own encoder have none.",
+        low=0,
+        stand_in=-1,
+    )
+    landmark_views: int = option(120, "At most so many frames are matched with each other.", low=MIN_FRAMES)
+    samples: int = option(600, "Training samples of each frame.", low=1)
+    batch: int = option(4096, "Samples in a training step.", low=64)
+    supervision: float = option(
+        1.0, "Weight of triangulated points as targets of the head; 0: its reprojection error alone, as in ACE.", low=0
+    )
+    width: int = option(256, "Width of the head's layers; with ACE's own encoder always 512.", low=16)
+    blocks: int = option(2, "Residual blocks of three layers in the head.", low=1)

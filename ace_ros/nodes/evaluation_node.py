@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
-from ace_ros.nodes.options import option
+from ace_ros.nodes.options import EvaluationNodeOptions
 from ace_ros.nodes.runtime import run, steady_timer
 
 _PERIOD = 0.05  # s between looks at what has happened
@@ -33,16 +32,6 @@ _QUEUE = QoSProfile(depth=1000)
 _ANYHOW = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)  # takes what any publisher offers
 _KEPT = 10_000  # images whose poses may still come
 _STATES = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN", Status.STATE_LOST: "LOST"}
-
-
-@dataclass(frozen=True)
-class EvaluationNodeOptions:
-    """Options of evaluation_node."""
-
-    record: str = option("", "File to write: one JSON object a line.")
-    localizer: str = option("localization_node", "Node to listen to: its status and pose_with_covariance.")
-    camera_frame: str = option("", "Optical frame to look up in TF at each image's stamp; empty: TF is not recorded.")
-    quiet: float = option(5.0, "Stop when the images have ended and nothing came for so long, s.", low=0.1)
 
 
 class Silent(AceError):

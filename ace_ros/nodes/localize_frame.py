@@ -23,6 +23,7 @@ from ace_ros.nodes.pose_output import PlacedPose, header
 from ace_ros.online.motion import tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.tracking import Tracker
+from ace_ros.options import part
 
 _WAIT_FOR_BASE = 3.0  # s after activation in which TF may tell where the camera sits on the robot
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for
@@ -80,18 +81,7 @@ class FrameLocalizer:
         self._base_seen = False
         self._odom_newest, self._odom_heard = -1, -_ODOMETRY_ALIVE
         self._first = True
-        self._tracker = Tracker(
-            GateOptions(
-                options.gate_probability,
-                options.kidnap_frames,
-                options.odom_translation_drift,
-                options.odom_rotation_drift,
-                float(np.radians(options.odom_heading_drift)),
-                options.gate_translation_floor,
-                float(np.radians(options.gate_rotation_floor)),
-            ),
-            options.prior_max_age,
-        )
+        self._tracker = Tracker(part(GateOptions, options), options.prior_max_age)
 
     def work(self, frame: CameraFrame) -> FrameResult:
         """Localize; never raises for what a camera can send."""

@@ -14,6 +14,7 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.maps_dir import SUFFIX, fingerprint, map_path
+from ace_ros.options import part
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
         identity = fingerprint(path)
     except OSError as error:
         raise MapFileError(f"{path}: {error}") from None
-    weights = Path(options.encoder_weights).expanduser() if options.encoder_weights else None
-    localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=weights), options.device)
+    localizer = Localizer(scene_map, part(LocalizeOptions, options), options.device)
     _warm_up(localizer)
     map_frame = options.map_frame or header.map_frame
     return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer, map_frame, header.metric)

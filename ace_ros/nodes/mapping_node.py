@@ -38,6 +38,7 @@ from ace_ros.online.collecting import Candidate, Collector, Outcome, Result
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_advice import FEWEST_FRAMES, Intake, advice
 from ace_ros.online.maps_dir import map_path, prepare_folder
+from ace_ros.options import part
 from ace_ros.srv import SaveMap
 from ace_ros.visual.cloud import map_cloud
 
@@ -68,12 +69,9 @@ class MappingNode(Node):
         self._forgotten: dict[str, int] = {}  # counts at the last reset
         self._collecting = options.autostart
         self._started = time.monotonic()
-        picker = KeyframePicker(
-            KeyframeOptions(options.min_translation, options.min_rotation, options.min_interval, options.max_interval)
-        )
         self.collector = Collector(
-            lambda: Mapper(map_options(options), map_frame=options.map_frame, metric=options.metric),
-            picker,
+            lambda: Mapper(part(MapOptions, options), map_frame=options.map_frame, metric=options.metric),
+            KeyframePicker(part(KeyframeOptions, options)),
             options.queue_size,
             options.max_frames,
             lambda sentence: self.get_logger().warning(sentence),
@@ -175,9 +173,9 @@ class MappingNode(Node):
             if self.collector.closing:
                 raise Cancelled("the node is to end")
 
-        weights = Path(self.options.encoder_weights).expanduser() if self.options.encoder_weights else None
         try:
-            localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=weights), self.options.device)
+            weights = LocalizeOptions(encoder_weights=self.options.encoder_weights)
+            localizer = Localizer(scene_map, weights, self.options.device)
             cloud = map_cloud(localizer, self.collector.album.frames(), on_frame=go_on)
         except AceError as error:
             self.get_logger().info(f"the map was not coloured: {error}")
@@ -283,21 +281,6 @@ class MappingNode(Node):
             status.summary(DiagnosticStatus.OK, sentence)
         for name, value in (vars(self.collector.counters) | self._arrived()).items():
             status.add(name, str(value))
-
-
-def map_options(options: MappingNodeOptions) -> MapOptions:
-    """The library's options, as the node's parameters say."""
-    usual = MapOptions()
-    return replace(
-        usual,
-        steps=options.steps or usual.steps,
-        seconds=options.seconds or usual.seconds,
-        landmarks=usual.landmarks if options.landmarks < 0 else options.landmarks,
-        encoder=options.encoder,
-        encoder_weights=Path(options.encoder_weights).expanduser() if options.encoder_weights else None,
-        seed=options.seed,
-        device=options.device,
-    )
 
 
 def main() -> int:

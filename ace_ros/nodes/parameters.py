@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, fields
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -12,7 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ace_ros.errors import InputError
-from ace_ros.nodes.options import Options, check, from_values
+from ace_ros.options import Option, OptionError, T, declared, from_plain
 
 _NO_LIMIT = 1e18  # a range in a descriptor has two ends
 
@@ -23,34 +22,37 @@ def declare(node: Node, cls: type[Any]) -> None:
     Raises:
         InputError: the node was started with a value out of range.
     """
-    for entry in fields(cls):
+    for one in declared(cls).values():
         try:
-            node.declare_parameter(entry.name, entry.default, _descriptor(entry))
+            node.declare_parameter(one.name, one.plain_default, _descriptor(one))
         except ParameterException as error:
-            raise InputError(f"parameter {entry.name}: {error}") from None
+            raise InputError(f"parameter {one.name}: {error}") from None
 
 
-def read(node: Node, cls: type[Options]) -> Options:
+def read(node: Node, cls: type[T]) -> T:
     """The options as the parameters say now.
 
     Raises:
         InputError: a value of another type, out of range, or not among the choices.
     """
-    return from_values(cls, {entry.name: node.get_parameter(entry.name).value for entry in fields(cls)})  # type: ignore[arg-type]
+    try:
+        return from_plain(cls, {name: node.get_parameter(name).value for name in declared(cls)})
+    except OptionError as error:
+        raise InputError(f"parameter {error}") from None
 
 
 def guard(node: Node, cls: type[Any], refuse: Callable[[str], str]) -> None:
     """Check values that are set while the node runs; ``refuse(name)`` returns why a change is not possible now."""
-    known = {entry.name: entry for entry in fields(cls)}
+    known = declared(cls)
 
     def on_set(parameters: list[Parameter[Any]]) -> SetParametersResult:
         for parameter in parameters:
             if parameter.name not in known:
                 continue
             try:
-                check(known[parameter.name], parameter.value)
-            except InputError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+                known[parameter.name].from_plain(parameter.value)
+            except OptionError as error:
+                return SetParametersResult(successful=False, reason=f"parameter {error}")
             if reason := refuse(parameter.name):
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
@@ -58,17 +60,19 @@ def guard(node: Node, cls: type[Any], refuse: Callable[[str], str]) -> None:
     node.add_on_set_parameters_callback(on_set)
 
 
-def _descriptor(entry: Field[Any]) -> ParameterDescriptor:
-    # Dynamic typing, so that `tf_rate: 20` is as good as `tf_rate: 20.0`; check() sees to the rest.
-    descriptor = ParameterDescriptor(name=entry.name, description=entry.metadata["text"], dynamic_typing=True)
-    low, high, choices = entry.metadata["low"], entry.metadata["high"], entry.metadata["choices"]
-    if choices:
-        descriptor.additional_constraints = "one of " + ", ".join(choices)
-    if low is not None or high is not None:
-        low = -_NO_LIMIT if low is None else low
-        high = _NO_LIMIT if high is None else high
-        if entry.type == "int":
+def _descriptor(one: Option) -> ParameterDescriptor:
+    # Dynamic typing, so that `tf_rate: 20` is as good as `tf_rate: 20.0`; Option.check() sees to the rest.
+    text = f"{one.plain_text} [{one.unit}]" if one.unit else one.plain_text
+    descriptor = ParameterDescriptor(name=one.name, description=text, dynamic_typing=True)
+    if one.choices:
+        descriptor.additional_constraints = "one of " + ", ".join(one.choices)
+    if one.low is not None or one.high is not None:
+        # What stands for the default is allowed, in or out of the range.
+        allowed = [value for value in (one.low, one.plain_default, one.stand_in) if value is not None]
+        low = -_NO_LIMIT if one.low is None else min(map(float, allowed))
+        high = _NO_LIMIT if one.high is None else one.high
+        if one.kind is int:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=float(high))]
     return descriptor

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ace_ros.geometry import Matrix, pose_error
+from ace_ros.options import Options, option
 
 
 @dataclass(frozen=True)
-class KeyframeOptions:
-    """A frame is taken after ``min_translation`` (m) or ``min_rotation`` (degrees) since the last one taken,
-    but not before ``min_interval`` (s); after ``max_interval`` (s; 0 never) even without motion."""
+class KeyframeOptions(Options):
+    """Which frames are keyframes, worth mapping."""
 
-    min_translation: float = 0.05
-    min_rotation: float = 5.0
-    min_interval: float = 0.0
-    max_interval: float = 0.0
+    min_translation: float = option(
+        0.02, "A frame is taken after so much motion since the last one, or after min_rotation.", unit="m", low=0.0
+    )
+    min_rotation: float = option(
+        2.0, "A frame is taken after so much rotation since the last one.", unit="degrees", low=0.0, high=180.0
+    )
+    min_interval: float = option(0.0, "Least time between two frames.", unit="s", low=0.0)
+    max_interval: float = option(
+        0.0, "A frame is taken after so much time even without motion.", unit="s", low=0.0, without="never"
+    )
 
 
 class KeyframePicker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,28 +11,41 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from ace_ros.geometry import Matrix, invert, move_covariance, pose_residual
+from ace_ros.options import Options, option
 
 
 @dataclass(frozen=True)
-class GateOptions:
-    """The model of the odometry and the strictness of the gate.
+class GateOptions(Options):
+    """Odometry gate. How far the odometry is trusted, and when it may refuse a pose."""
 
-    Attributes:
-        probability: a pose is refused where a true one would lie nearer with this probability; 0: never.
-        kidnap_frames: so many refused poses in a row that agree among themselves are believed.
-        translation_drift: 1 sigma, m per m travelled.
-        rotation_drift: 1 sigma, rad per rad turned.
-        heading_drift: 1 sigma, rad per m travelled.
-        translation_floor, rotation_floor: 1 sigma that is always allowed for, m, rad: stamps jitter, mounts flex.
-    """
-
-    probability: float = 0.999
-    kidnap_frames: int = 5
-    translation_drift: float = 0.05
-    rotation_drift: float = 0.05
-    heading_drift: float = 0.0175
-    translation_floor: float = 0.03
-    rotation_floor: float = 0.0175
+    gate_probability: float = option(
+        0.999,
+        "A pose is refused where a true one would lie nearer with this probability.",
+        low=0.0,
+        high=0.999999,
+        without="no gate",
+    )
+    kidnap_frames: int = option(
+        5,
+        "So many poses in a row that agree with each other but not with the odometry are believed.",
+        low=2,
+        high=1000,
+    )
+    odom_translation_drift: float = option(
+        0.05, "Drift of the odometry's position on the way, 1 sigma.", unit="m per m", low=0.0, high=1.0
+    )
+    odom_rotation_drift: float = option(
+        0.05, "Drift of its rotation in turning, 1 sigma.", unit="degrees per degree", low=0.0, high=1.0
+    )
+    odom_heading_drift: float = option(
+        1.0, "Drift of its rotation on the way, 1 sigma.", unit="degrees per m", low=0.0, high=45.0
+    )
+    gate_translation_floor: float = option(
+        0.03, "Always allowed for, 1 sigma: stamps jitter, mounts flex.", unit="m", low=1e-4
+    )
+    gate_rotation_floor: float = option(
+        1.0, "Always allowed for, 1 sigma, in rotation.", unit="degrees", low=0.01, high=45.0
+    )
 
 
 class Verdict(enum.Enum):
@@ -76,7 +90,7 @@ class OdometryGate:
 
     def __init__(self, options: GateOptions | None = None) -> None:
         self._options = options or GateOptions()
-        probability = self._options.probability
+        probability = self._options.gate_probability
         self._limit = float(chi2.ppf(probability, 6)) if probability else np.inf
         self._anchor: _Anchor | None = None
         self._candidate: _Anchor | None = None
@@ -130,7 +144,8 @@ class OdometryGate:
 
     def _drift(self, old: _Anchor) -> Matrix:
         o = self._options
-        turn = o.rotation_floor**2 + (o.rotation_drift * old.turned) ** 2 + (o.heading_drift * old.travelled) ** 2
+        floor, heading = math.radians(o.gate_rotation_floor), math.radians(o.odom_heading_drift)
+        turn = floor**2 + (o.odom_rotation_drift * old.turned) ** 2 + (heading * old.travelled) ** 2
         # A heading that goes astray on the way takes the position along with it.
-        shift = o.translation_floor**2 + (o.translation_drift * old.travelled) ** 2 + turn * old.travelled**2 / 4
-        return np.diag([shift] * 3 + [turn] * 3)
+        way = (o.odom_translation_drift * old.travelled) ** 2 + turn * old.travelled**2 / 4
+        return np.diag([o.gate_translation_floor**2 + way] * 3 + [turn] * 3)

@@ -5,36 +5,59 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ace_ros.errors import InputError
+from ace_ros.options import OptionError, Options, option
 
-@dataclass(frozen=True)
-class BagOptions:
-    """Which topics and frames of a bag to use, where it holds several. Empty: found by type."""
-
-    image_topic: str = ""
-    """Topic of the images (sensor_msgs Image or CompressedImage)."""
-    camera_info_topic: str = ""
-    """Topic of their CameraInfo."""
-    pose_topic: str = ""
-    """Topic of the poses (PoseStamped, PoseWithCovarianceStamped, Odometry), or /tf."""
-    map_frame: str = ""
-    """Frame that the poses are to be given in, of those in TF."""
-    body_frame: str = ""
-    """Frame whose pose the pose topic gives. Empty: child_frame_id of odometry; else base_link, where TF mounts the
-    camera on it and the topic is not in the camera's namespace; else the camera's optical frame."""
-    max_pose_gap: float = 0.25
-    """Poses further apart than this (s) are not interpolated."""
+_FOUND = "found by type"
 
 
 @dataclass(frozen=True)
-class SplitOptions:
+class BagOptions(Options):
+    """Which topics and frames of a bag are used, where it holds several."""
+
+    image_topic: str = option("", "Topic of the images (Image or CompressedImage).", without=_FOUND, metavar="TOPIC")
+    camera_info_topic: str = option("", "Topic of their CameraInfo.", without=_FOUND, metavar="TOPIC")
+    pose_topic: str = option(
+        "",
+        "Topic of the poses (PoseStamped, PoseWithCovarianceStamped, Odometry), or /tf.",
+        without=_FOUND,
+        metavar="TOPIC",
+    )
+    map_frame: str = option(
+        "", "Frame that the poses are to be given in, of those in TF.", without="found in TF", metavar="FRAME"
+    )
+    body_frame: str = option(
+        "",
+        "Frame whose pose the pose topic gives.",
+        without="child_frame_id of odometry; else base_link, where TF mounts the camera on it and the topic is not in "
+        "the camera's namespace; else the camera's optical frame",
+        metavar="FRAME",
+    )
+    max_pose_gap: float = option(0.25, "Poses further apart than this are not interpolated.", unit="s", low=0.0)
+
+
+@dataclass(frozen=True)
+class SplitOptions(Options):
     """Which frames are queries, never mapped, and what a recording leaves unsaid."""
 
-    test_list: Path | None = None
-    """File that names the queries, one a line; without it test.txt beside the data, or every 8th frame."""
-    test_every: int | None = None
-    """Take every N-th frame as a query; 0: none, map them all."""
-    test_offset: int = 0
-    """The first of those."""
-    intrinsics: str = ""
-    """fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration."""
+    test_every: int | None = option(
+        None, "Every N-th frame is a query; 0: none is, all are mapped.", low=0,
+        without="those that test.txt beside the data names, else every 8th",
+    )  # fmt: skip
+    test_offset: int = option(0, "The first of those, counted from 0; not negative.", low=0)
+    test_list: Path | None = option(
+        None, "File that names the queries, one a line, instead of --test-every.", metavar="FILE"
+    )
+    intrinsics: str = option(
+        "",
+        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration.",
+        metavar="NUMBERS",
+    )
     bag: BagOptions = field(default_factory=BagOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.test_every == 1:
+            raise OptionError("test_every", "takes at least 2, or 0 for no queries at all, got 1")
+        if self.test_list is not None and self.test_every is not None:
+            raise InputError("--test-list and --test-every exclude each other: give one")

@@ -31,9 +31,8 @@ def choose(
     every 8th frame.
 
     Raises:
-        InputError: options that contradict themselves, a list that can't be read or names no frame.
+        InputError: a list that can't be read or names no frame.
     """
-    _check(options)
     notes: list[str] = []
     beside = folder / LIST if folder else None
     stated = not is_explicit(options) and all(frame.query is not None for frame in frames)
@@ -58,15 +57,6 @@ def choose(
             ]
     marked = [replace(frame, query=index in queries) for index, frame in enumerate(frames)]
     return [frame for frame in marked if split == "all" or frame.query == (split == "test")], notes
-
-
-def _check(options: SplitOptions) -> None:
-    if options.test_list is not None and options.test_every is not None:
-        raise InputError("--test-list and --test-every exclude each other: give one")
-    if options.test_every is not None and options.test_every < 2 and options.test_every != 0:
-        raise InputError(f"--test-every {options.test_every}: must be at least 2, or 0 for no queries at all")
-    if options.test_offset < 0:
-        raise InputError(f"--test-offset {options.test_offset}: must not be negative")
 
 
 def _listed(frames: Sequence[PosedFrame], path: Path) -> tuple[set[int], list[str]]:
