@@ -24,9 +24,10 @@ from ace_ros.geometry import quaternion_xyzw
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
-from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
+from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.options import option
 from ace_ros.nodes.runtime import run, steady_timer
+from ace_ros.online.robot import MissingTransform
 
 _PERIOD = 0.05  # s between looks at what has happened
 _TF_KEPT = 60.0  # s of TF to look a pose up in

@@ -1,4 +1,4 @@
-"""Which posed frames are worth mapping. No ROS in here."""
+"""Which posed frames are worth mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ace_ros.geometry import Matrix, pose_error
 @dataclass(frozen=True)
 class KeyframeOptions:
     """A frame is taken after ``min_translation`` (m) or ``min_rotation`` (degrees) since the last one taken,
-    but not before ``min_interval`` (s); after ``max_interval`` (s; 0 never) even without motion."""
+    but not before ``min_interval`` (s); after ``max_interval`` (s; 0 never) even without motion.
+
+    The defaults are set by hand, for a room.
+    """
 
     min_translation: float = 0.05
     min_rotation: float = 5.0
