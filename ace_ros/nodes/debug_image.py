@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from ace_ros.localization.localizer import Localization
 from ace_ros.recordings.posed_frame import Image
 
+_SHORT_SIDE = 240  # pixels of an image whose dots are one pixel in radius; set by hand
 _GREEN, _RED, _WHITE = (60, 220, 60), (220, 60, 60), (255, 255, 255)
 
 
@@ -37,7 +38,7 @@ class DebugImages:
 def draw(image: Image, localization: Localization, caption: str) -> Image:
     """The image (H, W[, 3] RGB) with inliers green, outliers red, and a caption."""
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
-    radius = max(1, round(min(canvas.shape[:2]) / 240))
+    radius = max(1, round(min(canvas.shape[:2]) / _SHORT_SIDE))
     for wanted, colour in ((False, _RED), (True, _GREEN)):
         for x, y in np.round(localization.pixels[localization.inlier_mask == wanted]).astype(int):
             cv2.circle(canvas, (int(x), int(y)), radius, colour, -1, cv2.LINE_AA)

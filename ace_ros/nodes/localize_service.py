@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online.placing import Placed
 
-_WITHIN = 5.0  # s that it waits for an image
+_WITHIN = 5.0  # s that it waits for an image; set by hand
 
 
 class LocalizeService:

@@ -40,9 +40,9 @@ from ace_ros.online.mapping_session import MappingSession, MappingState, Session
 from ace_ros.srv import SaveMap
 
 _QUEUE = 60  # images that DDS keeps while the executor is busy: all are wanted; set by hand
-_POLL = 0.02  # s between two looks for transforms
-_STATUS_PERIOD = 0.1  # s between two looks for news
-_SILENCE = 0.9  # s: the status comes at least once a second
+_POLL = 0.02  # s between two looks for the poses of images that wait; set by hand
+_STATUS_PERIOD = 0.1  # s between two looks for news; set by hand
+_SILENCE = 0.9  # s: the status comes at least once a second, as its message promises
 
 
 class MappingNode(Node):

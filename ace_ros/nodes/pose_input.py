@@ -21,7 +21,7 @@ from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.online.robot import MissingTransform
 
-_QUEUE = 60  # images that may wait for their pose
+_QUEUE = 60  # images that may wait for their pose: two seconds at 30 Hz
 
 
 @dataclass(frozen=True)

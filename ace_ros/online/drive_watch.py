@@ -19,6 +19,7 @@ _FAST_TURN = 60.0  # degrees/s: images blur, and rolling shutters shear
 _OVERLAP = 0.5  # of the width of the image: two views that turned further share too little to be matched
 _FAR = 1.0  # m between neighbouring keyframes: what is a few metres away looks different
 _SHARP = 0.3  # of the usual sharpness: blurred
+_SHORT_SIDE = 240.0  # pixels of the image that sharpness is judged in
 _USUAL = 200  # frames that the usual sharpness is that of
 _APART = 45.0  # degrees between two directions of view that count as different
 _PARALLAX = 0.2  # m that the camera must have moved for depth
@@ -73,7 +74,7 @@ class DriveWatch:
     def looked_at(self, image: Image) -> None:
         """Take note of the pixels of a frame that goes into the map: blur is what is less sharp than the others."""
         grey = image if image.ndim == 2 else image[..., 1]
-        scale = min(1.0, 240.0 / min(grey.shape))
+        scale = min(1.0, _SHORT_SIDE / min(grey.shape))
         small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         sharpness = float(cv2.Laplacian(small, cv2.CV_32F).std() / max(float(small.std()), 1.0))
         self.encoded += 1
