@@ -12,8 +12,14 @@ from sensor_msgs.msg import CompressedImage
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.localization.trust import Reason
+from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import decode
+from ace_ros.nodes.localization_report import REASONS
 from ace_ros.nodes.map_cloud import cloud_message
+from ace_ros.nodes.mapping_report import STATES
+from ace_ros.online.mapping_session import MappingState
+from ace_ros.online.reasons import OnlineReason
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -93,3 +99,14 @@ def test_a_cloud_is_packed_as_rviz_reads_it():
     assert np.allclose(np.frombuffer(cloud.data, "<f4").reshape(2, 4)[:, :3], points)
     assert np.frombuffer(cloud.data, "<u4").reshape(2, 4)[:, 3].tolist() == [0xFF1001, 0x0080FF]
     assert cloud_message(np.zeros((0, 3)), np.zeros((0, 3), np.uint8)).width == 0
+
+
+def constants(message, prefix):
+    return sorted(getattr(message, name) for name in dir(message) if name.startswith(prefix))
+
+
+def test_every_reason_and_state_has_its_code():
+    assert set(REASONS) == {*Reason, *OnlineReason}
+    assert sorted(REASONS.values()) == constants(LocalizationStatus, "REASON_")
+    assert set(STATES) == set(MappingState)
+    assert sorted(STATES.values()) == constants(MappingStatus, "STATE_")

@@ -15,7 +15,7 @@ from ace_ros.nodes.localize_frame import FrameResult
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_REASONS: dict[Reason | OnlineReason, int] = {
+REASONS: dict[Reason | OnlineReason, int] = {
     Reason.NONE: Status.REASON_NONE,
     Reason.BLURRED_OR_DARK: Status.REASON_BLURRED_OR_DARK,
     Reason.TOO_FEW_INLIERS: Status.REASON_TOO_FEW_INLIERS,
@@ -69,7 +69,7 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
 
 
 def _message(state: int, fault: Fault) -> Status:
-    message = Status(state=state, reason_code=_REASONS[fault.reason], reason=fault.sentence)
+    message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence)
     for name in (
         "confidence", "reprojection_error", "translation_stddev", "rotation_stddev", "processing_time", "latency",
     ):  # fmt: skip
