@@ -1,8 +1,7 @@
-"""Messages on their way into the library: pixels of every encoding, and which camera_info goes with which image."""
+"""Messages on their way into the library: pixels of every encoding; and a cloud on its way out."""
 
 import array
 import io
-import time
 
 import cv2
 import numpy as np
@@ -13,9 +12,14 @@ from sensor_msgs.msg import CompressedImage
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.localization.trust import Reason
+from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import decode
-from ace_ros.nodes.image_input import InfoMatcher
+from ace_ros.nodes.localization_report import REASONS
 from ace_ros.nodes.map_cloud import cloud_message
+from ace_ros.nodes.mapping_report import STATES
+from ace_ros.online.mapping_session import MappingState
+from ace_ros.online.reasons import OnlineReason
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -97,44 +101,12 @@ def test_a_cloud_is_packed_as_rviz_reads_it():
     assert cloud_message(np.zeros((0, 3)), np.zeros((0, 3), np.uint8)).width == 0
 
 
-def paired(matcher, *events):
-    """Feed ("image" | "info", stamp) events; the stamps of the pairs that came of it."""
-    pairs = [matcher.add_image(stamp, stamp) if kind == "image" else matcher.add_info(stamp, stamp)
-             for kind, stamp in events]  # fmt: skip
-    return [pair for pair in pairs if pair is not None]
+def constants(message, prefix):
+    return sorted(getattr(message, name) for name in dir(message) if name.startswith(prefix))
 
 
-def test_images_and_camera_infos_of_one_stamp_meet_in_any_order():
-    matcher = InfoMatcher()
-    assert paired(matcher, ("image", 1), ("info", 1), ("info", 2), ("image", 2)) == [(1, 1), (2, 2)]
-    assert paired(matcher, ("image", 3), ("image", 4), ("info", 3), ("info", 4)) == [(3, 3), (4, 4)]
-    assert matcher.unmatched == 0
-
-
-def test_images_whose_camera_info_was_lost_are_counted():
-    matcher = InfoMatcher()
-    assert paired(matcher, ("image", 1), ("info", 1), ("image", 2)) == [(1, 1)]
-    events = [event for stamp in range(3, 12) for event in (("image", stamp), ("info", stamp))]
-    assert paired(matcher, *events) == [(stamp, stamp) for stamp in range(3, 12)]
-    assert matcher.unmatched == 1
-    paired(matcher, ("image", 12))
-    matcher.expire(time.monotonic() - 60.0)
-    assert matcher.unmatched == 1
-    matcher.expire(time.monotonic() + 60.0)
-    assert matcher.unmatched == 2
-    paired(matcher, ("image", 13))
-    matcher.forget()
-    assert matcher.unmatched == 3
-
-
-def test_a_camera_info_that_comes_but_once_goes_with_all_images():
-    matcher = InfoMatcher()
-    assert paired(matcher, ("info", 5), ("image", 10), ("image", 11)) == [(10, 5), (11, 5)]
-
-
-def test_a_camera_info_that_is_no_longer_sent_goes_with_later_images():
-    matcher = InfoMatcher()
-    paired(matcher, ("image", 1), ("info", 1))
-    pairs = paired(matcher, *(("image", stamp) for stamp in range(2, 13)))
-    assert pairs[-1] == (12, 1)
-    assert len(pairs) + matcher.unmatched == 11
+def test_every_reason_and_state_has_its_code():
+    assert set(REASONS) == {*Reason, *OnlineReason}
+    assert sorted(REASONS.values()) == constants(LocalizationStatus, "REASON_")
+    assert set(STATES) == set(MappingState)
+    assert sorted(STATES.values()) == constants(MappingStatus, "STATE_")

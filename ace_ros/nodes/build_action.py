@@ -14,14 +14,14 @@ from ace_ros.errors import InputError
 from ace_ros.mapping.progress import Progress
 from ace_ros.nodes.mapping_report import fill_held_back, fill_progress
 from ace_ros.nodes.runtime import Answer
-from ace_ros.online.collecting import Outcome, Result
+from ace_ros.online.building import Outcome, Result
 from ace_ros.online.maps_dir import fingerprint
 
 if TYPE_CHECKING:
     from ace_ros.nodes.mapping_node import MappingNode
 
-_FEEDBACK_PERIOD = 0.2  # s
-_RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for
+_FEEDBACK_PERIOD = 0.2  # s, at most so often; set by hand
+_RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for; set by hand
 _CODES = {
     Result.SUCCESS: BuildMap.Result.RESULT_SUCCESS,
     Result.TOO_FEW_FRAMES: BuildMap.Result.RESULT_TOO_FEW_FRAMES,
@@ -33,7 +33,7 @@ _CODES = {
 
 
 class BuildAction:
-    """Serves the action; the work is done by the node's collector, the executor never waits for it."""
+    """Serves the action; the work is done by the session's collector, the executor never waits for it."""
 
     def __init__(self, node: MappingNode) -> None:
         self._node = node
@@ -49,22 +49,22 @@ class BuildAction:
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         self._node.get_logger().info("the build is to be cancelled")
-        self._node.collector.cancel()
+        self._node.session.cancel()
         return CancelResponse.ACCEPT
 
     async def _execute(self, goal: ServerGoalHandle) -> BuildMap.Result:
         request: BuildMap.Goal = goal.request
-        answer = Answer(self._node)
+        session, answer = self._node.session, Answer(self._node)
         try:
-            self._node.start_build(request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give)
+            session.build(request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give)
         except InputError as error:
             goal.abort()
             code = BuildMap.Result.RESULT_INVALID_NAME
-            if self._node.collector.building:
+            if session.building:
                 code = BuildMap.Result.RESULT_UNDEFINED_FAILURE
             return BuildMap.Result(result=code, message=str(error))
         if goal.is_cancel_requested:  # before there was anything to cancel
-            self._node.collector.cancel()
+            session.cancel()
         outcome: Outcome = await answer.future
         if outcome.result is Result.SUCCESS:
             goal.succeed()

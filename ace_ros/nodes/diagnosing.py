@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from ace_ros.nodes.runtime import steady_timer
 
-_PERIOD = 1.0  # s
+_PERIOD = 1.0  # s, as diagnostic_updater has it
 
 
 class Diagnosing:

@@ -22,15 +22,16 @@ from ace_ros.live.record import RecordWriter
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import nanoseconds
-from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
+from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.options import EvaluationNodeOptions
 from ace_ros.nodes.runtime import run, steady_timer
+from ace_ros.online.robot import MissingTransform
 
-_PERIOD = 0.05  # s between looks at what has happened
-_TF_KEPT = 60.0  # s of TF to look a pose up in
+_PERIOD = 0.05  # s between looks at what has happened; set by hand
+_TF_KEPT = 60.0  # s of TF to look a pose up in: longer than a localizer may be silent; set by hand
 _QUEUE = QoSProfile(depth=1000)
 _ANYHOW = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)  # takes what any publisher offers
-_KEPT = 10_000  # images whose poses may still come
+_KEPT = 10_000  # images whose poses may still come: minutes of them; set by hand
 _STATES = {Status.STATE_LOCALIZED: "LOCALIZED", Status.STATE_UNCERTAIN: "UNCERTAIN", Status.STATE_LOST: "LOST"}
 
 

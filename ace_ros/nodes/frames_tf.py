@@ -18,14 +18,11 @@ from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformL
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.nodes.conversions import nanoseconds, time_message, transform_matrix, transform_message
+from ace_ros.online.robot import MissingTransform
 
-_POLL = 0.003  # s
-_RIVAL_SILENCE = 5.0  # s after which a rival counts as gone
-_REMEMBERED = 256  # transforms that we sent, to tell ours from a rival's
-
-
-class MissingTransform(Exception):
-    """A transform that is not known (yet); the text says which and why."""
+_POLL = 0.003  # s between two looks for a transform: a tenth of a frame at 30 Hz
+_RIVAL_SILENCE = 5.0  # s after which a rival counts as gone; set by hand
+_REMEMBERED = 256  # transforms that we sent, to tell ours from a rival's: a second of them at the highest tf_rate
 
 
 class FrameTree:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,22 +17,11 @@ from ace_ros.errors import InputError
 from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
 from ace_ros.nodes.conversions import CameraError, camera_from_info, check_stated_size, nanoseconds
 from ace_ros.nodes.options import ImageOptions
+from ace_ros.online.info_matcher import KEPT_INFOS, InfoMatcher
+from ace_ros.online.reasons import Fault, OnlineReason
 
-_KEPT_INFOS = 50
-_UNSYNCHRONISED_AFTER = 5
-_PATIENCE = 5  # images that may come before the camera_info of one
-_LONGEST_WAIT = 1.0  # s that an image waits for its camera_info
-_SILENT_AFTER = 2.0  # s
-
-
-class Silence(enum.Enum):
-    """Why no frames come."""
-
-    NONE = enum.auto()
-    NO_IMAGE = enum.auto()
-    NO_CAMERA_INFO = enum.auto()
-    BAD_CAMERA = enum.auto()
-    BAD_IMAGE = enum.auto()
+_LONGEST_WAIT = 1.0  # s that an image waits for its camera_info; set by hand
+_SILENT_AFTER = 2.0  # s without images that are worth a word; set by hand
 
 
 @dataclass(frozen=True)
@@ -47,76 +34,6 @@ class CameraFrame:
     camera: Camera
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    image: Any
-    number: int  # which one it was
-    since: float
-
-
-class InfoMatcher:
-    """Pairs images with camera_info.
-
-    Drivers send both with one stamp, and then only such pairs are made, so that a change of the
-    mode meets the right image. Where stamps never agree (latched or slow camera_info), the newest
-    one that is not younger than the image is taken.
-    """
-
-    def __init__(self) -> None:
-        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
-        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()  # by stamp
-        self._synchronised = False
-        self._misses = 0
-        self._last_image = -1
-        self._images = 0
-        self.unmatched = 0  # images without a camera_info
-
-    def forget(self) -> None:
-        """Start over, counting on."""
-        unmatched = self.unmatched + len(self._waiting)
-        self.__init__()  # type: ignore[misc]
-        self.unmatched = unmatched
-
-    def add_info(self, stamp: int, info: CameraInfo) -> tuple[Any, CameraInfo] | None:
-        """Take a camera_info; returns a pair if an image waited for it."""
-        self._infos[stamp] = info
-        self._infos.move_to_end(stamp)
-        while len(self._infos) > _KEPT_INFOS:
-            self._infos.popitem(last=False)
-        if stamp == self._last_image:
-            self._synchronised, self._misses = True, 0
-        if stamp in self._waiting:
-            return self._waiting.pop(stamp).image, info
-        return None
-
-    def add_image(self, stamp: int, image: Any) -> tuple[Any, CameraInfo] | None:
-        """Take an image; returns the pair if it can be made now."""
-        self._last_image = stamp
-        self._images += 1
-        if self._waiting:
-            self._misses += 1
-            self._synchronised = self._synchronised and self._misses < _UNSYNCHRONISED_AFTER
-        self._give_up(lambda waiting: self._images - waiting.number > _PATIENCE)
-        if stamp in self._infos:
-            self._synchronised, self._misses = True, 0
-            return image, self._infos[stamp]
-        if self._synchronised or not self._infos:
-            self.unmatched += stamp in self._waiting
-            self._waiting[stamp] = _Waiting(image, self._images, time.monotonic())
-            return None
-        older = [known for known in self._infos if known <= stamp]
-        return image, self._infos[older[-1] if older else next(reversed(self._infos))]
-
-    def expire(self, since: float) -> None:
-        """Give up the images that have waited since before that time (monotonic clock, s)."""
-        self._give_up(lambda waiting: waiting.since < since)
-
-    def _give_up(self, hopeless: Callable[[_Waiting], bool]) -> None:
-        for stamp in [stamp for stamp, waiting in self._waiting.items() if hopeless(waiting)]:
-            del self._waiting[stamp]
-            self.unmatched += 1
-
-
 class ImageInput(SimpleFilter):
     """Subscribes to ``image`` and ``camera_info`` and signals a :class:`CameraFrame` for each usable pair."""
 
@@ -127,7 +44,7 @@ class ImageInput(SimpleFilter):
         self._compressed = options.image_transport == "compressed"
         self.image_topic = f"{base}/compressed" if self._compressed else base
         self.info_topic = node.resolve_topic_name("camera_info")
-        self._matcher = InfoMatcher()
+        self._matcher: InfoMatcher[Image | CompressedImage, CameraInfo] = InfoMatcher()
         self._camera: tuple[CameraInfo, Camera | InputError] | None = None
         self._recent: deque[int] = deque(maxlen=2 * depth)  # stamps
         self.images = 0  # that arrived
@@ -139,7 +56,7 @@ class ImageInput(SimpleFilter):
         kind, reliability = CompressedImage if self._compressed else Image, options.image_reliability
         reliable = reliability == "reliable"
         self._info_subscription = AdaptiveSubscription(
-            node, CameraInfo, self.info_topic, _KEPT_INFOS, self._on_info, reliable, adapt=True
+            node, CameraInfo, self.info_topic, KEPT_INFOS, self._on_info, reliable, adapt=True
         )
         self._subscription = AdaptiveSubscription(
             node, kind, self.image_topic, depth, self._on_image, reliable, adapt=reliability == "auto"
@@ -165,24 +82,25 @@ class ImageInput(SimpleFilter):
         self._subscription.look_after()
         self._info_subscription.look_after()
 
-    def silence(self) -> tuple[Silence, str]:
-        """What is missing or does not fit, and a sentence about it; (NONE, "") when frames come."""
+    def silence(self) -> Fault:
+        """What is missing or does not fit; none when frames come."""
         kind = "compressed" if self._compressed else "raw"
         quiet = time.monotonic() - self._last_image
         if not self.images and quiet < _SILENT_AFTER:
-            return Silence.NO_IMAGE, f"waiting for the first image on {self.image_topic} ({kind})"
+            return Fault(OnlineReason.NO_IMAGE, f"waiting for the first image on {self.image_topic} ({kind})")
         if not self.images:
             names = [name for name, types in self._node.get_topic_names_and_types() if _carries_images(types)]
             others = f"topics with images: {', '.join(sorted(names))}" if names else "no topic carries images"
-            return Silence.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far; {others}"
+            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far; {others}")
         if quiet > _SILENT_AFTER:
-            return Silence.NO_IMAGE, f"no image on {self.image_topic} for {quiet:.1f} s"
+            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} for {quiet:.1f} s")
         if not self.infos:
-            return Silence.NO_CAMERA_INFO, f"images on {self.image_topic}, but no camera_info on {self.info_topic}"
+            sentence = f"images on {self.image_topic}, but no camera_info on {self.info_topic}"
+            return Fault(OnlineReason.NO_CAMERA, sentence)
         if self.fault is not None:
             bad_camera = isinstance(self.fault, CameraError)
-            return (Silence.BAD_CAMERA if bad_camera else Silence.BAD_IMAGE), str(self.fault)
-        return Silence.NONE, ""
+            return Fault(OnlineReason.UNCALIBRATED if bad_camera else OnlineReason.BAD_IMAGE, str(self.fault))
+        return Fault()
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp = nanoseconds(message.header.stamp)

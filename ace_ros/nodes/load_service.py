@@ -1,24 +1,58 @@
-"""The service ~/load_map: another map while the node is at work."""
+"""Maps for localization_node: the one that its parameters name, and another one while it is at work."""
 
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import CallbackGroup
 
 from ace_ros.errors import InputError, MapFileError, MapVersionError
-from ace_ros.nodes.map_loading import LoadedMap, load_map
+from ace_ros.localization.options import LocalizeOptions
+from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.runtime import Answer
-from ace_ros.online.maps_dir import map_path
+from ace_ros.online import loading
+from ace_ros.online.loading import LoadedMap
+from ace_ros.online.maps_dir import find_map, map_path
 from ace_ros.srv import LoadMap
 
 if TYPE_CHECKING:
     from ace_ros.nodes.localization_node import LocalizationNode
 
 
+def parameter_path(options: LocalizationNodeOptions) -> Path:
+    """File that the parameter ``map`` names.
+
+    Raises:
+        InputError: it is empty, or names nothing that can be a file.
+    """
+    if not options.map:
+        raise InputError("parameter map: give the map to localize in, a path or a name below maps_dir")
+    return find_map(options.maps_dir, options.map)
+
+
+def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
+    """Load a map and make the localizer for it; takes a second.
+
+    Raises:
+        MapFileError, InputError: see :func:`ace_ros.online.loading.load_map`; or a map without metric scale where TF
+            needs metres.
+    """
+    loaded = loading.load_map(path, LocalizeOptions(encoder_weights=options.encoder_weights), options.device)
+    if not loaded.scene_map.header.metric and options.tf_mode in ("map_to_odom", "map_to_base"):
+        raise InputError(
+            f"{path}: the map has no metric scale, and the robot's TF is in metres: "
+            "set tf_mode to map_to_camera or none, or map with metric poses"
+        )
+    return loaded
+
+
 class LoadService:
-    """Loads in a thread of its own, so that localization goes on in the old map until the new one is whole."""
+    """Serves ~/load_map.
+
+    Loads in a thread of its own, so that localization goes on in the old map until the new one is whole.
+    """
 
     def __init__(self, node: LocalizationNode, group: CallbackGroup) -> None:
         self._node = node

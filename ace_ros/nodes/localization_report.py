@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.trust import Reason, State
 from ace_ros.msg import LocalizationStatus as Status
-from ace_ros.nodes.image_input import ImageInput, Silence
-from ace_ros.nodes.localize_frame import Fault, FrameResult
+from ace_ros.nodes.image_input import ImageInput
+from ace_ros.nodes.localize_frame import FrameResult
+from ace_ros.online.frame_stream import FrameCounters
+from ace_ros.online.reasons import Fault, OnlineReason
 
-SILENCE_CODES = {
-    Silence.NO_IMAGE: Status.REASON_NO_IMAGE,
-    Silence.NO_CAMERA_INFO: Status.REASON_NO_CAMERA_INFO,
-    Silence.BAD_CAMERA: Status.REASON_UNCALIBRATED,
-    Silence.BAD_IMAGE: Status.REASON_BAD_IMAGE,
+REASONS: dict[Reason | OnlineReason, int] = {
+    Reason.NONE: Status.REASON_NONE,
+    Reason.BLURRED_OR_DARK: Status.REASON_BLURRED_OR_DARK,
+    Reason.TOO_FEW_INLIERS: Status.REASON_TOO_FEW_INLIERS,
+    Reason.POOR_COVERAGE: Status.REASON_POOR_COVERAGE,
+    Reason.DEGENERATE_GEOMETRY: Status.REASON_DEGENERATE_GEOMETRY,
+    Reason.WITNESSES_DISAGREE: Status.REASON_WITNESSES_DISAGREE,
+    OnlineReason.NO_MAP: Status.REASON_NO_MAP,
+    OnlineReason.NO_IMAGE: Status.REASON_NO_IMAGE,
+    OnlineReason.NO_CAMERA: Status.REASON_NO_CAMERA_INFO,
+    OnlineReason.UNCALIBRATED: Status.REASON_UNCALIBRATED,
+    OnlineReason.BAD_IMAGE: Status.REASON_BAD_IMAGE,
+    OnlineReason.STALE: Status.REASON_STALE,
+    OnlineReason.ODOMETRY_DISAGREES: Status.REASON_ODOMETRY_DISAGREES,
+    OnlineReason.NO_TRANSFORM: Status.REASON_NO_TRANSFORM,
+    OnlineReason.TRANSFORM_CONFLICT: Status.REASON_TF_CONFLICT,
+    OnlineReason.INTERNAL_ERROR: Status.REASON_INTERNAL_ERROR,
+}
+_STATES = {
+    State.LOCALIZED: Status.STATE_LOCALIZED,
+    State.UNCERTAIN: Status.STATE_UNCERTAIN,
+    State.LOST: Status.STATE_LOST,
 }
 _STATE_NAMES = {
     Status.STATE_INACTIVE: "inactive",
@@ -28,54 +48,58 @@ _STATE_NAMES = {
 }
 
 
-@dataclass
-class Counters:
-    """Frames since activation."""
-
-    processed: int = 0
-    localized: int = 0
-    overtaken: int = 0
-    stale: int = 0
-    late: int = 0
-    too_soon: int = 0
-    rejected: int = 0
-    kidnapped: int = 0
+def inactive(fault: Fault) -> Status:
+    """Status, without header, map and counts, of a node that is not active."""
+    return _message(Status.STATE_INACTIVE, fault)
 
 
-def status_message(state: int, fault: Fault, result: FrameResult | None = None, latency: float = math.nan) -> Status:
-    """Status without header, map and counts: about ``result``, or about its absence."""
-    message = Status(state=state, reason_code=fault.code, reason=fault.sentence)
-    localization = result.localization if result else None
-    for name in ("confidence", "reprojection_error", "translation_stddev", "rotation_stddev"):
-        setattr(message, name, math.nan)
-    message.processing_time = float(result.seconds) if result else math.nan
-    message.latency = float(latency)
-    if result is None or localization is None:
-        return message
-    message.confidence = float(localization.confidence)
-    message.inliers = int(localization.inliers)
-    message.candidates = int(localization.candidates)
-    message.reprojection_error = float(localization.reprojection_error)
-    if localization.covariance is not None:
-        variances = np.diag(localization.covariance)
-        message.translation_stddev = float(np.sqrt(variances[:3].sum()))
-        message.rotation_stddev = float(np.sqrt(variances[3:].sum()))
-    message.kidnapped = result.kidnapped
+def waiting(fault: Fault) -> Status:
+    """The same of one that is, and gets no frames."""
+    return _message(Status.STATE_WAITING, fault)
+
+
+def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
+    """The same about a frame; ``latency`` in s."""
+    message = _message(_STATES[result.answer.state], fault)
+    message.header.stamp = result.frame.header.stamp
+    message.processing_time, message.latency = float(result.seconds), float(latency)
+    message.kidnapped = result.answer.kidnapped
+    if result.answer.localization is not None:
+        _fill_estimate(message, result.answer.localization)
     return message
 
 
-def fill_counts(message: Status, counters: Counters, images: ImageInput | None) -> None:
+def _message(state: int, fault: Fault) -> Status:
+    message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence)
+    for name in (
+        "confidence", "reprojection_error", "translation_stddev", "rotation_stddev", "processing_time", "latency",
+    ):  # fmt: skip
+        setattr(message, name, math.nan)
+    return message
+
+
+def _fill_estimate(message: Status, found: Localization) -> None:
+    message.confidence = float(found.confidence)
+    message.inliers = int(found.inliers)
+    message.candidates = int(found.candidates)
+    message.reprojection_error = float(found.reprojection_error)
+    if found.covariance is not None:
+        variances = np.diag(found.covariance)
+        message.translation_stddev = float(np.sqrt(variances[:3].sum()))
+        message.rotation_stddev = float(np.sqrt(variances[3:].sum()))
+
+
+def fill_counts(message: Status, counters: FrameCounters, images: ImageInput | None) -> None:
     """Frames since activation."""
     message.frames_received = images.images if images else 0
     message.frames_processed, message.frames_localized = counters.processed, counters.localized
-    unmatched = images.unmatched if images else 0
-    message.frames_dropped = counters.overtaken + counters.stale + counters.late + counters.too_soon + unmatched
+    message.frames_dropped = counters.dropped + (images.unmatched if images else 0)
     unusable = images.rejected_camera + images.rejected_image if images else 0
     message.frames_rejected = counters.rejected + unusable
     message.kidnap_count = counters.kidnapped
 
 
-def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: Counters, rival: str) -> None:
+def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str) -> None:
     """Fill in the node's entry of /diagnostics."""
     name = _STATE_NAMES[last.state]
     if rival:

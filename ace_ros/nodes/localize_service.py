@@ -8,11 +8,10 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from ace_ros.nodes.conversions import nanoseconds
-from ace_ros.nodes.localize_frame import FrameResult
 from ace_ros.nodes.runtime import Answer
+from ace_ros.online.placing import Placed
 
-_WITHIN = 5.0  # s that it waits for an image
+_WITHIN = 5.0  # s that it waits for an image; set by hand
 
 
 class LocalizeService:
@@ -33,14 +32,13 @@ class LocalizeService:
         response.success, response.message = await answer.future
         return response
 
-    def answer(self, result: FrameResult, sentence: str) -> None:
-        """Tell those who asked about a frame; ``sentence`` is what its status says."""
-        placed = result.placed
+    def answer(self, placed: Placed | None, sentence: str) -> None:
+        """Tell those who asked about a frame: its pose, if there is one; ``sentence`` is what its status says."""
         text = f"not localized: {sentence}"
         if placed is not None:
             x, y, z = placed.map_from_frame[:3, 3]
-            where = f"{placed.frame} at ({x:.3f}, {y:.3f}, {z:.3f}) in {placed.header.frame_id}"
-            text = f"{where}, image of {nanoseconds(placed.header.stamp) * 1e-9:.3f} s {sentence}"
+            where = f"{placed.frame} at ({x:.3f}, {y:.3f}, {z:.3f}) in {placed.map_frame}"
+            text = f"{where}, image of {placed.stamp * 1e-9:.3f} s {sentence}"
         self._give(placed is not None, text.strip())
 
     def refuse(self, sentence: str) -> None:

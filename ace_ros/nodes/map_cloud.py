@@ -11,9 +11,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import PointCloud2, PointField
 
+from ace_ros.errors import Cancelled
+from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.online.collecting import Collector
+from ace_ros.visual.cloud import map_cloud
 
-_GREY = 160
+_GREY = 160  # of 255, of landmarks: seen on light and on dark; set by hand
 
 
 class CloudPublisher:
@@ -36,6 +40,21 @@ class CloudPublisher:
         """Send the landmarks: all of a place that the map's file can show. They have no colours."""
         points = scene_map.points + np.asarray(scene_map.header.origin)
         self.publish(points, np.full((len(points), 3), _GREY, np.uint8), frame)
+
+    def publish_coloured(self, localizer: Localizer, collector: Collector, frame: str) -> None:
+        """Send what the mapping views are localized by, in their colours, if anything.
+
+        Raises:
+            Cancelled: the collector is to close.
+        """
+
+        def go_on() -> None:
+            if collector.closing:
+                raise Cancelled("the node is to end")
+
+        cloud = map_cloud(localizer, collector.album.frames(), on_frame=go_on)
+        if len(cloud):
+            self.publish(cloud.points, cloud.colours, frame)
 
     def clear(self, frame: str) -> None:
         """There is no map any more."""

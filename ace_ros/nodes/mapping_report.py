@@ -10,17 +10,16 @@ from ace_ros.mapping.progress import Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.pose_input import PoseInput
+from ace_ros.online.building import overall
 from ace_ros.online.collecting import Counters
+from ace_ros.online.mapping_session import MappingState
 
-_STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
-
-
-def overall(progress: Progress | None) -> float:
-    """Fraction of the whole build that is done; training takes most of it."""
-    if progress is None:
-        return 0.0
-    start, end = _STAGES.get(progress.stage, (0.0, 1.0))
-    return start + (end - start) * min(1.0, progress.done / max(progress.total, 1))
+STATES = {
+    MappingState.COLLECTING: MappingStatus.STATE_COLLECTING,
+    MappingState.TRAINING: MappingStatus.STATE_TRAINING,
+    MappingState.READY: MappingStatus.STATE_READY,
+    MappingState.FAILED: MappingStatus.STATE_FAILED,
+}
 
 
 def arrivals(images: ImageInput, poses: PoseInput) -> dict[str, int]:

@@ -16,11 +16,12 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
 from ace_ros.nodes.conversions import pose_matrix
-from ace_ros.nodes.frames_tf import FrameTree, MissingTransform
+from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import MappingNodeOptions
+from ace_ros.online.robot import MissingTransform
 
-_QUEUE = 60  # images that may wait for their pose
+_QUEUE = 60  # images that may wait for their pose: two seconds at 30 Hz
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from ace_ros.nodes.options import ReplayNodeOptions
 from ace_ros.nodes.runtime import Stop
 from ace_ros.recordings.bag_file import Bag
 
-_SHORTEST_SLEEP = 5e-4  # s
-_SPIN = 0.1  # s that a spinning thread waits for something to do
-_FLUSH = 5.0  # s that reliable subscribers have to take the last messages
+_SHORTEST_SLEEP = 5e-4  # s: below it a sleep is longer than asked for
+_SPIN = 0.1  # s that a spinning thread waits for something to do; set by hand
+_FLUSH = 5.0  # s that reliable subscribers have to take the last messages; set by hand
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rclpy.task import Future
 
 from ace_ros.errors import AceError
 
-_LOOK = 0.02  # s between two looks at whether to stop
+_LOOK = 0.02  # s between two looks at whether to stop; set by hand
 
 
 class Closable(Protocol):

@@ -1,4 +1,4 @@
-"""Images that a map is coloured with. No ROS in here."""
+"""Images that a map is coloured with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ace_ros.image import Pixels
 from ace_ros.recordings.images import decode_image
 from ace_ros.recordings.posed_frame import PosedFrame
 
-_KEPT = 60
+_KEPT = 60  # enough to colour a room; set by hand, as the next
 _QUALITY = 85  # of their JPEGs
 
 

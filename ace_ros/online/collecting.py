@@ -1,4 +1,4 @@
-"""Frames on their way into the mapper: taken, queued, encoded; and the builds. No ROS in here.
+"""Frames on their way into the mapper: taken, queued, encoded; and the builds.
 
 One worker thread does all the heavy work in order of arrival. A frame is taken only when there is
 room for it in the queue; a frame that was taken gets into the map, or is counted as rejected with a reason.
@@ -6,29 +6,26 @@ room for it in the queue; a frame that was taken gets into the map, or is counte
 
 from __future__ import annotations
 
-import enum
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ace_ros.camera import Camera
-from ace_ros.errors import AceError, Cancelled, InputError, MapFileError, MappingError
+from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
-from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.album import Album
+from ace_ros.online.building import Outcome, build_map, told
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
-from ace_ros.online.maps_dir import prepare_folder
 
-_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
+_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall; as in localization/trust.py
 
 
 @dataclass(frozen=True)
@@ -54,30 +51,6 @@ class Counters:
     bad_pose: int = 0
     overload: int = 0
     full: int = 0
-
-
-class Result(enum.Enum):
-    """How a build ended."""
-
-    SUCCESS = enum.auto()
-    TOO_FEW_FRAMES = enum.auto()
-    DIVERGED = enum.auto()
-    WRITE_FAILED = enum.auto()
-    CANCELED = enum.auto()
-    UNDEFINED_FAILURE = enum.auto()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a build: a sentence, and on success the map and its file."""
-
-    result: Result
-    message: str
-    frames: int
-    seconds: float
-    scene_map: SceneMap | None = None
-    path: Path | None = None
-    size: int = 0
 
 
 class Collector:
@@ -142,15 +115,24 @@ class Collector:
     def build(
         self,
         path: Path,
-        override: Callable[[MapOptions], MapOptions],
-        progress: Callable[[Progress], None],
         done: Callable[[Outcome], None],
+        progress: Callable[[Progress], None] = lambda step: None,
+        override: Callable[[MapOptions], MapOptions] = lambda usual: usual,
     ) -> None:
-        """Build a map from the frames taken so far and save it; both callbacks come from the worker thread."""
+        """Build a map from the frames taken so far and save it; the callbacks come from the worker thread.
+
+        ``override`` turns the mapper's options into those of this build.
+        """
+
+        def work() -> None:
+            outcome = build_map(self._mapper, path, override, progress, self._cancel.is_set)
+            self.building = False
+            done(outcome)
+
         with self._wake:
             self.building = True
             self._cancel.clear()
-            self._jobs.append(lambda: done(self._build(path, override, progress)))
+            self._jobs.append(work)
             self._wake.notify()
 
     def cancel(self) -> None:
@@ -190,7 +172,7 @@ class Collector:
             try:
                 job()
             except Exception as error:
-                self._report(self._told(error))
+                self._report(told(error))
 
     def _renew(self) -> None:
         self._mapper = self._new_mapper()
@@ -211,55 +193,7 @@ class Collector:
             counters.bad_image += 1
             counters.taken -= 1
             self.last_fault = str(error)
-            self._report(f"{candidate.name}: {self._told(error)}")
+            self._report(f"{candidate.name}: {told(error)}")
         finally:
             with self._wake:
                 self._queued_frames = max(0, self._queued_frames - 1)
-
-    @staticmethod
-    def _told(error: Exception) -> str:
-        """What is the user's to put right is a sentence; a defect of ours shows where it is, and the node lives on."""
-        return str(error) if isinstance(error, AceError) else "".join(traceback.format_exception(error))
-
-    def _build(
-        self, path: Path, override: Callable[[MapOptions], MapOptions], progress: Callable[[Progress], None]
-    ) -> Outcome:
-        start, frames = time.monotonic(), len(self._mapper)
-
-        def outcome(result: Result, message: str) -> Outcome:
-            return Outcome(result, message, frames, time.monotonic() - start)
-
-        usual = self._mapper.options
-        try:
-            self._mapper.options = override(usual)
-            prepare_folder(path)  # better now than after the training
-            scene_map = self._mapper.build(progress, self._cancel.is_set)
-            if self._cancel.is_set():
-                raise Cancelled("cancelled")
-            size = scene_map.save(path)
-        except Cancelled:
-            return outcome(Result.CANCELED, "The build was cancelled; the frames are kept, and no map was written.")
-        except MapFileError as error:
-            return outcome(Result.WRITE_FAILED, str(error))
-        except MappingError as error:
-            return outcome(Result.TOO_FEW_FRAMES if frames < 10 else Result.DIVERGED, str(error))
-        except Exception as error:
-            return outcome(Result.UNDEFINED_FAILURE, self._told(error))
-        finally:
-            self._mapper.options = usual
-            self.building = False
-        message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
-        return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)
-
-
-def expectation(scene_map: SceneMap) -> str:
-    """What accuracy the map promises, a sentence."""
-    held_back, metric = scene_map.header.held_back, scene_map.header.metric
-    if not held_back.frames:
-        return "Its accuracy was not measured."
-    told = f"{held_back.localized} of {held_back.frames} mapping views that were held back are localized in it"
-    if held_back.median_translation is None or held_back.median_rotation_deg is None:
-        return f"{told}."
-    length = held_back.median_translation
-    distance = f"{100 * length:.1f} cm" if metric else f"{length:.3g} units"
-    return f"{told}, half of them within {distance} and {held_back.median_rotation_deg:.2f} degrees."

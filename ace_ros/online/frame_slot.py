@@ -1,4 +1,4 @@
-"""The latest frame wins: what stands between the executor and the thread that localizes. No ROS in here."""
+"""The latest frame wins: what stands between the thread that receives and the one that localizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import threading
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-_LATE_IN_A_ROW = 3
+_LATE_IN_A_ROW = 3  # images that are late one after the other say that time went back; set by hand
+_SLACK = 0.9  # of the period that max_rate allows: cameras jitter; set by hand
 
 
 class LatestSlot(Generic[Item]):
@@ -61,7 +62,7 @@ class ArrivalCheck:
     def __init__(self, max_age: float, max_rate: float) -> None:
         """``max_age`` in s, ``max_rate`` in Hz; 0 is no limit for either."""
         self._max_age = max_age
-        self._period = 0.9e9 / max_rate if max_rate else 0.0  # a little slack for jitter
+        self._period = _SLACK * 1e9 / max_rate if max_rate else 0.0
         self.forget()
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Which posed frames are worth mapping. No ROS in here."""
+"""Which posed frames are worth mapping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map names that are given over services: they stay inside one folder. No ROS in here."""
+"""The folder of the maps: names that come from elsewhere stay inside it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,18 @@ def map_path(maps_dir: str | Path, name: str) -> Path:
     if resolved.is_dir():
         raise InputError(f"map name '{name}': {resolved} is a folder")
     return resolved
+
+
+def find_map(maps_dir: str | Path, name: str) -> Path:
+    """File that the robot's owner means by ``name``, who may name any: an absolute path, or a map below ``maps_dir``.
+
+    Raises:
+        InputError: see :func:`map_path`.
+    """
+    path = Path(name).expanduser()
+    if not path.is_absolute():
+        return map_path(maps_dir, name)
+    return path if path.exists() or path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 
 def prepare_folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rigid motions as a robot needs them: level ground, and steps of limited size. No ROS in here."""
+"""Rigid motions as a robot needs them: level ground, and steps of limited size."""
 
 from __future__ import annotations
 

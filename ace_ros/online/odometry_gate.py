@@ -1,4 +1,4 @@
-"""Does a new pose agree with the last one carried on by odometry? Pure mathematics, no ROS in here."""
+"""Does a new pose agree with the last one carried on by odometry?"""
 
 from __future__ import annotations
 

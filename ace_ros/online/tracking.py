@@ -1,4 +1,4 @@
-"""What a sequence of frames says beyond each image alone: a first guess, and the odometry's veto. No ROS in here."""
+"""What a sequence of frames says beyond each image alone: a first guess, and the odometry's veto."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""From the images that arrive to the answers that are given: the newest wins, and nothing of before comes after."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
+
+Frame = TypeVar("Frame")
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class FrameCounters:
+    """What became of the frames."""
+
+    processed: int = 0
+    localized: int = 0
+    overtaken: int = 0
+    stale: int = 0
+    late: int = 0
+    too_soon: int = 0
+    rejected: int = 0
+    kidnapped: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody looked at."""
+        return self.overtaken + self.stale + self.late + self.too_soon
+
+
+class FrameStream(Generic[Frame, Answer]):
+    """Works on frames in one thread, always on the newest; older ones are overtaken, and counted.
+
+    Frames belong to an epoch. :meth:`renew` begins another, with another map or after time jumped: what was begun
+    before it is counted as overtaken and never given.
+    """
+
+    def __init__(
+        self,
+        arrivals: ArrivalCheck,
+        counters: FrameCounters,
+        lock: AbstractContextManager[Any],
+        give: Callable[[Answer], None],
+        show: Callable[[Answer], None] = lambda answer: None,
+        restarted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """The thread waits for :meth:`renew` and for frames.
+
+        Args:
+            lock: held, from the thread, while an answer is given; hold it around :meth:`renew` as well.
+            give, show: get each answer; ``show`` without the lock, for what takes its time.
+            restarted: the stamps went back; called by :meth:`offer`, before it takes the frame.
+        """
+        self.counters = counters
+        self.stale_age = 0.0  # s that the last frame was old if that was too old, else 0
+        self._arrivals, self._lock = arrivals, lock
+        self._give, self._show, self._restarted = give, show, restarted
+        self._slot: LatestSlot[tuple[Frame, int]] = LatestSlot()
+        self._epoch = 0
+        self._work: Callable[[Frame], Answer] | None = None
+        self._thread = threading.Thread(target=self._run, name="localizer", daemon=True)
+        self._thread.start()
+
+    def renew(self, work: Callable[[Frame], Answer]) -> None:
+        """Begin a new epoch, in which ``work`` answers; it must not raise."""
+        self._epoch += 1
+        self._work = work
+        self.counters.overtaken += self._slot.clear()
+
+    def forget(self) -> None:
+        """Time jumped: stamps of before don't count."""
+        self._arrivals.forget()
+
+    def offer(self, frame: Frame, stamp: int, now: int) -> None:
+        """Take a frame that arrives ``now`` (ns, by the clock of its ``stamp``), if it is worth it."""
+        arrival = self._arrivals.sort(stamp, now)
+        self.stale_age = (now - stamp) * 1e-9 if arrival is Arrival.STALE else 0.0
+        if arrival is Arrival.STALE:
+            self.counters.stale += 1
+            return
+        if arrival is Arrival.LATE:
+            self.counters.late += 1
+            return
+        if arrival is Arrival.RESTARTED:
+            self._restarted()
+        if self._arrivals.too_soon(stamp):
+            self.counters.too_soon += 1
+        elif self._slot.put((frame, self._epoch)):
+            self.counters.overtaken += 1
+
+    def close(self) -> None:
+        """Stop; waits for the frame that is worked on."""
+        self._slot.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._slot.take()) is not None:
+            frame, epoch = item
+            with self._lock:
+                work = self._work
+                if epoch != self._epoch or work is None:
+                    self.counters.overtaken += 1
+                    continue
+            answer = work(frame)
+            with self._lock:
+                if epoch != self._epoch:
+                    self.counters.overtaken += 1
+                    continue
+                self._give(answer)
+            self._show(answer)

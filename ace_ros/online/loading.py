@@ -1,0 +1,51 @@
+"""From the file of a map to a localizer that is ready for its first image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ace_ros.camera import Camera
+from ace_ros.errors import MapFileError
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.options import LocalizeOptions
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.online.maps_dir import SUFFIX, fingerprint
+
+
+@dataclass(frozen=True)
+class LoadedMap:
+    """A map in memory with its localizer. ``identity`` tells maps of one name apart."""
+
+    name: str
+    identity: str
+    localizer: Localizer
+
+    @property
+    def scene_map(self) -> SceneMap:
+        """The map itself."""
+        return self.localizer.scene_map
+
+
+def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "auto") -> LoadedMap:
+    """Load a map and make the localizer for it; takes a second.
+
+    Raises:
+        MapFileError: see :meth:`SceneMap.load`. InputError: the device, or no weights for the map's encoder.
+    """
+    scene_map = SceneMap.load(path)
+    try:
+        identity = fingerprint(path)
+    except OSError as error:
+        raise MapFileError(f"{path}: {error}") from None
+    localizer = Localizer(scene_map, options, device)
+    _warm_up(localizer)
+    return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer)
+
+
+def _warm_up(localizer: Localizer) -> None:
+    """The first query costs several times the usual; better now than with a camera waiting."""
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640), dtype=np.uint8)
+    localizer.localize(noise, Camera(640, 480, 500.0, 500.0, 319.5, 239.5))

@@ -1,0 +1,157 @@
+"""One image on its way through a robot: to a pose that can be relied on, or to the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError
+from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.trust import State
+from ace_ros.online.motion import tilt_deg
+from ace_ros.online.odometry_gate import GateOptions
+from ace_ros.online.placing import Placed, bounded_covariance
+from ace_ros.online.reasons import Fault, OnlineReason
+from ace_ros.online.robot import FrameNames, Robot, Whereabouts
+from ace_ros.online.tracking import Tracker
+
+_STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
+
+
+@dataclass(frozen=True)
+class OnlineOptions:
+    """How images of a robot are localized.
+
+    Attributes:
+        gate: how far odometry may be off, and when it is no longer believed.
+        prior_max_age: without odometry, the last pose is a first guess for so long, s; 0: never.
+        wait: how long a pose waits for the odometry and the camera's place on the robot, s.
+        planar: the robot stands on level ground: z, roll and pitch of its base are zero.
+        corrects_odometry: map <- odom is wanted: that it can't be had is told as a fault.
+    """
+
+    gate: GateOptions = field(default_factory=GateOptions)
+    prior_max_age: float = 0.5
+    wait: float = 0.05
+    planar: bool = False
+    corrects_odometry: bool = True
+
+
+@dataclass(frozen=True)
+class OnlineAnswer:
+    """What became of an image.
+
+    Attributes:
+        state: LOCALIZED: rely on :attr:`placed`, which is there exactly then. Odometry can make an image that the
+            library would be sure of UNCERTAIN, and so can a robot that does not know where its camera is.
+        fault: why it is not LOCALIZED; or what is missing all the same.
+        localization: the library's answer to the image alone; None where it was not asked.
+        kidnapped: the robot is elsewhere than its odometry says, and this is the pose that settled it.
+    """
+
+    state: State
+    fault: Fault = field(default_factory=Fault)
+    localization: Localization | None = None
+    placed: Placed | None = None
+    kidnapped: bool = False
+
+
+def unreadable(error: InputError) -> OnlineAnswer:
+    """The answer to an image that can't be used."""
+    return OnlineAnswer(State.UNCERTAIN, Fault(OnlineReason.BAD_IMAGE, str(error)))
+
+
+class OnlineLocalizer:
+    """Localizes the images of a robot one after the other, in one thread.
+
+    Args:
+        localizer: of the map. In a map without metric scale only the camera itself has a place: the robot and its
+            odometry are in metres, and are not asked.
+        robot: what is known beside the image. frames: what its frames are called.
+    """
+
+    def __init__(
+        self,
+        localizer: Localizer,
+        robot: Robot,
+        frames: FrameNames | None = None,
+        options: OnlineOptions | None = None,
+    ) -> None:
+        self._localizer, self._options = localizer, options or OnlineOptions()
+        frames = frames or FrameNames()
+        if not localizer.scene_map.header.metric:
+            frames = FrameNames(frames.map, "", "")
+        self._map_frame = frames.map
+        self._whereabouts = Whereabouts(robot, frames, self._options.wait)
+        self._tracker = Tracker(self._options.gate, self._options.prior_max_age)
+        self._first = True
+
+    def localize(
+        self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
+    ) -> OnlineAnswer:
+        """Where was the robot when it took this image?
+
+        Args:
+            pixels: uint8, (H, W) grey or (H, W, 3) RGB. camera: its intrinsics.
+            stamp: when it was taken, ns. camera_frame: the name of the camera's optical frame.
+        """
+        known = self._whereabouts
+        base_from_camera, unmounted = known.base_from_camera(camera_frame, stamp)
+        prior = self._tracker.prior(stamp, known.roughly(stamp), base_from_camera)
+        try:
+            found = self._localizer.localize(pixels, camera, prior)
+        except InputError as error:
+            return unreadable(error)
+        if found.state is not State.LOCALIZED:
+            self._tracker.without_pose(known.roughly(stamp))
+            return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
+        if unmounted and known.base_may_come:
+            return OnlineAnswer(State.UNCERTAIN, unmounted, found)
+        odom_from_base, unmoved = known.odom_from_base(stamp)
+        pose, covariance = found.map_from_camera, found.covariance
+        assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
+        verdicts = self._tracker.judge(pose, covariance, stamp, odom_from_base, base_from_camera)
+        if not verdicts.accepted:
+            return OnlineAnswer(State.UNCERTAIN, Fault(OnlineReason.ODOMETRY_DISAGREES, verdicts.reason), found)
+        jump, self._first = verdicts.kidnapped or self._first, False
+        placed = self._placed(pose, covariance, stamp, camera_frame, base_from_camera, odom_from_base, jump)
+        fault = self._missing(unmounted, unmoved, placed)
+        if self._options.planar:
+            placed = placed.levelled()
+        return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
+
+    def _placed(
+        self,
+        map_from_camera: Matrix,
+        covariance: Matrix,
+        stamp: int,
+        camera_frame: str,
+        base_from_camera: Matrix | None,
+        odom_from_base: Matrix | None,
+        jump: bool,
+    ) -> Placed:
+        pose, frame = map_from_camera, camera_frame
+        is_base = base_from_camera is not None
+        if base_from_camera is not None:
+            camera_from_base = invert(base_from_camera)
+            covariance = move_covariance(covariance, pose, camera_from_base)
+            pose, frame = pose @ camera_from_base, self._whereabouts.base
+        bounded = bounded_covariance(covariance)
+        return Placed(stamp, self._map_frame, frame, pose, bounded, odom_from_base, is_base, jump)
+
+    def _missing(self, unmounted: Fault, unmoved: Fault, placed: Placed) -> Fault:
+        """What keeps the robot from its full due although the pose is good."""
+        if unmounted:
+            return Fault(unmounted.reason, f"{unmounted.sentence}: the poses are those of {placed.frame}")
+        if unmoved and self._options.corrects_odometry:
+            return Fault(unmoved.reason, f"{unmoved.sentence}: poses are told, the correction of the odometry is not")
+        if self._options.planar and placed.is_base and tilt_deg(placed.map_from_frame) > _STEEP:
+            tilt = f"planar is set, but {placed.frame} is tilted by {tilt_deg(placed.map_from_frame):.0f} degrees"
+            question = f"is z of {self._map_frame} up, and {placed.frame} level?"
+            return Fault(OnlineReason.NO_TRANSFORM, f"{tilt}: {question}")
+        return Fault()

@@ -1,0 +1,208 @@
+"""A robot's images without ROS: odometry that drifts, a robot that is carried, and all that may be missing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from core_making import disturbed, small_room
+from online_making import SECOND, pose
+
+from ace_ros.geometry import invert, pose_error
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.trust import Reason, State
+from ace_ros.online.localizing import OnlineLocalizer, OnlineOptions
+from ace_ros.online.odometry_gate import GateOptions
+from ace_ros.online.reasons import Fault, OnlineReason
+from ace_ros.online.robot import FrameNames, MissingTransform, Whereabouts
+
+# The camera looks ahead, 0.2 m in front of the base and 0.4 m above it.
+BASE_FROM_CAMERA = np.array([[0.0, 0, 1, 0.2], [-1, 0, 0, 0], [0, -1, 0, 0.4], [0, 0, 0, 1]])
+
+
+class Rover:
+    """A robot that may or may not know where its camera is, and where its wheels took it."""
+
+    def __init__(self, mounted=True, wheels=True):
+        self.mount = BASE_FROM_CAMERA if mounted else None
+        self.wheels = wheels
+        self.odometry = {}  # by stamp
+        self.waits = []
+
+    def rolled(self, stamp, odom_from_base):
+        if self.wheels:
+            self.odometry[stamp] = odom_from_base
+
+    def base_from_camera(self, camera, stamp, wait):
+        self.waits.append(wait)
+        if self.mount is None:
+            raise MissingTransform(f"nobody knows base <- {camera}")
+        return self.mount
+
+    def odom_from_base(self, stamp, wait):
+        self.waits.append(wait)
+        if stamp not in self.odometry:
+            raise MissingTransform("nobody knows odom <- base")
+        return self.odometry[stamp]
+
+    def newest_odometry(self):
+        if not self.odometry:
+            raise MissingTransform("nobody knows odom <- base")
+        newest = max(self.odometry)
+        return self.odometry[newest], newest
+
+
+class Driven:
+    """The small room's queries, one a second; odometry has its own origin and drifts by 1 % and 1 degree a metre."""
+
+    def __init__(self, localizer, rover=None, frames=None, **options):
+        self.room, self.rover = small_room(), rover or Rover()
+        self.online = OnlineLocalizer(localizer, self.rover, frames, OnlineOptions(**options))
+        self.odom, self.last, self.stamp = pose(3.0, -1.0, yaw=50.0), None, 0
+
+    def truth(self, index):
+        return self.room.query_poses[index] @ invert(BASE_FROM_CAMERA)
+
+    def frame(self, index, image=None, carried=False):
+        """Go to query ``index``, or be carried there, and look."""
+        if self.last is not None and not carried:
+            step = invert(self.truth(self.last)) @ self.truth(index)
+            metres = float(np.linalg.norm(step[:3, 3]))
+            step[:3, 3] *= 1.01
+            self.odom = self.odom @ step @ pose(yaw=metres)
+        self.last, self.stamp = index, self.stamp + SECOND
+        self.rover.rolled(self.stamp, self.odom)
+        pixels = self.room.query_images[index] if image is None else image
+        return self.online.localize(pixels, self.room.camera, self.stamp, "camera")
+
+
+@pytest.fixture(scope="module")
+def localizer():
+    return Localizer(small_room().map, device="cpu")
+
+
+def near(estimate, truth, metres=0.1, degrees=2.0):
+    translation, rotation = pose_error(estimate, truth)
+    return translation < metres and rotation < degrees
+
+
+@pytest.fixture(scope="module")
+def good(localizer):
+    """Queries that the map localizes; the quickly made one does not know all of them."""
+    room = small_room()
+    answers = [localizer.localize(image, room.camera) for image in room.query_images]
+    found = [index for index, answer in enumerate(answers) if answer.state is State.LOCALIZED]
+    assert len(found) >= 10
+    return found
+
+
+def test_a_drive_with_odometry_that_drifts(localizer, good):
+    driven = Driven(localizer)
+    for count, index in enumerate(good):
+        answer = driven.frame(index)
+        assert answer.state is State.LOCALIZED and not answer.fault, answer.fault
+        placed = answer.placed
+        assert (placed.stamp, placed.map_frame, placed.frame) == (driven.stamp, "map", "base_link") and placed.is_base
+        assert near(placed.map_from_frame, driven.truth(index))
+        assert np.allclose(placed.map_from_odom @ driven.odom, placed.map_from_frame)
+        assert placed.jump == (count == 0) and not answer.kidnapped
+    assert driven.rover.waits[0] == 0 and driven.rover.waits[-1] == 0.05  # once it is known, it is worth waiting for
+
+
+def test_a_kidnapping_is_believed_after_a_run_that_agrees(localizer, good):
+    driven = Driven(localizer, gate=GateOptions(kidnap_frames=3))
+    driven.frame(good[0])
+    far = max(good, key=lambda index: pose_error(driven.truth(index), driven.truth(good[0]))[0])
+    answers = [driven.frame(far, carried=True) for _ in range(4)]
+    assert [answer.state for answer in answers] == [State.UNCERTAIN] * 2 + [State.LOCALIZED] * 2
+    for answer in answers[:2]:
+        assert answer.fault.reason is OnlineReason.ODOMETRY_DISAGREES and " m and " in answer.fault.sentence
+        assert answer.placed is None and answer.localization.state is State.LOCALIZED
+    assert [answer.kidnapped for answer in answers] == [False, False, True, False]
+    assert answers[2].placed.jump and not answers[3].placed.jump
+    assert near(answers[3].placed.map_from_frame, driven.truth(far))
+
+
+def test_without_odometry_there_are_poses_and_a_word(localizer, good):
+    answer = Driven(localizer, Rover(wheels=False)).frame(good[0])
+    assert answer.state is State.LOCALIZED and answer.placed.map_from_odom is None
+    assert answer.fault.reason is OnlineReason.NO_TRANSFORM and "nobody knows odom" in answer.fault.sentence
+    assert not Driven(localizer, Rover(wheels=False), corrects_odometry=False).frame(good[0]).fault
+    assert not Driven(localizer, Rover(wheels=False), FrameNames(odom="")).frame(good[0]).fault
+
+
+def test_a_camera_that_may_yet_find_its_place_on_the_robot(localizer, good, monkeypatch):
+    """Held back as long as the robot's pose may be had; then the camera's is better than none."""
+    driven = Driven(localizer, Rover(mounted=False))
+    answer = driven.frame(good[0])
+    assert answer.state is State.UNCERTAIN and answer.placed is None
+    assert answer.fault == Fault(OnlineReason.NO_TRANSFORM, "nobody knows base <- camera")
+    driven.rover.mount = BASE_FROM_CAMERA
+    assert driven.frame(good[1]).placed.is_base
+    driven.rover.mount = None  # known once: it will be known again
+    assert driven.frame(good[2]).state is State.UNCERTAIN
+
+    monkeypatch.setattr("ace_ros.online.robot._WAIT_FOR_BASE", 0.0)
+    answer = Driven(localizer, Rover(mounted=False)).frame(good[0])
+    assert answer.state is State.LOCALIZED and "the poses are those of camera" in answer.fault.sentence
+    assert answer.placed.frame == "camera" and not answer.placed.is_base
+    assert near(answer.placed.map_from_frame, small_room().query_poses[good[0]])
+
+
+def test_a_camera_alone_and_a_robot_that_is_its_camera(localizer, good):
+    alone = Driven(localizer, frames=FrameNames("floor", base="")).frame(good[0])
+    assert not alone.fault and (alone.placed.map_frame, alone.placed.frame) == ("floor", "camera")
+    assert near(alone.placed.map_from_frame, small_room().query_poses[good[0]])
+    same = Driven(localizer, frames=FrameNames(base="camera")).frame(good[0])
+    assert same.placed.is_base and np.allclose(same.placed.map_from_frame, alone.placed.map_from_frame)
+
+
+def test_in_a_map_without_scale_the_robot_is_not_asked(good):
+    scene_map = small_room().map
+    scaleless = replace(scene_map, header=replace(scene_map.header, metric=False))
+    driven = Driven(Localizer(scaleless, device="cpu"))
+    answer = driven.frame(good[0])
+    assert answer.placed.frame == "camera" and not answer.fault and not driven.rover.waits
+
+
+def test_bad_images_and_dark_ones_have_their_reasons(localizer, good):
+    driven = Driven(localizer)
+    room = small_room()
+    cut = driven.frame(good[0], room.query_images[good[0]][:100])
+    assert (cut.state, cut.fault.reason, cut.localization) == (State.UNCERTAIN, OnlineReason.BAD_IMAGE, None)
+    dark = driven.frame(good[0], np.zeros_like(room.query_images[0]))
+    assert dark.state is State.LOST and dark.fault.reason is Reason.BLURRED_OR_DARK and dark.fault.sentence
+    assert dark.localization is not None and dark.placed is None
+    assert driven.frame(good[0]).state is State.LOCALIZED
+
+
+def test_poses_on_level_ground(localizer, good):
+    """The generated drive tilts its camera by some degrees; a camera that is mounted otherwise than told, by many."""
+    answer = Driven(localizer, planar=True).frame(good[0])
+    assert answer.placed.map_from_frame[2, 3] == 0 and answer.placed.map_from_odom[2, 3] == 0 and not answer.fault
+    rover = Rover()
+    rover.mount = disturbed(BASE_FROM_CAMERA, np.radians([0, 0, 0, 45, 0, 0]))
+    tilted = Driven(localizer, rover, planar=True).frame(good[0])
+    assert tilted.state is State.LOCALIZED and tilted.fault.reason is OnlineReason.NO_TRANSFORM
+    assert "tilted by" in tilted.fault.sentence and "planar" in tilted.fault.sentence
+
+
+def test_what_is_dead_is_not_waited_for(monkeypatch):
+    rover = Rover()
+    known = Whereabouts(rover, FrameNames(), wait=0.5)
+    assert known.roughly(SECOND) is None and known.odom_from_base(SECOND)[1]
+    assert rover.waits == [0.0]  # nothing was ever heard
+    rover.rolled(SECOND, pose(1.0))
+    assert np.allclose(known.odom_from_base(SECOND)[0], pose(1.0)) and rover.waits[-1] == 0.5
+    monkeypatch.setattr("ace_ros.online.robot._ODOMETRY_ALIVE", 0.0)
+    known.odom_from_base(2 * SECOND)
+    assert rover.waits[-1] == 0.0
+
+
+def test_a_rough_guess_takes_the_newest_odometry_if_it_is_recent():
+    rover = Rover()
+    known = Whereabouts(rover, FrameNames(), wait=0.5)
+    rover.rolled(SECOND, pose(1.0))
+    assert np.allclose(known.roughly(SECOND + SECOND // 3), pose(1.0))
+    assert known.roughly(3 * SECOND) is None
+    rover.rolled(2 * SECOND, pose(2.0))
+    assert np.allclose(known.roughly(SECOND), pose(1.0))

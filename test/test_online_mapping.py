@@ -1,0 +1,277 @@
+"""A mapping drive without ROS: keyframes, advice, frames on their way into the mapper, and builds."""
+
+import threading
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from core_making import OPTIONS, small_room
+from online_making import SECOND, pose
+from scipy.spatial.transform import Rotation
+
+from ace_ros.camera import Camera
+from ace_ros.errors import InputError, MapFileError, MappingError
+from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.progress import Progress
+from ace_ros.online.album import Album
+from ace_ros.online.building import Result, overall
+from ace_ros.online.collecting import Candidate, Collector, Counters
+from ace_ros.online.drive_watch import DriveWatch
+from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
+from ace_ros.online.mapping_advice import Intake, advice
+from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
+
+# --- keyframes ---
+
+
+def test_keyframes_by_motion_and_time():
+    picker = KeyframePicker(KeyframeOptions(0.1, 10.0, min_interval=0.5, max_interval=3.0))
+    assert picker.wants(pose(), 0)
+    picker.took(pose(), 0)
+    assert not picker.wants(pose(x=1.0), SECOND // 4)  # too soon
+    assert not picker.wants(pose(x=0.05, yaw=5.0), SECOND)
+    assert picker.wants(pose(x=0.11), SECOND)
+    assert picker.wants(pose(yaw=11.0), SECOND)
+    assert picker.wants(pose(), 3 * SECOND)  # standing still
+    assert picker.wants(pose(), -SECOND)  # the recording began again
+
+
+CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)  # sees 63 degrees
+
+
+def watched(poses, rate=30, camera=CAMERA, **more):
+    """A drive of which every frame is taken."""
+    watch = DriveWatch(**more)
+    for index, place in enumerate(poses):
+        watch.saw(place, index * SECOND // rate)
+        watch.took(place, camera)
+    return watch
+
+
+def around(count, step=3.0, metres=0.02):
+    """A walk through the room that looks in all directions; optical axes turn about y."""
+    turn = [Rotation.from_euler("y", step * index, degrees=True).as_matrix() for index in range(count)]
+    poses = np.tile(np.eye(4), (count, 1, 1))
+    poses[:, :3, :3] = turn
+    poses[:, 0, 3] = metres * np.arange(count)
+    return list(poses)
+
+
+def test_a_good_drive_needs_no_advice():
+    watch = watched(around(120), rate=10)
+    texture = np.random.default_rng(0).integers(0, 255, (120, 160), np.uint8)
+    for _ in range(60):
+        watch.looked_at(texture)
+    assert watch.advice() == []
+
+
+def test_jumps_and_fast_turns_are_told():
+    jumpy = watched([place @ pose(x=1.0 if index > 30 else 0.0) for index, place in enumerate(around(60, 1.0))])
+    assert jumpy.jumps == 1 and "jumped" in jumpy.advice()[0]
+    fast = watched(around(60, 4.0))
+    assert fast.jumps == 0 and "slowly" in fast.advice()[0]
+
+
+def test_neighbours_that_share_too_little_are_told():
+    assert "overlap too little" in watched(around(40, 40.0), rate=1).advice()[0]
+    assert "overlap too little" in watched(around(40, 10.0, metres=1.5), rate=1).advice()[0]
+    assert watched(around(40, 10.0, metres=1.5), rate=1, metric=False).advice() == []
+
+
+def test_blurred_images_are_told():
+    watch = DriveWatch()
+    sharp = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 6.0)
+    for index in range(40):
+        watch.looked_at(blurred if index % 4 == 3 else sharp)
+    assert watch.blurred == 10 and "blurred" in watch.advice()[0]
+
+
+def test_too_few_viewpoints_are_told():
+    assert "moved by less than" in watched(around(60, 5.0, metres=0.0), rate=10).advice()[0]
+    ahead = watched([pose(x=0.05 * index) for index in range(60)])
+    assert "look one way" in ahead.advice()[0]
+    there_and_back = watched([pose(x=0.05 * index, roll=180.0 * (index >= 30)) for index in range(60)], rate=0.1)
+    assert "look two ways" in there_and_back.advice()[-1]
+
+
+def test_advice_speaks_of_what_comes_in_and_of_the_map():
+    intake = Intake(images=100, silence="", no_pose=0, bad_pose=0, pose_fault="", seconds=60.0)
+    good = Counters(taken=100)
+    assert advice(intake, good, DriveWatch(), HeldBack()) == []
+    assert advice(intake, good, DriveWatch(), HeldBack(10, 9)) == []
+    assert "Only 5 of 10" in advice(intake, good, DriveWatch(), HeldBack(10, 5))[0]
+    assert "covered" in advice(intake, Counters(taken=60, blurred=30), DriveWatch(), HeldBack())[0]
+    assert "faster than they can be encoded" in advice(intake, Counters(60, overload=40), DriveWatch(), HeldBack())[0]
+    assert "at least 10" in advice(intake, Counters(taken=3), DriveWatch(), HeldBack())[0]
+    unposed = replace(intake, no_pose=100, pose_fault="no message on /pose so far")
+    assert "100 images got no pose: no message" in advice(unposed, Counters(), DriveWatch(), HeldBack())[0]
+
+
+def test_an_album_keeps_a_few_images_of_the_whole_drive():
+    album = Album()
+    for index in range(500):
+        grey = np.full((48, 64), index // 2, np.uint8)
+        album.show(grey, CAMERA, pose(x=index), f"frame {index}")
+    frames = album.frames()
+    assert 30 <= len(frames) <= 61
+    places = [frame.map_from_camera[0, 3] for frame in frames]
+    assert places[0] == 0 and places[-1] > 450 and len(set(np.diff(places))) == 1
+    assert all(abs(int(frame.read().mean()) - frame.map_from_camera[0, 3] // 2) <= 2 for frame in frames)
+
+
+# --- frames on their way into the mapper, and builds ---
+
+
+def candidate(index, **changes):
+    """Frame ``index`` of the small room."""
+    room = small_room()
+    frame = Candidate(
+        f"frame {index}", index * SECOND // 10, room.camera, room.poses[index], lambda: room.images[index]
+    )
+    return replace(frame, **changes)
+
+
+@pytest.fixture
+def collector():
+    reported = []
+    keyframes = KeyframePicker(KeyframeOptions(0.02, 2.0))
+    made = Collector(lambda: Mapper(replace(OPTIONS, steps=30)), keyframes, 60, 30, reported.append)
+    made.reported = reported
+    yield made
+    made.close()
+
+
+def settled(collector):
+    """Wait until every frame that was taken is encoded; returns the counters."""
+    deadline = time.monotonic() + 60.0
+    while collector.counters.encoded < collector.counters.taken and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return collector.counters
+
+
+def test_every_frame_that_is_offered_is_counted(collector):
+    room = small_room()
+    assert collector.offer(candidate(0))
+    assert not collector.offer(candidate(0, stamp=1))  # from where one was taken
+    assert not collector.offer(candidate(1, map_from_camera=np.full((4, 4), np.nan)))
+    assert "NaN" in collector.last_fault
+    collector.offer(candidate(2, decode=lambda: np.zeros_like(room.images[0])))
+
+    def unreadable():
+        raise InputError("image: truncated")
+
+    collector.offer(candidate(4, decode=unreadable))
+    deadline = time.monotonic() + 60.0
+    while collector.counters.bad_image == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    counters = settled(collector)
+    assert counters == Counters(taken=1, encoded=1, similar_view=1, bad_image=1, blurred=1, bad_pose=1)
+    assert collector.reported == ["frame 4: image: truncated"]
+    for index in range(5, 60):
+        collector.offer(candidate(index))
+    assert collector.counters.taken == 30 and collector.counters.full > 0
+    collector.reset()
+    assert collector.counters == Counters() and not collector.album.frames()
+
+
+def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
+    """States, advice, a build that is too early, one that is cancelled, one that works, and the map once more."""
+    outcomes, steps = [], []
+    finished = threading.Event()
+
+    def built(outcome):
+        outcomes.append(outcome)
+        finished.set()
+
+    session = MappingSession(collector, SessionOptions(tmp_path, "room"), built)
+    with pytest.raises(MappingError, match="no map was built"):
+        session.save("again")
+    assert session.state() == (MappingState.COLLECTING, "taking frames, 0 so far")
+
+    def build(**how):
+        finished.clear()
+        session.build(**how)
+        assert session.state()[0] is MappingState.TRAINING
+        with pytest.raises(InputError, match="under way"):
+            session.build()
+        with pytest.raises(InputError, match="under way"):
+            session.reset()
+        if how.get("seconds") == 99.0:
+            session.cancel()
+        assert finished.wait(120.0)
+        return outcomes[-1]
+
+    for index in range(5):
+        session.offer(candidate(index))
+    assert session.forsaken == 5 and "at least 10" in session.advice(Intake(images=5))[0]
+    assert build().result is Result.TOO_FEW_FRAMES and session.state()[0] is MappingState.FAILED
+    for index in range(5, 28):
+        session.offer(candidate(index))
+    assert session.state()[0] is MappingState.COLLECTING  # for the next one
+    assert build(seconds=99.0).result is Result.CANCELED and not list(tmp_path.iterdir())
+
+    taken = session.counters.taken
+    outcome = build(name="kitchen", steps=40, on_progress=lambda step: steps.append(overall(step)))
+    assert outcome.result is Result.SUCCESS and outcome.frames == taken, outcome.message
+    assert outcome.path == tmp_path / "kitchen.safetensors" and outcome.size == outcome.path.stat().st_size
+    assert "held back" in outcome.message and session.map_name == "kitchen"
+    assert SceneMap.load(outcome.path).header.training["steps"] == 40
+    assert steps == sorted(steps) and 0 <= steps[0] < steps[-1] <= 1 and session.progress is None
+    assert session.state() == (MappingState.READY, outcome.message) and session.forsaken == 0
+
+    path, size = session.save("copies/again")
+    assert size == path.stat().st_size == outcome.size
+    with pytest.raises(InputError, match="leads out"):
+        session.save("../again")
+    (tmp_path / "file").touch()
+    with pytest.raises(MapFileError, match="folder"):
+        session.save("file/again")
+    assert session.reset() == taken and session.counters.taken == 0
+
+
+def test_a_session_collects_when_it_is_told_to(collector, tmp_path):
+    session = MappingSession(collector, SessionOptions(tmp_path), collecting=False)
+    assert not session.offer(candidate(0))
+    state, sentence = session.state()
+    assert state is MappingState.COLLECTING and "told to collect" in sentence
+    session.collecting = True
+    assert session.offer(candidate(0)) and session.state()[1] == "taking frames, 1 so far"
+
+
+def test_maps_are_built_when_there_is_enough_for_one(collector, tmp_path):
+    built = threading.Event()
+    session = MappingSession(collector, SessionOptions(tmp_path, auto_build_frames=12), lambda outcome: built.set())
+    for index in range(11):
+        session.offer(candidate(index))
+    assert session.build_when_due() == ""
+    session.offer(candidate(11))
+    assert "12 frames" in session.build_when_due()
+    assert session.build_when_due() == ""  # once is enough
+    assert built.wait(120.0) and (tmp_path / "map.safetensors").exists()
+    session.offer(candidate(12))
+    assert session.build_when_due() == ""  # one more is not twelve more
+
+
+def test_maps_are_built_when_the_drive_is_over(collector, tmp_path):
+    session = MappingSession(collector, SessionOptions(tmp_path, auto_build_idle=0.3))
+    for index in range(12):
+        session.offer(candidate(index))
+    assert session.build_when_due() == ""
+    time.sleep(0.4)
+    assert "since the last one" in session.build_when_due()
+    session.cancel()
+
+
+def test_a_bad_name_is_told_before_the_drive(tmp_path):
+    with pytest.raises(InputError, match="map name"):
+        SessionOptions(tmp_path, "../room")
+
+
+def test_the_progress_of_a_build_goes_from_0_to_1():
+    stages = ("triangulating", "training", "calibrating")
+    done = [overall(Progress(stage, part, 4)) for stage in stages for part in range(5)]
+    assert done == sorted(done) and done[0] == 0 and done[-1] == 1 and overall(None) == 0

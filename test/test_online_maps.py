@@ -1,0 +1,49 @@
+"""Maps of a robot: names that stay inside one folder, and from a file to a localizer."""
+
+import pytest
+from core_making import small_room
+
+from ace_ros.errors import InputError, MapFileError
+from ace_ros.localization.trust import State
+from ace_ros.online.loading import load_map
+from ace_ros.online.maps_dir import find_map, map_path
+
+
+def test_map_names_stay_inside(tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "inside").mkdir()
+    (tmp_path / "outside").mkdir()
+    (maps / "link").symlink_to(tmp_path / "outside")
+    assert map_path(maps, "kitchen") == maps / "kitchen.safetensors"
+    assert map_path(maps, "kitchen.safetensors") == maps / "kitchen.safetensors"
+    assert map_path(maps, "floor1/kitchen") == maps / "floor1" / "kitchen.safetensors"
+    assert map_path(maps, str(maps / "kitchen")) == maps / "kitchen.safetensors"
+    for name in ("", " ", ".", "..", "a/..", "../x", "inside/../../x", "/etc/x", "link/x", "a/", "a\0b", "x" * 300):
+        with pytest.raises(InputError, match="map name"):
+            map_path(maps, name)
+
+
+def test_the_robots_owner_may_name_any_file(tmp_path):
+    elsewhere = tmp_path / "elsewhere.safetensors"
+    assert find_map(tmp_path / "maps", str(elsewhere)) == elsewhere
+    assert find_map(tmp_path / "maps", str(elsewhere.with_suffix(""))) == elsewhere
+    assert find_map(tmp_path / "maps", "kitchen") == tmp_path / "maps" / "kitchen.safetensors"
+    odd = tmp_path / "odd.map"
+    odd.touch()
+    assert find_map(tmp_path, str(odd)) == odd
+    with pytest.raises(InputError, match="leads out"):
+        find_map(tmp_path / "maps", "../elsewhere")
+
+
+def test_a_loaded_map_localizes_and_has_an_identity(tmp_path):
+    room = small_room()
+    room.map.save(tmp_path / "room.safetensors")
+    loaded = load_map(tmp_path / "room.safetensors", device="cpu")
+    assert loaded.name == "room" and len(loaded.identity) == 16
+    assert loaded.localizer.localize(room.images[0], room.camera).state is State.LOCALIZED
+    same = tmp_path / "same.safetensors"
+    same.write_bytes((tmp_path / "room.safetensors").read_bytes())
+    assert load_map(same).identity == loaded.identity
+    with pytest.raises(MapFileError, match="nowhere"):
+        load_map(tmp_path / "nowhere.safetensors")
