@@ -45,7 +45,7 @@ class Outcome:
     taken: int
     build_seconds: float
     map_bytes: int
-    figures: dict
+    figures: dict[str, Any]
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -92,7 +93,7 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: can't make this folder: {error.strerror}") from error
 
 
-def write_json(path: Path, figures: dict) -> None:
+def write_json(path: Path, figures: dict[str, Any]) -> None:
     write_file(path, json.dumps(figures, indent=2, allow_nan=False) + "\n")
 
 

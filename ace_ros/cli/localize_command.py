@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -64,7 +64,7 @@ class Command:
             return SOME_UNREADABLE
         return 0 if all(state == "LOCALIZED" for state in states) else SOME_NOT_LOCALIZED
 
-    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict:
+    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict[str, Any]:
         """Localize one image and print its line."""
         try:
             image = read_image(path)

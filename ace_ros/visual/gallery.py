@@ -56,7 +56,7 @@ def draw(image: Image, camera: Camera, found: Localization, width: int = _WIDTH)
     return canvas
 
 
-def _mark(canvas: Image, at: NDArray, to: NDArray | None, colour: tuple[int, int, int]) -> None:
+def _mark(canvas: Image, at: NDArray[np.float64], to: NDArray[np.float64] | None, colour: tuple[int, int, int]) -> None:
     shift = 3  # fractional bits of the coordinates
     centre = tuple(int(v) for v in np.rint(at * 2**shift))
     cv2.circle(canvas, centre, 2 << shift, colour, 1, cv2.LINE_AA, shift)

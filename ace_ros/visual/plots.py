@@ -69,7 +69,7 @@ def draw_path(axes: Axes, results: Sequence[FrameResult], cloud: Cloud, metric: 
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
 
 
-def _ground(results: Sequence[FrameResult]) -> tuple[NDArray, NDArray]:
+def _ground(results: Sequence[FrameResult]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two axes that span the ground: across the mean upward direction of the cameras."""
     upward = -np.mean([r.truth[:3, 1] for r in results], axis=0)
     upward = upward / np.linalg.norm(upward) if np.linalg.norm(upward) > 0.1 else np.array([0.0, 0.0, 1.0])
