@@ -60,6 +60,7 @@ test: setup lint
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
 demo: setup
 	$(VENV)/bin/python standalone/demo.py $(SCENE)
