@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("importlinter", reason="import-linter is not installed: requirements/test.txt")
+pytestmark = pytest.mark.slow  # a process each
 ROOT = Path(__file__).resolve().parents[1]
 
 
