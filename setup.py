@@ -21,7 +21,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["ace_ros", "ace_ros.*"], exclude=["ace_ros.nodes", "ace_ros.nodes.*"]),
-    package_data={"ace_ros": [f"**/*.{kind}" for kind in ("css", "html", "js", "json", "yaml")]},
+    package_data={"ace_ros": ["py.typed", *(f"**/*.{kind}" for kind in ("css", "html", "js", "json", "yaml"))]},
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.9",  # torch.optim.Muon

@@ -109,9 +109,9 @@ class Option:
     def plain_default(self) -> bool | int | float | str:
         """The default where there is no None and no Path, in ROS parameters and YAML: "" or 0 then."""
         if self.default is not None:
-            return str(self.default) if self.kind is Path else self.default  # type: ignore[no-any-return]
+            return str(self.default) if self.kind is Path else self.default
         assert self.kind is not None, f"{self.name} can't be a ROS parameter"
-        return "" if self.kind is Path else self.kind()  # type: ignore[no-any-return]
+        return "" if self.kind is Path else self.kind()
 
     @property
     def plain_text(self) -> str:

@@ -32,7 +32,7 @@ class Outcome:
     taken: int
     build_seconds: float
     map_bytes: int
-    figures: dict
+    figures: dict[str, Any]
 
 
 class Show:

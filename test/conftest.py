@@ -12,6 +12,8 @@ from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings import open_recording
 
+# Fixtures that render or map a scene, or are there for a node's process; tests that use one are slow by themselves.
+SLOW = {"room", "courtyard", "mapped_room", "small_room", "small_courtyard", "place", "good_map", "domain"}
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
 
 
@@ -22,6 +24,12 @@ class MappedRoom:
     map: Path
     mapping: list[Frame]
     queries: list[Frame]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and SLOW.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +84,7 @@ def mapped_room(room: Path, tmp_path_factory: pytest.TempPathFactory) -> MappedR
         split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_recording(room, split).frames]
         for split in ("train", "test")
     }
-    mapper = Mapper(MapOptions(steps=600, landmark_views=100, samples=300, batch=2048))
+    mapper = Mapper(MapOptions(steps=300, landmark_views=100, samples=300, batch=1024, width=128))
     for index, frame in enumerate(frames["train"][::2]):
         mapper.add(*frame, name=str(index))
     path = tmp_path_factory.mktemp("maps") / "room.safetensors"

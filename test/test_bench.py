@@ -142,6 +142,7 @@ class _Calm:
         return next(self._values)
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_runs_on_a_cpu():
     command = [sys.executable, "-m", "bench.gpu", "--device", "cpu", "--steps", "few"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -148,6 +148,7 @@ def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
     refused(done, "no poses in the frame map", "world")
 
 
+@pytest.mark.slow
 def test_there_and_back(tmp_path):
     """A scene and the bags of it: maps of either judge either alike; a bag knows which frames are queries."""
     make_room(tmp_path / "room", train=24, test=12, size=(240, 180))

@@ -166,6 +166,7 @@ def test_places_that_cannot_be_written_are_found_before_the_work(tmp_path):
         console.make_folder(tmp_path / "file" / "folder")
 
 
+@pytest.mark.slow
 def test_figures_of_the_process_are_its_own():
     """Time counts from the start of the process, and memory does not count the process that started it."""
     ballast = bytearray(400_000_000)

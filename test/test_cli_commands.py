@@ -16,7 +16,7 @@ from ace_ros.geometry import pose_error, pose_from_quaternion
 from ace_ros.recordings import open_recording, read_image
 
 SIZE = (320, 240)
-QUICK = ("--steps", "150",  "--device", "cpu", "--image-size", "240")
+QUICK = ("--steps", "150", "--device", "cpu", "--image-size", "240")
 
 
 @pytest.fixture(scope="module")

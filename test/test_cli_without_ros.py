@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ace_ros
+
+pytestmark = pytest.mark.slow  # a process each
 
 # Importing any of these fails, as it does where they are not installed.
 ROS = (

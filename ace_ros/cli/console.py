@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -77,7 +78,7 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: can't make this folder: {error.strerror}") from error
 
 
-def write_json(path: Path, figures: dict) -> None:
+def write_json(path: Path, figures: dict[str, Any]) -> None:
     write_file(path, json.dumps(figures, indent=2, allow_nan=False) + "\n")
 
 

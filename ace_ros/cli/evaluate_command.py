@@ -206,7 +206,7 @@ class Command(Options):
                 write_file(self.report / name, content)
             stdout.print(f"report: {self.report / 'report.html'}", soft_wrap=True)
 
-    def _options(self) -> dict:
+    def _options(self) -> dict[str, str]:
         return {name: str(value) for name, value in {"device": self.device, **asdict(self.solving)}.items()}
 
 
@@ -232,7 +232,7 @@ def _evaluate(localizer: Localizer, scene: Recording) -> tuple[list[FrameResult]
         return evaluate(localizer, scene.frames, show)
 
 
-def summary_table(figures: dict) -> Table:
+def summary_table(figures: dict[str, Any]) -> Table:
     """The figures of an evaluation for people."""
     table = Table(show_header=False)
     table.add_column(style="bold")

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ace_ros.cli.camera_argument import CameraFor, camera_argument
+from ace_ros.cli.camera_argument import camera_argument
 from ace_ros.cli.console import check_writable, note, write_json
 from ace_ros.cli.flags import map_argument
 from ace_ros.errors import InputError
@@ -27,6 +28,7 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.options import REQUIRED, Options, device_option, option
 from ace_ros.recordings import read_image
+from ace_ros.recordings.intrinsics import CameraFor
 
 SOME_UNREADABLE = 1
 SOME_NOT_LOCALIZED = 3
@@ -60,7 +62,7 @@ class Command(Options):
             return SOME_UNREADABLE
         return 0 if all(state == "LOCALIZED" for state in states) else SOME_NOT_LOCALIZED
 
-    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict:
+    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict[str, Any]:
         """Localize one image and print its line."""
         try:
             image = read_image(path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def within(table: NDArray[np.float64], threshold: str) -> NDArray[np.bool_]:
     return np.asarray((table[:, 0] <= translation) & (table[:, 1] <= rotation))
 
 
-def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float) -> dict:
+def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float) -> dict[str, Any]:
     """Figures of a run as plain numbers ready for JSON; None where a figure is not defined.
 
     Parameters

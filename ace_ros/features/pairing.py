@@ -29,4 +29,5 @@ def mutual_best(a: NDArray[np.int64], b: NDArray[np.int64], score: NDArray[np.fl
     worst_first = order[::-1]
     best_of_a, best_of_b = np.zeros(a[rows].max() + 1, np.int64), np.zeros(b[rows].max() + 1, np.int64)
     best_of_a[a[worst_first]], best_of_b[b[worst_first]] = worst_first, worst_first  # the last write stays
-    return order[(best_of_a[a[order]] == order) & (best_of_b[b[order]] == order)]
+    best: NDArray[np.int64] = order[(best_of_a[a[order]] == order) & (best_of_b[b[order]] == order)]
+    return best

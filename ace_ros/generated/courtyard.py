@@ -244,7 +244,7 @@ class Sky:
         x, y = np.meshgrid(
             (np.arange(camera.width) - camera.cx) / camera.fx, (np.arange(camera.height) - camera.cy) / camera.fy
         )
-        rays: NDArray = np.stack([x, y, np.ones_like(x)], axis=-1) @ map_from_camera[:3, :3].T
+        rays: NDArray[np.float64] = np.stack([x, y, np.ones_like(x)], axis=-1) @ map_from_camera[:3, :3].T
         height, width = self._image.shape[:2]
         column = (np.arctan2(rays[..., 1], rays[..., 0]) % (2 * np.pi)) * width / (2 * np.pi)
         row = (1.4 - np.arctan2(rays[..., 2], np.hypot(rays[..., 0], rays[..., 1]))) / 1.5 * height

@@ -69,7 +69,7 @@ class Renderer:
 
     def render(
         self, camera: Camera, map_from_camera: Matrix, background: Texture | None = None
-    ) -> tuple[Texture, NDArray]:
+    ) -> tuple[Texture, NDArray[np.float32]]:
         """The image, uint8 (H, W, 3) RGB, and the depth along the optical axis, float32 (H, W), inf where nothing is.
 
         ``camera`` is a pinhole without distortion. ``background``, of twice the image's size, shows where nothing is.
@@ -98,7 +98,7 @@ class Renderer:
         np.divide(1, cv2.resize(inverse_depth, size, interpolation=cv2.INTER_AREA), out=depth, where=~empty)
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA), depth
 
-    def _visible(self, corners: NDArray, eye: NDArray, camera: Camera) -> list[int]:
+    def _visible(self, corners: Matrix, eye: Matrix, camera: Camera) -> list[int]:
         """Parts that may be seen, the nearest first."""
         facing = ((self._corners[:, 0] - eye) * self._away).sum(axis=1) > 0
         x, y, z = np.moveaxis(corners, 2, 0)
@@ -115,7 +115,7 @@ class Renderer:
         return [int(index) for index in chosen[np.argsort(z[chosen].min(axis=1), kind="stable")]]
 
 
-def _tiles(surface: Surface, tile: float) -> list[tuple[NDArray, NDArray, NDArray, Texture]]:
+def _tiles(surface: Surface, tile: float) -> list[tuple[Matrix, Matrix, Matrix, Texture]]:
     height, width = surface.texture.shape[:2]
     columns, rows = (
         int(np.clip(np.ceil(np.linalg.norm(edge) / tile), 1, min(_MOST_TILES, pixels // 64 or 1)))
@@ -135,7 +135,7 @@ def _tiles(surface: Surface, tile: float) -> list[tuple[NDArray, NDArray, NDArra
     ]
 
 
-def _clipped(corners: NDArray, near: float) -> NDArray:
+def _clipped(corners: Matrix, near: float) -> Matrix:
     """The part (M, 3) of a polygon (N, 3) in front of the near plane."""
     if corners[:, 2].min() >= near:
         return corners
@@ -149,7 +149,13 @@ def _clipped(corners: NDArray, near: float) -> NDArray:
 
 
 def _draw_depth(
-    corners: NDArray, slope: NDArray, camera: Camera, near: float, index: int, inverse_depth: NDArray, owner: NDArray
+    corners: Matrix,
+    slope: Matrix,
+    camera: Camera,
+    near: float,
+    index: int,
+    inverse_depth: NDArray[np.float32],
+    owner: NDArray[np.int16],
 ) -> tuple[int, int, int, int] | None:
     """Enter a part where it is nearest; the rectangle (left, top, right, bottom) that it may be seen in.
 
@@ -177,7 +183,7 @@ def _draw_depth(
     return int(left), int(top), int(right), int(bottom)
 
 
-def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+def _inside(polygon: Matrix, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
     """Samples whose centres lie in a convex polygon (N, 2): non-zero; cv2.fillConvexPoly would add half a sample."""
     following = np.concatenate([polygon[1:], polygon[:1]])
     if polygon[:, 0] @ following[:, 1] < polygon[:, 1] @ following[:, 0]:  # seen from behind
@@ -201,11 +207,11 @@ def _inside(polygon: NDArray, left: int, top: int, right: int, bottom: int) -> N
 
 def _draw_texture(
     part: _Part,
-    frame: NDArray,
+    frame: Matrix,
     camera: Camera,
     index: int,
     area: tuple[int, int, int, int],
-    owner: NDArray,
+    owner: NDArray[np.int16],
     image: Texture,
 ) -> None:
     left, top, right, bottom = area
@@ -227,7 +233,7 @@ def _draw_texture(
     cv2.copyTo(patch, mask, image[top : top + height, left : left + width])
 
 
-def _levels(unit: NDArray, centre: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
+def _levels(unit: Matrix, centre: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
     """How often to halve a texture's width and height, so that a sample covers about one texel."""
     a, b, w = unit @ (*centre, 1.0)
     # Derivative of (a/w, b/w) by the sample's position; its rows belong to width and height.

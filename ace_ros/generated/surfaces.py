@@ -187,14 +187,14 @@ def lit(
     ]
 
 
-def _grid(s: Surface, cell: float) -> tuple[NDArray, NDArray]:
+def _grid(s: Surface, cell: float) -> tuple[Vector, Vector]:
     """Where along ``right`` and ``down`` the light is computed, both (rows, columns), from 0 to 1."""
     columns, rows = (int(np.clip(np.linalg.norm(edge) / cell, 2, 160)) for edge in (s.right, s.down))
     a, b = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
     return a, b
 
 
-def _shaded(texture: Texture, light: NDArray) -> Texture:
+def _shaded(texture: Texture, light: Vector) -> Texture:
     # Light adds up in linear terms, textures are stored with a display's gamma.
     field = cv2.resize((light ** (1 / 2.2)).astype(np.float32), texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.clip(texture * field[..., None], 0, 255).astype(np.uint8)

@@ -15,6 +15,7 @@ from PIL import Image
 from ace_ros.errors import InputError
 
 Texture = NDArray[np.uint8]
+Field = NDArray[np.float32]
 Paint = Callable[[int, int], Texture]  # height, width in pixels -> texture
 Colour = tuple[float, float, float]
 
@@ -52,7 +53,7 @@ def _read(path: Path) -> Texture:
         raise InputError(f"{path}: can't be read as an image: install scikit-image anew") from error
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float, float], octaves: int = 4) -> NDArray:
+def noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float, float], octaves: int = 4) -> Field:
     """Fractal noise (height, width) float32, about unit variance; the coarsest cell is ``cells`` (y, x) pixels."""
     total = np.zeros((height, width), np.float32)
     weight, power = 1.0, 0.0
@@ -68,7 +69,7 @@ def noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float,
     return total / np.float32(np.sqrt(power) * 0.75)
 
 
-def tint(colour: Colour, modulation: NDArray) -> Texture:
+def tint(colour: Colour, modulation: Field) -> Texture:
     """``colour`` times (1 + modulation (h, w))."""
     return np.clip(np.asarray(colour, np.float32) * (1 + modulation[..., None]), 0, 255).astype(np.uint8)
 

@@ -28,7 +28,7 @@ class AdaptiveSubscription:
     ) -> None:
         """``reliable``: to begin with, and for good unless it is to ``adapt``."""
         self._node, self._depth, self._adapt = node, depth, adapt
-        self._create = lambda qos: node.create_subscription(kind, topic, callback, qos)
+        self._create: Callable[[QoSProfile], Any] = lambda qos: node.create_subscription(kind, topic, callback, qos)
         self._topic = topic
         self._reliable = reliable
         self._current, self._old = self._create(self._qos()), None

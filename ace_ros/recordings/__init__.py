@@ -52,7 +52,7 @@ def open_recording(path: Path | str, split: Split = "train", options: SplitOptio
         if layout is None:
             known = "; ".join(layout.FILES for layout in _LAYOUTS)
             raise InputError(f"{path}: not a recording of a known layout. Looked for: {known}")
-        scene = layout.read(path, split, options or SplitOptions())
+        scene: Recording = layout.read(path, split, options or SplitOptions())
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from error
     if not scene.frames:

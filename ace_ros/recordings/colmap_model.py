@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +144,7 @@ class _Binary:
             raise InputError(f"{path}: can't be read ({error})") from None
         self._at = 0
 
-    def take(self, layout: str) -> tuple:
+    def take(self, layout: str) -> tuple[Any, ...]:
         try:
             values = struct.unpack_from("<" + layout, self._data, self._at)
         except struct.error:

@@ -33,8 +33,8 @@ def map_cloud(
     on_frame: Callable[[], None] = lambda: None,
 ) -> Cloud:
     """Inlier scene coordinates of ``frames`` that are LOCALIZED, at most ``limit``, spread evenly over the frames."""
-    points: list[NDArray] = []
-    colours: list[NDArray] = []
+    points: list[NDArray[np.float64]] = []
+    colours: list[NDArray[np.uint8]] = []
     for frame, image in prefetched(frames):
         on_frame()
         if isinstance(image, InputError):

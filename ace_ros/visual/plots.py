@@ -97,7 +97,7 @@ def sideways(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(axis / np.linalg.norm(axis))
 
 
-def _ground(results: Sequence[Result]) -> tuple[NDArray, NDArray]:
+def _ground(results: Sequence[Result]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two axes that span the ground."""
     up = upward(results)
     across = sideways(up)
