@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for type checkers and editors; _MODULES says the same to Py
     from ace_ros.errors import MapFileError as MapFileError
     from ace_ros.errors import MappingError as MappingError
     from ace_ros.errors import MapVersionError as MapVersionError
+    from ace_ros.geometry import pose_error as pose_error
     from ace_ros.image import Image as Image
     from ace_ros.localization.answer import Localization as Localization
     from ace_ros.localization.localizer import Localizer as Localizer
@@ -59,6 +60,7 @@ _MODULES = {
     "SceneMap": "map.scene_map",
     "State": "localization.trust",
     "open_recording": "recordings",
+    "pose_error": "geometry",
 }
 __all__ = list(_MODULES)
 

@@ -6,6 +6,7 @@ What the rest of the package must know of an encoder stands in its profile. `reg
 in the package itself an encoder is a file in ace_ros/features/ and a line in ace_ros/features/registry.py.
 """
 
+import hashlib
 from pathlib import Path
 from runpy import run_path
 
@@ -34,7 +35,8 @@ class SiftEncoder(Encoder):
     profile = PROFILE
 
     def __init__(self, device: torch.device, short_side: int) -> None:
-        super().__init__(device, short_side, sha256=f"opencv-{cv2.__version__}")  # there is no file of weights
+        # There is no file of weights: what could change descriptors is OpenCV.
+        super().__init__(device, short_side, hashlib.sha256(f"SIFT of OpenCV {cv2.__version__}".encode()).hexdigest())
         turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((128, 64)))
         self._onto = turned.astype(np.float32)
 
