@@ -8,7 +8,7 @@ from typing import Any
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
-from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.localizer import Localization, Localizer
 from ace_ros.recordings.posed_frame import PosedFrame
 
 
@@ -40,12 +40,7 @@ def evaluate(
     skipped: list[str] = []
     for frame in known:
         try:
-            image = frame.read()  # not ahead in a thread, which would take time from the query before
-            if not results:  # kernels are picked and memory is taken in the first query
-                localizer.localize(image, frame.camera)
-            started = time.perf_counter()
-            found = localizer.localize(image, frame.camera)
-            seconds = time.perf_counter() - started
+            found, seconds = _asked(localizer, frame, first=not results)
         except InputError as error:
             skipped.append(f"skipped {frame.name}: {error}")
             on_frame(None)
@@ -67,6 +62,16 @@ def evaluate(
     if not results:
         raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[0]}")
     return results, notes + skipped
+
+
+def _asked(localizer: Localizer, frame: PosedFrame, first: bool) -> tuple[Localization, float]:
+    """What the localizer says of a frame, and the seconds that it took."""
+    image = frame.read()  # not ahead in a thread, which would take time from the query before
+    if first:  # kernels are picked and memory is taken in the first query
+        localizer.localize(image, frame.camera)
+    started = time.perf_counter()
+    found = localizer.localize(image, frame.camera)
+    return found, time.perf_counter() - started
 
 
 def with_truth(frames: Sequence[PosedFrame]) -> tuple[list[PosedFrame], list[str]]:
