@@ -8,6 +8,7 @@ from typing import Any
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.image import Image
 from ace_ros.localization.localizer import Localization, Localizer
 from ace_ros.recordings.posed_frame import PosedFrame
 
@@ -40,7 +41,10 @@ def evaluate(
     skipped: list[str] = []
     for frame in known:
         try:
-            found, seconds = _asked(localizer, frame, first=not results)
+            image = frame.image()  # not ahead in a thread, which would take time from the query before
+            if not results:  # kernels are picked and memory is taken in the first query
+                _asked(localizer, image)
+            found, seconds = _asked(localizer, image)
         except InputError as error:
             skipped.append(f"skipped {frame.name}: {error}")
             on_frame(None)
@@ -64,13 +68,10 @@ def evaluate(
     return results, notes + skipped
 
 
-def _asked(localizer: Localizer, frame: PosedFrame, first: bool) -> tuple[Localization, float]:
-    """What the localizer says of a frame, and the seconds that it took."""
-    image = frame.read()  # not ahead in a thread, which would take time from the query before
-    if first:  # kernels are picked and memory is taken in the first query
-        localizer.localize(image, frame.camera)
+def _asked(localizer: Localizer, image: Image) -> tuple[Localization, float]:
+    """What the localizer says of an image, and the seconds that it took."""
     started = time.perf_counter()
-    found = localizer.localize(image, frame.camera)
+    found = localizer.localize(image.pixels, image.camera)
     return found, time.perf_counter() - started
 
 
