@@ -9,11 +9,9 @@ points that its best keyframes see; COLMAP's LO-RANSAC and refinement give the p
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pycolmap
 import torch
@@ -21,20 +19,15 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.cli.console import peak_rss_bytes
-from ace_ros.features.grey import check_image
-from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import Matrix, invert
 from ace_ros.image import Pixels
 from ace_ros.recordings import PosedFrame
 from bench import scenes
+from bench.features import Extractor, Floats, cluster_centres, mutual, residuals, sift, unit_length, xfeat
 from bench.measure import Row, Stopwatch, run_queries
-
-Floats = NDArray[np.float32]
-Extractor = Callable[[Pixels], tuple[Floats, Floats]]  # pixels (N, 2), unit descriptors (N, D)
 
 pycolmap.logging.minloglevel = 2
 
-_LONG_SIDE = 1600  # pixels: COLMAP's guidance for SIFT on a CPU
 _EPIPOLAR = 4.0  # pixels, under the known poses: COLMAP's default for two views
 _SHORTEST_TRACK = 3  # views, so that a point is confirmed by one that it was not made from
 
@@ -96,12 +89,12 @@ def measure(
 ) -> Row:
     """Map a scene by structure and localize its queries; the row of figures."""
     watch, kind = Stopwatch(), _KINDS[features]
-    extract = _xfeat(keypoints) if features == "xfeat" else _sift(keypoints)
+    extract = xfeat(keypoints) if features == "xfeat" else sift(keypoints)
     recording = scenes.mapping_frames(scene, keyframes)
     views = [_view(frame, extract) for frame in recording.frames]
     stages = {"features": watch.read()["cpu_seconds"]}
-    centres = _clusters(torch.cat([view.descriptors[::8] for view in views]), clusters)
-    vlad = torch.stack([_vlad(view.descriptors, centres) for view in views])
+    centres = cluster_centres(torch.cat([view.descriptors[::8] for view in views]), clusters)
+    vlad = torch.stack([residuals(view.descriptors, centres) for view in views])
     matches = {pair: _matched(views[pair[0]], views[pair[1]], kind) for pair in _pairs(views, vlad, neighbours)}
     stages["matching"] = watch.read()["cpu_seconds"]
     structure = _triangulated(views, matches, vlad, centres)
@@ -123,37 +116,6 @@ def measure(
     }
 
 
-def _sift(keypoints: int) -> Extractor:
-    options = pycolmap.FeatureExtractionOptions(use_gpu=False)
-    options.sift.max_num_features = keypoints
-    sift = pycolmap.Sift(options, pycolmap.Device.cpu)
-
-    def extract(image: Pixels) -> tuple[Floats, Floats]:
-        grey = check_image(image)
-        scale = min(1.0, _LONG_SIDE / max(grey.shape))
-        if scale < 1:
-            grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-        keypoints, descriptors = sift.extract(np.ascontiguousarray(grey))
-        # COLMAP puts (0.5, 0.5) at the centre of the first pixel, here it is (0, 0).
-        return keypoints[:, :2] / np.float32(scale) - np.float32(0.5), _unit(descriptors)
-
-    return extract
-
-
-def _xfeat(keypoints: int) -> Extractor:
-    encoder = XFeatEncoder(torch.device("cpu"))
-
-    def extract(image: Pixels) -> tuple[Floats, Floats]:
-        found = encoder(image, keypoints)
-        return found.pixels.numpy(), found.descriptors.numpy()
-
-    return extract
-
-
-def _unit(descriptors: Floats) -> Floats:
-    return descriptors / np.maximum(np.linalg.norm(descriptors, axis=1, keepdims=True), 1e-9)
-
-
 def _undistorted(pixels: Floats, camera: Camera) -> NDArray[np.float64]:
     return camera.normalise(pixels) * camera.focal
 
@@ -162,22 +124,6 @@ def _view(frame: PosedFrame, extract: Extractor) -> View:
     assert frame.map_from_camera is not None
     pixels, descriptors = extract(frame.read())
     return View(frame.map_from_camera, frame.camera, _undistorted(pixels, frame.camera), torch.from_numpy(descriptors))
-
-
-def _clusters(descriptors: torch.Tensor, count: int) -> torch.Tensor:
-    """Centres (K, D) by k-means."""
-    sample = descriptors[torch.randperm(len(descriptors), generator=torch.Generator().manual_seed(0))[:50000]]
-    criteria = (cv2.TERM_CRITERIA_MAX_ITER, 15, 0.0)
-    cv2.setRNGSeed(0)
-    _, _, centres = cv2.kmeans(sample.numpy(), count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
-    return torch.from_numpy(centres)
-
-
-def _vlad(descriptors: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """(K * D) sums of residuals, normalised by cluster and as a whole."""
-    nearest = (descriptors @ centres.T - 0.5 * (centres**2).sum(1)).argmax(1)
-    sums = torch.zeros_like(centres).index_add_(0, nearest, descriptors - centres[nearest])
-    return torch.nn.functional.normalize(torch.nn.functional.normalize(sums, dim=1).flatten(), dim=0)
 
 
 def _pairs(views: list[View], vlad: torch.Tensor, count: int) -> list[tuple[int, int]]:
@@ -193,22 +139,6 @@ def _pairs(views: list[View], vlad: torch.Tensor, count: int) -> list[tuple[int,
         similar = np.argsort(-np.where(facing > np.cos(np.radians(75)), alike[i], -np.inf))[: count // 2 + 1]
         pairs |= {(min(i, int(j)), max(i, int(j))) for j in (*near, *similar) if i != j}
     return sorted(pairs)
-
-
-def mutual(a: torch.Tensor, b: torch.Tensor, least_cosine: float, ratio: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mutual nearest neighbours of unit descriptors (N, D), (M, D): indices into both."""
-    similarity = a @ b.T
-    if ratio < 1:
-        top = similarity.topk(2, dim=1)
-        cosine, best = top.values[:, 0], top.indices[:, 0]
-        distance = (2 - 2 * top.values).clamp_min(0).sqrt()
-        good = distance[:, 0] < ratio * distance[:, 1]
-    else:
-        cosine, best = similarity.max(1)
-        good = torch.ones_like(cosine, dtype=torch.bool)
-    good &= (similarity.argmax(0)[best] == torch.arange(len(a))) & (cosine > least_cosine)
-    rows = torch.nonzero(good)[:, 0]
-    return rows, best[rows]
 
 
 def _matched(a: View, b: View, kind: Kind) -> NDArray[np.uint32]:
@@ -282,7 +212,7 @@ def _kept(
             seen[number].append(len(points))
             depths.append((invert(views[number].pose) @ np.r_[point.xyz, 1.0])[2])
         points.append(point.xyz)
-    codes = np.clip(np.round(_unit(np.array(looks, dtype=np.float32)) * 254), -127, 127).astype(np.int8)
+    codes = np.clip(np.round(unit_length(np.array(looks, dtype=np.float32)) * 254), -127, 127).astype(np.int8)
     return StructureMap(
         np.array(points, dtype=np.float32),
         codes,
@@ -307,7 +237,7 @@ class _Localizer:
         self, structure: StructureMap, kind: Kind, extract: Extractor, retrieved: int, max_error: float
     ) -> None:
         self._map, self._kind, self._extract, self._retrieved = structure, kind, extract, retrieved
-        self._looks = torch.from_numpy(_unit(structure.codes.astype(np.float32)))
+        self._looks = torch.from_numpy(unit_length(structure.codes.astype(np.float32)))
         self._vlad = torch.from_numpy(structure.vlad.astype(np.float32))
         self._centres = torch.from_numpy(structure.centres.astype(np.float32))
         self._options = pycolmap.AbsolutePoseEstimationOptions()
@@ -317,7 +247,7 @@ class _Localizer:
     def localize(self, image: Pixels, camera: Camera) -> tuple[str, Matrix | None]:
         pixels, descriptors = self._extract(image)
         looks = torch.from_numpy(descriptors)
-        best = (self._vlad @ _vlad(looks, self._centres)).topk(min(self._retrieved, len(self._vlad))).indices
+        best = (self._vlad @ residuals(looks, self._centres)).topk(min(self._retrieved, len(self._vlad))).indices
         near = np.unique(np.concatenate([self._map.seen[i] for i in best.tolist()]))
         if len(looks) < 2 or len(near) < 2:
             return "LOST", None

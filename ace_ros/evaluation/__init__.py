@@ -1,1 +1,1 @@
-"""How good a map is: metrics, plots, reports, trajectories (no torch, no ROS)."""
+"""How good a map is: metrics, runs, reports, trajectories. No ROS; the metrics and the trajectories need no torch."""

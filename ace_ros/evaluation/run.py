@@ -8,6 +8,8 @@ from typing import Any
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.image import Image
+from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.recordings.posed_frame import PosedFrame
 
@@ -40,12 +42,10 @@ def evaluate(
     skipped: list[str] = []
     for frame in known:
         try:
-            image = frame.read()  # not ahead in a thread, which would take time from the query before
+            image = frame.image()  # not ahead in a thread, which would take time from the query before
             if not results:  # kernels are picked and memory is taken in the first query
-                localizer.localize(image, frame.camera)
-            started = time.perf_counter()
-            found = localizer.localize(image, frame.camera)
-            seconds = time.perf_counter() - started
+                _asked(localizer, image)
+            found, seconds = _asked(localizer, image)
         except InputError as error:
             skipped.append(f"skipped {frame.name}: {error}")
             on_frame(None)
@@ -67,6 +67,13 @@ def evaluate(
     if not results:
         raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[0]}")
     return results, notes + skipped
+
+
+def _asked(localizer: Localizer, image: Image) -> tuple[Localization, float]:
+    """What the localizer says of an image, and the seconds that it took."""
+    started = time.perf_counter()
+    found = localizer.localize(image.pixels, image.camera)
+    return found, time.perf_counter() - started
 
 
 def with_truth(frames: Sequence[PosedFrame]) -> tuple[list[PosedFrame], list[str]]:
