@@ -1,5 +1,6 @@
 """The arrows between the rooms of the package: the contracts of pyproject.toml hold, and find what breaks them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("importlinter", reason="import-linter is not installed: requirements/test.txt")
+api = pytest.importorskip("importlinter.api", reason="import-linter is not installed: requirements/test.txt")
 pytestmark = pytest.mark.slow  # a process each
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +31,14 @@ def test_the_contracts_are_kept():
     done = lint(ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
+
+
+def test_the_contract_knows_every_ros_package_that_is_used():
+    contracts = api.read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
+    forbidden = next(contract["forbidden_modules"] for contract in contracts if contract["id"] == "ros")
+    named = re.findall(r"<(?:exec_)?depend>(\w+)<", (ROOT / "package.xml").read_text())
+    packages = {name.removesuffix("_py") for name in named} - {"ros2launch", "rosidl_default_runtime"}
+    assert "rclpy" in packages and packages <= set(forbidden)
 
 
 @pytest.mark.parametrize(
