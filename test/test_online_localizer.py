@@ -152,6 +152,9 @@ def test_a_camera_alone_and_a_robot_that_is_its_camera(localizer, good):
     alone = Driven(localizer, frames=FrameNames("floor", base="")).frame(good[0])
     assert not alone.fault and (alone.placed.map_frame, alone.placed.frame) == ("floor", "camera")
     assert near(alone.placed.map_from_frame, small_room().query_poses[good[0]])
+    room = small_room()
+    plain = OnlineLocalizer(localizer).localize(room.query_images[good[0]], room.camera, SECOND)
+    assert np.allclose(plain.placed.map_from_frame, alone.placed.map_from_frame) and not plain.fault
     same = Driven(localizer, frames=FrameNames(base="camera")).frame(good[0])
     assert same.placed.is_base and np.allclose(same.placed.map_from_frame, alone.placed.map_from_frame)
 

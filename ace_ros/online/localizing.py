@@ -25,7 +25,7 @@ _STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
 
 @dataclass(frozen=True)
 class OnlineOptions:
-    """How images of a robot are localized.
+    """How images of a robot are localized. The defaults are set by hand.
 
     Attributes:
         gate: how far odometry may be off, and when it is no longer believed.
@@ -72,13 +72,13 @@ class OnlineLocalizer:
     Args:
         localizer: of the map. In a map without metric scale only the camera itself has a place: the robot and its
             odometry are in metres, and are not asked.
-        robot: what is known beside the image. frames: what its frames are called.
+        robot: what is known beside the image; None for a camera alone. frames: what its frames are called.
     """
 
     def __init__(
         self,
         localizer: Localizer,
-        robot: Robot,
+        robot: Robot | None = None,
         frames: FrameNames | None = None,
         options: OnlineOptions | None = None,
     ) -> None:

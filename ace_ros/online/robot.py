@@ -52,17 +52,17 @@ class FrameNames:
 class Whereabouts:
     """Asks the robot, and knows what is worth waiting for: up to ``wait`` seconds, and nothing that is dead."""
 
-    def __init__(self, robot: Robot, frames: FrameNames, wait: float) -> None:
+    def __init__(self, robot: Robot | None, frames: FrameNames, wait: float) -> None:
         self._robot, self._wait = robot, wait
         self.base = frames.base
-        self.has_odometry = bool(frames.base and frames.odom)
+        self._odometer = robot if frames.base and frames.odom else None
         self._base_deadline = time.monotonic() + _WAIT_FOR_BASE
         self._base_seen = False
         self._newest, self._heard = -1, -_ODOMETRY_ALIVE
 
     def base_from_camera(self, camera: str, stamp: int) -> tuple[Matrix | None, Fault]:
         """Where the camera is on the robot; None where nobody wants to know, or with the fault why it is not known."""
-        if not self.base:
+        if self._robot is None or not self.base:
             return None, Fault()
         if self.base == camera:
             return np.eye(4), Fault()
@@ -80,29 +80,30 @@ class Whereabouts:
 
     def odom_from_base(self, stamp: int) -> tuple[Matrix | None, Fault]:
         """Where the odometry says that the robot was; None where there is none, or with the fault why not."""
-        if not self.has_odometry:
+        if self._odometer is None:
             return None, Fault()
         try:
-            return self._robot.odom_from_base(stamp, self._wait if self._alive() else 0.0), Fault()
+            wait = self._wait if self._alive(self._odometer) else 0.0
+            return self._odometer.odom_from_base(stamp, wait), Fault()
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
 
     def roughly(self, stamp: int) -> Matrix | None:
         """odom_from_base where it need not be exact: at the stamp if known by now, else the newest if it is recent."""
-        if not self.has_odometry:
+        if self._odometer is None:
             return None
         try:
-            newest, known = self._robot.newest_odometry()
+            newest, known = self._odometer.newest_odometry()
             if known > stamp:
-                return self._robot.odom_from_base(stamp, 0.0)
+                return self._odometer.odom_from_base(stamp, 0.0)
             return newest if stamp - known < _ODOMETRY_FRESH else None
         except MissingTransform:
             return None
 
-    def _alive(self) -> bool:
+    def _alive(self, odometer: Robot) -> bool:
         """Whether some odometry was heard lately."""
         try:
-            newest = self._robot.newest_odometry()[1]
+            newest = odometer.newest_odometry()[1]
         except MissingTransform:
             return False
         if newest != self._newest:

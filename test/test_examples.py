@@ -1,0 +1,31 @@
+"""The examples run as they stand, and show what they are there to show."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
+SHOWN = {  # in this order
+    "04_from_your_slam.py": [
+        r"\d+ of 80 frames were worth mapping\. The map of",
+        r" 0 LOCALIZED, [\d.]+ cm",
+        r"12 UNCERTAIN, ODOMETRY_DISAGREES: .* from where the odometry carries the last pose",
+        r"LOCALIZED, [0-4]\.\d cm .* it was KIDNAPPED",
+        r"\d\d of 26 frames localized, half of them within [0-3]\.\d cm\n$",
+    ],
+}
+
+
+def test_there_are_examples():
+    assert {path.name for path in EXAMPLES} >= set(SHOWN)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs(path, tmp_path):
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0 and done.stdout, done.stderr
+    assert re.search(".*".join(SHOWN.get(path.name, [])), done.stdout, re.DOTALL), done.stdout
+    assert not list(tmp_path.iterdir())  # nothing is left behind
