@@ -18,8 +18,9 @@ from ace_ros.errors import MapFileError
 from ace_ros.features.xfeat import XFEAT_SHA256
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.header import Calibration, HeldBack, MapHeader
 from ace_ros.map.landmarks import quantize
-from ace_ros.map.scene_map import Calibration, HeldBack, MapHeader, SceneMap
+from ace_ros.map.scene_map import SceneMap
 
 
 def make_map(**changes) -> SceneMap:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ace_ros.localization.trust import Evidence, State, judge, support
-from ace_ros.map.scene_map import Calibration
+from ace_ros.map.header import Calibration
 
 CALIBRATION = Calibration(chance_landmarks=20, chance_head=0.03, landmark_weight=0.6)
 GOOD = Evidence(

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import invert, pose_error, pose_residual
-from ace_ros.map.scene_map import HeldBack
+from ace_ros.map.header import HeldBack
 from ace_ros.online.album import Album
 from ace_ros.online.collecting import Counters
 from ace_ros.online.drive_watch import DriveWatch

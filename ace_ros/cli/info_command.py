@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import tyro
 
@@ -22,16 +21,13 @@ class Command:
     map: tyro.conf.Positional[Path]
     """Map file."""
     json: bool = False
-    """Print the file's header as JSON instead."""
+    """Print the file's header as JSON instead, and in known_frames how many mapping frames it knows again."""
 
     def run(self) -> int:
         scene_map = SceneMap.load(self.map)
         if self.json:
-            print(json.dumps(asdict(scene_map.header), indent=2, default=_plain))
+            values = {**asdict(scene_map.header), "known_frames": len(scene_map.mapped)}
+            print(json.dumps(values, indent=2))
         else:
             print(scene_map.describe())
         return 0
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -59,8 +59,8 @@ def report_files(
     cloud = map_cloud(localizer, [frames[r.name] for r in results[::every]], _CLOUD_POINTS)
     data = {
         "title": f"{Path(figures['map']).name} on {scene.name}",
-        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {_how(figures)}"
-        f"{time.strftime('%d %B %Y, %H:%M')}",
+        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {_own(figures)}"
+        f"{_how(figures)}{time.strftime('%d %B %Y, %H:%M')}",
         "figures": figures,
         "frames": rows,
         "video": plots.is_path(results),
@@ -85,6 +85,13 @@ def report_files(
 
 def _how(figures: dict[str, Any]) -> str:
     return "played through localization_node, " if figures.get("live") else ""
+
+
+def _own(figures: dict[str, Any]) -> str:
+    if left_out := figures.get("left_out_mapped"):
+        return f"{left_out} left out that the map was made from, "
+    scored = figures.get("scored_mapped")
+    return f"{scored} of them frames that the map was made from, " if scored else ""
 
 
 def frame_rows(results: Sequence[FrameResult], unit: float) -> list[dict[str, Any]]:

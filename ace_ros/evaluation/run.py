@@ -4,46 +4,67 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.evaluation.own_frames import nothing_left
 from ace_ros.recordings.posed_frame import PosedFrame
 
 if TYPE_CHECKING:
     from ace_ros.localization.localizer import Localizer
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation came to.
+
+    Attributes:
+        results: in the order of the frames. skipped: a sentence for each frame that could not be used.
+        mapped: how many frames the map was made from; they were left out, unless that was asked for.
+    """
+
+    results: list[FrameResult]
+    skipped: list[str]
+    mapped: int = 0
+
+
 def evaluate(
     localizer: Localizer,
     frames: Sequence[PosedFrame],
     on_frame: Callable[[FrameResult | None], None] = lambda result: None,
-) -> tuple[list[FrameResult], list[str]]:
-    """Localize all frames that have a true pose, without a prior.
+    include_mapped: bool = False,
+) -> Evaluated:
+    """Localize all frames that have a true pose and that the map was not made from, without a prior.
 
     The clock of a query runs from image in memory to pose; reading files is not in it.
 
     Parameters
     ----------
     on_frame
-        called after each frame, with None for one that was skipped.
-
-    Returns
-    -------
-    The results in the order of the frames, and a sentence for each frame that was skipped.
+        called after each frame, with None for one that was skipped or left out.
+    include_mapped
+        whether frames that the map was made from are scored all the same.
 
     Raises:
-        InputError: no frame has a true pose, or no image can be read.
+        InputError: no frame has a true pose, no image can be read, or the map was made from all of them.
     """
     known = [frame for frame in frames if frame.map_from_camera is not None]
     if not known:
         raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
     results: list[FrameResult] = []
     skipped = [f"{len(frames) - len(known)} frames have no true pose"] if len(known) < len(frames) else []
+    mapped = 0
     for frame in known:
         assert frame.map_from_camera is not None
         try:
             image = frame.read()  # not ahead in a thread, which would take time from the query before
+            if localizer.scene_map.mapped.holds(image):
+                mapped += 1
+                if not include_mapped:
+                    on_frame(None)
+                    continue
             if not results:  # kernels are picked and memory is taken in the first query
                 localizer.localize(image, frame.camera)
             started = time.perf_counter()
@@ -68,6 +89,8 @@ def evaluate(
         )
         results.append(result)
         on_frame(result)
+    if not results and mapped:
+        raise nothing_left(mapped)
     if not results:
         raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[-len(known)]}")
-    return results, skipped
+    return Evaluated(results, skipped, mapped)

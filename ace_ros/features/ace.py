@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, file_sha256, working_image
-from ace_ros.map.official import DIMENSIONS, check_shapes, read_state_dict
+from ace_ros.features.ace_files import DIMENSIONS, check_shapes, read_state_dict
+from ace_ros.features.encoder import Features, working_image
+from ace_ros.files import file_sha256
 
 _CELL = 8  # stride, pixels
 _MEAN, _STD = 0.4, 0.25  # of grey values in [0, 1]
@@ -95,7 +96,7 @@ class AceEncoder:
         self.device = device
         self.short_side = short_side
         self._dtype = fast_dtype(device)
-        self.sha256 = file_sha256(weights)
+        self.sha256 = file_sha256(weights, "the encoder's weights")
         network = AceNetwork.load(weights).to(device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -95,18 +94,6 @@ def working_image(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8
         return grey
     shrinking = size[0] * size[1] < grey.size
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR), np.uint8)
-
-
-def file_sha256(path: Path) -> str:
-    """Fingerprint of a file of weights.
-
-    Raises:
-        InputError: the file can't be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: the encoder's weights could not be read ({error.strerror})") from None
 
 
 def make_encoder(identity: str, device: torch.device, short_side: int, weights: Path | None = None) -> Encoder:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
-from ace_ros.features.encoder import Features, file_sha256, working_image
+from ace_ros.features.encoder import Features, working_image
 from ace_ros.features.xfeat_network import XFeatNetwork
+from ace_ros.files import file_sha256
 
 XFEAT_SHA256 = "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"
 _CELL = 8  # stride of the descriptor map, pixels
@@ -46,7 +47,7 @@ class XFeatEncoder:
         self.short_side = short_side
         self._dtype = fast_dtype(device)
         path = weights or _packaged_weights()
-        self.sha256 = file_sha256(path)
+        self.sha256 = file_sha256(path, "the encoder's weights")
         if self.sha256 != XFEAT_SHA256:
             raise InputError(f"{path}: not the published XFeat weights (sha256 {self.sha256[:12]}...)")
         network = XFeatNetwork.load(path).to(device, self._dtype)

@@ -25,7 +25,7 @@ from ace_ros.recordings.posed_frame import PosedFrame
 from ace_ros.recordings.rosbag import matches as is_bag
 
 if TYPE_CHECKING:
-    from ace_ros.map.scene_map import MapHeader
+    from ace_ros.map.header import MapHeader
 
 _SETTLING = 0.5  # s: one subscriber is heard of before the next
 RECORDER, LOCALIZER, PLAYER = "evaluation_node", "localization_node", "replay_node"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
-from ace_ros.errors import InputError, MapVersionError
+from ace_ros.errors import InputError
 from ace_ros.features.encoder import Features, check_image, make_encoder, working_size
 from ace_ros.geometry import Matrix
 from ace_ros.localization import solver
@@ -73,11 +73,7 @@ class Localizer:
         header = scene_map.header
         self._device = resolve_device(device)
         self._encoder = make_encoder(header.encoder, self._device, header.encoder_size, self.options.encoder_weights)
-        if self._encoder.sha256 != header.encoder_sha256:
-            raise MapVersionError(
-                f"the map was made with encoder {header.encoder} of weights {header.encoder_sha256[:12]}..., "
-                f"these are {self._encoder.sha256[:12]}...; use the same weights or map again"
-            )
+        scene_map.check_encoder(self._encoder)
         self._origin = np.asarray(header.origin)
         # A copy: a module moves as a whole, and the map's own head stays on the CPU.
         self._head = copy.deepcopy(scene_map.head).to(self._device)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from ace_ros.map.scene_map import Calibration
+from ace_ros.map.header import Calibration
 
 
 class State(Enum):

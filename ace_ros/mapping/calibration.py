@@ -17,7 +17,8 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.solver import ransac, shift_covariance
 from ace_ros.localization.trust import State, judge, ratios
 from ace_ros.map.head import Head
-from ace_ros.map.scene_map import Calibration, HeldBack, SceneMap
+from ace_ros.map.header import Calibration, HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]

@@ -17,8 +17,10 @@ from ace_ros.errors import Cancelled, InputError, MappingError
 from ace_ros.features.encoder import Encoder, make_encoder, parse_encoder, working_size
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.map.head import HeadShape
+from ace_ros.map.header import MapHeader
 from ace_ros.map.landmarks import quantize
-from ace_ros.map.scene_map import MapHeader, SceneMap
+from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping import matching
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.calibration import calibrate, miss
@@ -67,12 +69,23 @@ class Mapper:
             self.options.encoder, self._device, self.options.image_size, self.options.encoder_weights
         )
         self._views: list[View] = []
+        self._digests: list[int] = []
+        self._stamps: list[int] = []
 
     def __len__(self) -> int:
         return len(self._views)
 
-    def add(self, image: NDArray[np.uint8], camera: Camera, map_from_camera: Matrix, name: str = "frame") -> None:
+    def add(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        map_from_camera: Matrix,
+        name: str = "frame",
+        stamp: int | None = None,
+    ) -> None:
         """Take a posed frame: encode it and forget the image.
+
+        The map will know its pixels again, and its ``stamp``, ns, if it has one that no other recording has.
 
         Raises:
             InputError: an unusable image or pose; the frame is not taken, the others stay.
@@ -89,6 +102,8 @@ class Mapper:
         size = working_size(camera.width, camera.height, self.options.image_size)
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
         self._views.append(View(name, pose, camera, focal, features, normalised))
+        self._digests.append(pixel_digest(image))
+        self._stamps += [] if stamp is None else [stamp]
 
     def build(
         self, progress: Callable[[Progress], None] = lambda p: None, cancelled: Callable[[], bool] = lambda: False
@@ -104,9 +119,10 @@ class Mapper:
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
         torch.manual_seed(self.options.seed)
-        return _Build(self._views, self.options, self._device, _Reporter(progress, cancelled)).run(
+        scene_map = _Build(self._views, self.options, self._device, _Reporter(progress, cancelled)).run(
             self._map_frame, self._metric, self._encoder
         )
+        return replace(scene_map, mapped=MappedFrames.of(self._digests, self._stamps))
 
 
 class _Reporter:

@@ -9,11 +9,12 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
+from ace_ros.files import fingerprint
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.nodes.options import LocalizationNodeOptions
-from ace_ros.online.maps_dir import SUFFIX, fingerprint, map_path
+from ace_ros.online.maps_dir import SUFFIX, map_path
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
         )
     try:
         identity = fingerprint(path)
-    except OSError as error:
-        raise MapFileError(f"{path}: {error}") from None
+    except InputError as error:
+        raise MapFileError(str(error)) from None
     weights = Path(options.encoder_weights).expanduser() if options.encoder_weights else None
     localizer = Localizer(scene_map, LocalizeOptions(encoder_weights=weights), options.device)
     _warm_up(localizer)

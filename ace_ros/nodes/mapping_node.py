@@ -18,7 +18,8 @@ from ace_ros.errors import AceError, Cancelled, InputError
 from ace_ros.geometry import Matrix
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
-from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.map.header import HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper, Progress
 from ace_ros.mapping.options import MapOptions
 from ace_ros.msg import MappingStatus
