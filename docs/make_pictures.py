@@ -74,7 +74,7 @@ def compare_drives(
         strict=True,
     ):  # fmt: skip
         localizer = Localizer(scene_map)
-        results, _ = evaluate(localizer, queries.frames)
+        results = evaluate(localizer, queries.frames).results
         draw_path(axes, results, map_cloud(localizer, frames[::5], 15_000), metric=True)
         path = np.array([f.map_from_camera[:2, 3] for f in frames if f.map_from_camera is not None])
         axes.plot(*path.T, color="#7b8798", linewidth=1, linestyle="--", label="mapping drive")

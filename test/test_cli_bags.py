@@ -54,9 +54,10 @@ def fill(bag, frames, images, order=None, parts=("image", "info", "pose"), camer
 
 
 def both(good_map, bag, folder, *flags):
-    """Map it and evaluate it; the results of both, and the figures."""
+    """Map it and evaluate it, those frames too that the good map was made from; the results of both."""
     made = ace_here("map", bag, "-o", folder / "new.safetensors", "--steps", 5, *SMALL, *flags)
-    judged = ace_here("evaluate", good_map, bag, "--split", "all", "--json", folder / "e.json", *flags)
+    scored = ("--split", "all", "--include-mapped", "--json", folder / "e.json")
+    judged = ace_here("evaluate", good_map, bag, *scored, *flags)
     return made, judged
 
 
@@ -146,6 +147,36 @@ def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
     assert "are those of another frame than the map's" in text
     done = ace_here("evaluate", good_map, tmp_path / "bag", "--map-frame", "map")
     refused(done, "no poses in the frame map", "world")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [["mcap", "raw"], ["sqlite3", "compressed"]])
+def test_frames_that_the_map_was_made_from_are_left_out_and_counted(frames, kind, tmp_path):
+    """A map of all but the last frames of a drive, scored on the whole of it, and on nothing but its own."""
+    part, drive = frames[:26], tmp_path / "drive"
+    for name, some in (("part", part), ("drive", frames)):
+        with BagMaker(tmp_path / name, kind[0]) as bag:
+            fill(bag, some, kind[1])
+    place, written = tmp_path / "m.safetensors", tmp_path / "e.json"
+    succeeded(ace_here("map", tmp_path / "part", "-o", place, "--test-every", 0, "--steps", 100, *SMALL))
+    text = succeeded(ace_here("info", place)).stdout
+    assert "26, with those held back, are known again" in text
+    assert json.loads(succeeded(ace_here("info", place, "--json")).stdout)["known_frames"] == 26
+
+    report = ("--report", tmp_path / "out") if kind[1] == "raw" else ()
+    done = succeeded(ace_here("evaluate", place, drive, "--split", "all", "--json", written, *report))
+    figures = json.loads(written.read_text())
+    assert (figures["frames"], figures["left_out_mapped"], figures["scored_mapped"]) == (6, 26, 0)
+    assert "26 frames that the map was made from were left out" in done.stderr.replace("\n", " ")
+    if report:
+        assert "26 left out that the map was made from" in (tmp_path / "out" / "report.html").read_text()
+
+    own = ("evaluate", place, tmp_path / "part", "--split", "all", "--json", written)
+    refused(ace_here(*own), "made from all 26 frames", "--include-mapped")
+    done = succeeded(ace_here(*own, "--include-mapped"))
+    figures = json.loads(written.read_text())
+    assert (figures["frames"], figures["left_out_mapped"], figures["scored_mapped"]) == (26, 0, 26)
+    assert "26 frames that the map was made from are scored all the same" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.slow

@@ -12,61 +12,24 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from core_making import unit
+from map_making import made_map, rewritten
 
 from ace_ros.errors import MapFileError
 from ace_ros.features.xfeat import XFEAT_SHA256
 from ace_ros.localization.localizer import Localizer
-from ace_ros.map.head import Head, HeadShape
-from ace_ros.map.landmarks import quantize
-from ace_ros.map.scene_map import Calibration, HeldBack, MapHeader, SceneMap
-
-
-def make_map(**changes) -> SceneMap:
-    rng = np.random.default_rng(0)
-    torch.manual_seed(0)
-    shape = HeadShape(64, 32, 1)
-    header = MapHeader(
-        encoder="xfeat",
-        encoder_sha256=XFEAT_SHA256,
-        encoder_size=480,
-        head=shape,
-        origin=(1e6 + 0.123456789, -1e6 / 3, 7.0),
-        median_depth=2.5,
-        map_frame="kitchen",
-        metric=True,
-        extent=((0.0, -1.0, 2.0), (3.0, 1.5, 2.25)),
-        created="2024-05-06T07:08:09+00:00",
-        frames=123,
-        training={"steps": 300, "loss": 4.25, "training_seconds": 12.5},
-        held_back=HeldBack(8, 7, 0.0123, 0.25, 6.5),
-        calibration=Calibration(0.7, 3.5, 12.0, 33.0, 0.05, 0.6),
-    )
-    looks = torch.from_numpy(unit(200, 64, rng))
-    points = rng.normal(size=(200, 3)).astype(np.float32)
-    return replace(SceneMap(header, Head(shape), points, quantize(looks)), **changes)
-
-
-def rewritten(path, tensors=None, **header):
-    """The map with some tensors or fields of its header replaced; None leaves a tensor out."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        held = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    held |= tensors or {}
-    values = json.loads(metadata["header"]) | header
-    held = {key: value for key, value in held.items() if value is not None}
-    path.write_bytes(safetensors.torch.save(held, metadata | {"header": json.dumps(values)}))
+from ace_ros.map.header import HeldBack
+from ace_ros.map.scene_map import SceneMap
 
 
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "place.safetensors"
-    make_map().save(path)
+    made_map().save(path)
     return path
 
 
 def test_a_map_comes_back_as_it_was(tmp_path):
-    scene_map, path = make_map(), tmp_path / "place.safetensors"
+    scene_map, path = made_map(), tmp_path / "place.safetensors"
     size = scene_map.save(path)
     assert size == path.stat().st_size
     back = SceneMap.load(str(path))
@@ -87,7 +50,7 @@ def test_the_origin_is_exact_a_thousand_kilometres_away(saved):
 
 def test_a_map_without_landmarks(tmp_path):
     path = tmp_path / "m"
-    make_map(points=np.empty((0, 3), np.float32), codes=np.empty((0, 64), np.int8)).save(path)
+    made_map(points=np.empty((0, 3), np.float32), codes=np.empty((0, 64), np.int8)).save(path)
     back = SceneMap.load(path)
     assert back.points.shape == (0, 3) and back.codes.shape == (0, 64)
 
@@ -95,24 +58,24 @@ def test_a_map_without_landmarks(tmp_path):
 def test_a_map_is_readable_as_the_umask_says(tmp_path):
     old = os.umask(0o027)
     try:
-        make_map().save(tmp_path / "m")
+        made_map().save(tmp_path / "m")
     finally:
         os.umask(old)
     assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_description_tells_what_matters():
-    text = make_map().describe()
+    text = made_map().describe()
     for part in ("kitchen (metres)", "200", "1000000.123", "123 frames", "0.0123 m, 0.25 deg", "7 localized of 8",
                  "3.00 x 2.50 x 0.25 m", "steps 300, loss 4.25", XFEAT_SHA256[:12]):  # fmt: skip
         assert part in text
-    scene_map = make_map()
+    scene_map = made_map()
     unknown = replace(scene_map, header=replace(scene_map.header, metric=False, held_back=HeldBack(3)))
     assert "arbitrary scale" in unknown.describe() and "not measured" in unknown.describe()
 
 
 def test_saving_replaces_and_leaves_nothing_beside(saved):
-    other = make_map()
+    other = made_map()
     other = replace(other, header=replace(other.header, map_frame="hall"))
     other.save(saved)
     assert SceneMap.load(saved).header.map_frame == "hall"
@@ -124,7 +87,7 @@ def test_places_that_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
     with pytest.raises(MapFileError, match=r"could not be written.*nothing was changed"):
-        make_map().save(tmp_path / place)
+        made_map().save(tmp_path / place)
     assert (tmp_path / "file").read_text() == "kept"
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
 
@@ -135,7 +98,7 @@ def test_a_read_only_folder_keeps_the_old_map(saved):
     saved.parent.chmod(0o555)
     try:
         with pytest.raises(MapFileError, match=f"{saved}: could not be written"):
-            make_map().save(saved)
+            made_map().save(saved)
     finally:
         saved.parent.chmod(0o755)
     assert saved.read_bytes() == before
@@ -228,7 +191,7 @@ def test_another_version_is_refused(saved):
 
 def test_a_field_from_the_future_is_no_harm(saved):
     rewritten(saved, mood="sunny")
-    assert SceneMap.load(saved).header == make_map().header
+    assert SceneMap.load(saved).header == made_map().header
 
 
 @pytest.mark.parametrize(
@@ -287,7 +250,7 @@ def test_random_damage_is_refused_or_harmless(saved):
 
 
 def test_weights_of_another_encoder_are_refused():
-    scene_map = make_map()
+    scene_map = made_map()
     Localizer(scene_map, device="cpu")
     other = replace(scene_map, header=replace(scene_map.header, encoder_sha256="ab" * 32))
     with pytest.raises(MapFileError, match=r"made with encoder xfeat of weights abababababab.*map again"):
@@ -297,4 +260,4 @@ def test_weights_of_another_encoder_are_refused():
 def test_the_header_is_plain_json(saved):
     with safetensors.safe_open(saved, framework="np") as file:
         values = json.loads(file.metadata()["header"])
-    assert values["map_frame"] == "kitchen" and values.keys() == asdict(make_map().header).keys()
+    assert values["map_frame"] == "kitchen" and values.keys() == asdict(made_map().header).keys()

@@ -8,7 +8,7 @@ import pytest
 
 from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.trust import State, judge, support
-from ace_ros.map.scene_map import Calibration
+from ace_ros.map.header import Calibration
 
 CALIBRATION = Calibration(chance_landmarks=20, chance_head=0.03, landmark_weight=0.6)
 GOOD = Evidence(

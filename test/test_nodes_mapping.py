@@ -1,5 +1,6 @@
 """mapping_node over DDS: from a bag to poses, pose sources, bad input, builds that fail or are cancelled."""
 
+import json
 import math
 import resource
 from dataclasses import replace
@@ -7,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from ace_command import ace, refused, succeeded
 from drive import camera_info, jpeg_image
 from geometry_msgs.msg import Pose, PoseStamped
 from mapping import COUNTERS, Mapping, extent
@@ -113,6 +115,16 @@ def test_the_main_job_through_ros(room, domain, tmp_path):
         assert np.all(np.abs(points - np.add(low, high) / 2) < 10.0)  # in the room, and not on the horizon
         probe.needed.clear()
         assert mapping.interrupt() == 0
+
+        scored = ("--split", "all", "--json", tmp_path / "e.json")
+        judged = ace("evaluate", built.map_path, tmp_path / "drive", *scored)
+        if built.frames == len(drive.frames):
+            refused(judged, f"made from all {built.frames} frames")
+        else:
+            succeeded(judged)
+            figures = json.loads((tmp_path / "e.json").read_text())
+            assert (figures["left_out_mapped"], figures["frames"]) == (built.frames, len(drive.frames) - built.frames)
+        assert f"{built.frames} frames" in judged.stderr
 
         poses = probe.hear(PoseStamped, "/localization_node/pose")
         statuses = probe.hear(LocalizationStatus, "/localization_node/status")

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.localization.trust import Reason
+from ace_ros.map.mapped_frames import pixel_digest
 from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.localization_report import REASONS
@@ -20,6 +21,7 @@ from ace_ros.nodes.map_cloud import cloud_message
 from ace_ros.nodes.mapping_report import STATES
 from ace_ros.online.mapping_session import MappingState
 from ace_ros.online.reasons import OnlineReason
+from ace_ros.recordings.bag_images import _ENCODINGS, COMPRESSED, RAW, decode_message
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -57,6 +59,17 @@ def encoded(pixels, kind, exif=None):
 )
 def test_raw_images_of_every_kind(pixels, encoding, expected):
     assert np.array_equal(decode(message(pixels, encoding), CAMERA), expected)
+
+
+@pytest.mark.parametrize("encoding", sorted(_ENCODINGS.keys() - {"8UC4", "uyvy", "yuyv"}))
+def test_nodes_and_readers_of_bags_see_the_same_pixels(encoding):
+    """By their pixels a map that a node made knows the frames of the bag again (those left out, no node takes)."""
+    channels, kind, _ = _ENCODINGS[encoding]
+    pixels = np.random.default_rng(1).integers(0, np.iinfo(kind).max, (24, 32, channels), kind, endpoint=True)
+    raw = message(pixels, encoding)
+    assert pixel_digest(decode(raw, CAMERA)) == pixel_digest(decode_message(raw, RAW, "bag"))
+    jpeg = compressed(encoded(COLOUR, "JPEG"))
+    assert pixel_digest(decode(jpeg, CAMERA)) == pixel_digest(decode_message(jpeg, COMPRESSED, "bag"))
 
 
 def test_compressed_images_are_taken_as_they_are_stored():

@@ -16,7 +16,8 @@ from ace_ros.cli import main
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.features.ace import AceEncoder
 from ace_ros.generated import make_room, room_camera
-from ace_ros.map.head import HeadShape, make_head
+from ace_ros.map.head import HeadShape
+from ace_ros.map.heads import make_head
 from ace_ros.map.official import export_head, head_bytes, import_head
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import open_recording

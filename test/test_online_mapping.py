@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError, MappingError
-from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.map.header import HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.album import Album

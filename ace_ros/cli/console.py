@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from ace_ros.cli import interrupt
 from ace_ros.errors import InputError
+from ace_ros.files import write_whole
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)  # progress and notes: standard output is for results
@@ -88,13 +88,8 @@ def write_file(path: Path, content: str | bytes) -> None:
     Raises:
         InputError: it can't be written; a file that was there before is kept.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with interrupt.writing(path):
         try:
-            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-            os.replace(temporary, path)
+            write_whole(path, content.encode() if isinstance(content, str) else content)
         except OSError as error:
             raise InputError(f"{path}: can't be written: {error.strerror}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()

@@ -7,6 +7,8 @@ Errors of a map without metric scale are relative to the scene's median depth; 5
 With --live the recording is played in real time into localization_node, and what it published is judged: poses, their
 age, TF, and how many frames it left out.
 
+Frames that the map was made from, known by their pixels, are left out, and their number is told.
+
 examples:
   ace evaluate room.safetensors room/
   ace evaluate room.safetensors room/ --report out/    a page for the browser
@@ -40,11 +42,12 @@ from ace_ros.cli.console import (
 from ace_ros.cli.flags import map_argument, recording_argument
 from ace_ros.cli.playing import LiveOptions, check_live, play_with_bar
 from ace_ros.cli.progress import progress
-from ace_ros.cli.texts import MAPPED_STAMPS, angle_text, distance_text, threshold_text
+from ace_ros.cli.texts import angle_text, distance_text, threshold_text
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.evaluation.run import evaluate
+from ace_ros.evaluation.own_frames import from_this_drive, nothing_left, own_stamps
+from ace_ros.evaluation.run import Evaluated, evaluate
 from ace_ros.evaluation.trajectory import estimated_tum, true_tum
 from ace_ros.live.judging import judged, live_figures
 from ace_ros.live.plan import as_bag, plan
@@ -88,6 +91,7 @@ class Command(Options):
     recorded: Path | None = option(
         None, "Judge what evaluation_node recorded in this file, instead of localizing.", metavar="FILE"
     )
+    include_mapped: bool = option(False, "Score the frames that the map was made from as well.")
     device: str = device_option()
     solving: LocalizeOptions = field(default_factory=LocalizeOptions)
     playing: LiveOptions = field(default_factory=LiveOptions)
@@ -121,18 +125,24 @@ class Command(Options):
         localizer = Localizer(scene_map, options=self.solving, device=self.device)
         live: dict[str, Any] = {}
         if self.live or self.recorded:
-            results, skipped, live = self._heard(map_path, scene_path, scene, scene_map)
+            found, live = self._heard(map_path, scene_path, scene, scene_map)
         else:
-            results, skipped = _evaluate(localizer, scene)
-        for text in skipped[:_LISTED_SKIPS]:
+            found = _evaluate(localizer, scene, self.include_mapped)
+        results = found.results
+        for text in found.skipped[:_LISTED_SKIPS]:
             note(text)
-        if len(skipped) > _LISTED_SKIPS:
-            note(f"and {len(skipped) - _LISTED_SKIPS} more were skipped")
+        if len(found.skipped) > _LISTED_SKIPS:
+            note(f"and {len(found.skipped) - _LISTED_SKIPS} more were skipped")
+        if found.mapped:
+            done = "are scored all the same" if self.include_mapped else "were left out; --include-mapped scores them"
+            note(f"{found.mapped} frames that the map was made from {done}")
         header = scene_map.header
         figures = {
             **summarize(results, header.metric, header.median_depth),
             **live,
-            "skipped": len(skipped),
+            "skipped": len(found.skipped),
+            "left_out_mapped": 0 if self.include_mapped else found.mapped,
+            "scored_mapped": found.mapped if self.include_mapped else 0,
             "map": str(map_path),
             "scene": str(scene_path),
             "split": split,
@@ -164,8 +174,8 @@ class Command(Options):
 
     def _heard(
         self, map_path: Path, scene_path: Path, scene: Recording, scene_map: SceneMap
-    ) -> tuple[list[FrameResult], list[str], dict[str, Any]]:
-        """What the nodes made of the recording: results, notes, and figures that only they have."""
+    ) -> tuple[Evaluated, dict[str, Any]]:
+        """What the nodes made of the recording, and figures that only they have."""
         with tempfile.TemporaryDirectory(prefix="ace_live_") as folder:
             bag, options = as_bag(scene_path, scene, self.reading, Path(folder))
             record = self.recorded or Path(folder) / "record.jsonl"
@@ -176,10 +186,14 @@ class Command(Options):
                 make_folder(logs)
                 play_with_bar(run, self.playing, logs)
             heard = read_record(record)
-            results, notes = judged(heard, scene.frames, run)
-            figures = live_figures(heard, scene.frames, run.streams.count, self.playing.replay_rate)
+            own = own_stamps((f for f in scene.frames if f.stamp in heard.frames), scene_map.mapped)
+            frames = [f for f in scene.frames if self.include_mapped or f.stamp not in own]
+            if own and not any(f.stamp in heard.frames for f in frames):
+                raise nothing_left(len(own))
+            results, notes = judged(heard, frames, run)
+            figures = live_figures(heard, frames, run.streams.count, self.playing.replay_rate)
         # Of a frame that is not localized the nodes publish no pose, so how good it would have been is not known.
-        return results, notes, {"live": figures, "localized_among_5cm_5deg": None}
+        return Evaluated(results, notes, len(own)), {"live": figures, "localized_among_5cm_5deg": None}
 
     def _write(
         self,
@@ -212,14 +226,13 @@ class Command(Options):
 
 def _default_split(path: Path, options: SplitOptions, scene_map: SceneMap) -> Split:
     """Queries are what a map was not made from: of another drive, every frame."""
-    mapped = scene_map.header.training.get(MAPPED_STAMPS)
     if not is_bag(path) or is_explicit(options):
         return "test"
-    stamps = [frame.stamp for frame in open_recording(path, split="all", options=options).frames]
-    return "test" if mapped and min(stamps) <= mapped[1] and max(stamps) >= mapped[0] else "all"
+    frames = open_recording(path, split="all", options=options).frames
+    return "test" if from_this_drive(frames, scene_map.mapped) else "all"
 
 
-def _evaluate(localizer: Localizer, scene: Recording) -> tuple[list[FrameResult], list[str]]:
+def _evaluate(localizer: Localizer, scene: Recording, include_mapped: bool) -> Evaluated:
     with progress() as stages:
         stages.begin("localizing", len(scene.frames))
         counts = {"LOCALIZED": 0, "UNCERTAIN": 0, "LOST": 0}
@@ -229,7 +242,7 @@ def _evaluate(localizer: Localizer, scene: Recording) -> tuple[list[FrameResult]
                 counts[result.state] += 1
             stages.advance([f"{count} {state.lower()}" for state, count in counts.items() if count])
 
-        return evaluate(localizer, scene.frames, show)
+        return evaluate(localizer, scene.frames, show, include_mapped)
 
 
 def summary_table(figures: dict[str, Any]) -> Table:

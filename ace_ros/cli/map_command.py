@@ -31,7 +31,7 @@ from ace_ros.cli.console import (
 )
 from ace_ros.cli.flags import map_output_option, recording_argument
 from ace_ros.cli.progress import progress
-from ace_ros.cli.texts import MAPPED_STAMPS, expected_accuracy, held_back, size_text
+from ace_ros.cli.texts import expected_accuracy, held_back, size_text
 from ace_ros.errors import InputError, MappingError
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
@@ -65,10 +65,7 @@ class Command(Options):
             note(text)
         scene = _thinned(scene, self.training.views)
         mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)
-        scene_map = _train(mapper, scene)
-        if is_bag(self.recording):
-            stamps = [frame.stamp for frame in scene.frames]
-            scene_map.header.training[MAPPED_STAMPS] = [min(stamps), max(stamps)]
+        scene_map = _train(mapper, scene, stamped=is_bag(self.recording))
         with interrupt.writing(self.output):
             size = scene_map.save(self.output)
         header = scene_map.header
@@ -100,8 +97,8 @@ def _thinned(scene: Recording, most: int) -> Recording:
     return replace(scene, frames=[posed[i] for i in kept])
 
 
-def _train(mapper: Mapper, scene: Recording) -> SceneMap:
-    """Read, encode and train under a progress bar a stage."""
+def _train(mapper: Mapper, scene: Recording, stamped: bool) -> SceneMap:
+    """Read, encode and train under a progress bar a stage; ``stamped``: the frames' stamps are their own."""
     skipped = 0
     with progress() as stages:
         stages.begin("reading", len(scene.frames))
@@ -111,7 +108,8 @@ def _train(mapper: Mapper, scene: Recording) -> SceneMap:
                     raise image
                 if frame.map_from_camera is None:
                     raise InputError("has no pose")
-                mapper.add(image, frame.camera, frame.map_from_camera, frame.name)
+                stamp = frame.stamp if stamped else None
+                mapper.add(image, frame.camera, frame.map_from_camera, frame.name, stamp)
             except InputError as error:
                 skipped += 1
                 if skipped <= 5:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ace_ros.map.scene_map import MapHeader
-
-#: in the training statistics of a map that was made from a bag: stamps of its first and last frame, ns
-MAPPED_STAMPS = "stamps"
+    from ace_ros.map.header import MapHeader
 
 
 def distance_text(translation: float | None, metric: bool) -> str:

@@ -59,7 +59,7 @@ def page_data(
     how = "played through localization_node, " if figures.get("live") else ""
     return {
         "title": f"{Path(figures['map']).name} on {scene.name}",
-        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {how}"
+        "subtitle": f"{figures['frames']} frames of {figures['scene']} ({figures['split']}), {_own(figures)}{how}"
         f"{time.strftime('%d %B %Y, %H:%M')}",
         "figures": figures,
         "frames": rows,
@@ -69,6 +69,14 @@ def page_data(
         "compared": compared or {"names": [], "lines": []},
         "configuration": {**options, **_trained(localizer), **_versions()},
     }
+
+
+def _own(figures: dict[str, Any]) -> str:
+    """On frames that the map was made from, where there were any."""
+    if left_out := figures.get("left_out_mapped"):
+        return f"{left_out} left out that the map was made from, "
+    scored = figures.get("scored_mapped")
+    return f"{scored} of them frames that the map was made from, " if scored else ""
 
 
 def frame_rows(results: Sequence[FrameResult], unit: float) -> list[dict[str, Any]]:

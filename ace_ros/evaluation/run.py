@@ -4,45 +4,66 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import FrameResult
+from ace_ros.evaluation.own_frames import nothing_left
 from ace_ros.image import Image
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.recordings.posed_frame import PosedFrame
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation came to.
+
+    Attributes:
+        results: in the order of the frames. skipped: a sentence for each frame that could not be used.
+        mapped: how many frames the map was made from; they were left out, unless that was asked for.
+    """
+
+    results: list[FrameResult]
+    skipped: list[str]
+    mapped: int = 0
+
+
 def evaluate(
     localizer: Localizer,
     frames: Sequence[PosedFrame],
     on_frame: Callable[[FrameResult | None], None] = lambda result: None,
-) -> tuple[list[FrameResult], list[str]]:
-    """Localize all frames that have a true pose, without a prior.
+    include_mapped: bool = False,
+) -> Evaluated:
+    """Localize all frames that have a true pose and that the map was not made from, without a prior.
 
     The clock of a query runs from image in memory to pose; reading files is not in it.
 
     Parameters
     ----------
     on_frame
-        called after each frame, with None for one that was skipped.
-
-    Returns
-    -------
-    The results in the order of the frames, and a sentence for each frame that was skipped.
+        called after each frame, with None for one that was skipped or left out.
+    include_mapped
+        whether frames that the map was made from are scored all the same.
 
     Raises:
-        InputError: no frame has a true pose, or no image can be read.
+        InputError: no frame has a true pose, no image can be read, or the map was made from all of them.
     """
     known, notes = with_truth(frames)
     if not known:
         raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
     results: list[FrameResult] = []
     skipped: list[str] = []
+    mapped = 0
     for frame in known:
         try:
             image = frame.image()  # not ahead in a thread, which would take time from the query before
+            if localizer.scene_map.mapped.holds(image.pixels):
+                mapped += 1
+                if not include_mapped:
+                    on_frame(None)
+                    continue
             if not results:  # kernels are picked and memory is taken in the first query
                 _asked(localizer, image)
             found, seconds = _asked(localizer, image)
@@ -64,9 +85,11 @@ def evaluate(
             )
         )
         on_frame(results[-1])
+    if not results and mapped:
+        raise nothing_left(mapped)
     if not results:
         raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[0]}")
-    return results, notes + skipped
+    return Evaluated(results, notes + skipped, mapped)
 
 
 def _asked(localizer: Localizer, image: Image) -> tuple[Localization, float]:

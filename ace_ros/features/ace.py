@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
+from ace_ros.features.ace_files import DIMENSIONS, check_shapes, read_state_dict
 from ace_ros.features.encoder import Encoder, EncoderProfile
 from ace_ros.features.features import Features
 from ace_ros.features.grey import working_image
 from ace_ros.files import file_sha256
 from ace_ros.image import Pixels
-from ace_ros.map.official import DIMENSIONS, check_shapes, read_state_dict
 
 PROFILE = EncoderProfile(
     name="ace",
@@ -107,7 +107,7 @@ class AceEncoder(Encoder):
                 "encoder: the weights of ACE's own encoder don't come with ace_ros; give their file: "
                 "--encoder ace:PATH to map or import, --encoder-weights PATH (encoder_weights) to use such a map"
             )
-        super().__init__(device, short_side, file_sha256(weights))
+        super().__init__(device, short_side, file_sha256(weights, "the encoder's weights"))
         self._dtype = fast_dtype(device)
         network = AceNetwork.load(weights).to(device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -55,7 +55,7 @@ class XFeatEncoder(Encoder):
 
     def __init__(self, device: torch.device, short_side: int = 480, weights: Path | None = None) -> None:
         path = weights or _packaged_weights()
-        super().__init__(device, short_side, file_sha256(path))
+        super().__init__(device, short_side, file_sha256(path, "the encoder's weights"))
         self._dtype = fast_dtype(device)
         if self.sha256 != XFEAT_SHA256:
             raise InputError(f"{path}: not the published XFeat weights (sha256 {self.sha256[:12]}...)")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ace_ros.geometry import Matrix
-from ace_ros.map.scene_map import MapHeader
+from ace_ros.map.header import MapHeader
 from ace_ros.recordings import Recording, SplitOptions, write_bag
 from ace_ros.recordings.bag_streams import Streams, streams
 from ace_ros.recordings.options import BagOptions

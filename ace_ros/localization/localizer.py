@@ -6,7 +6,6 @@ import time
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
-from ace_ros.errors import MapVersionError
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import Matrix
@@ -34,11 +33,7 @@ class Localizer:
         header = scene_map.header
         where = resolve_device(device)
         self._encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
-        if self._encoder.sha256 != header.encoder_sha256:
-            raise MapVersionError(
-                f"the map was made with encoder {header.encoder} of weights {header.encoder_sha256[:12]}..., "
-                f"these are {self._encoder.sha256[:12]}...; use the same weights or map again"
-            )
+        scene_map.check_encoder(self._encoder)
         self.trust = TrustModel(header.calibration, self._encoder.profile.lean)
         self._estimator = PoseEstimator(
             scene_map, where, self.trust.support, self.trust.settled, self.options.iterations

@@ -11,7 +11,7 @@ import numpy as np
 from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Estimate, Evidence
 from ace_ros.localization.solver import covariance_from_information
-from ace_ros.map.scene_map import Calibration
+from ace_ros.map.header import Calibration
 
 
 class State(Enum):

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ace_ros.device import fast_dtype
+from ace_ros.map.fields import Checked, one_of, reads, whole
 
+_WIDEST = 8192  # set by hand: beyond, a map would be larger than any that is known
 _NEAREST_ONE = 0.5413  # softplus of it is 1: an untrained head answers at unit distance
 _LEAST_WEIGHT = 1e-3  # points up to 1000 units of depth
 
 
 @dataclass(frozen=True)
-class HeadShape:
+class HeadShape(Checked):
     """Size and kind of a head.
 
     Attributes:
         dimensions: of its input. width: of its layers. blocks: residual blocks of three layers.
-        layout: ``ours``, or ``ace`` for that of the heads that ACE publishes (:class:`ace_ros.map.official.AceHead`).
+        layout: ``ours``, or ``ace`` for that of the heads that ACE publishes (:class:`ace_ros.map.ace_head.AceHead`).
+
+    Raises:
+        MapFileError: a size that no head has.
     """
 
-    dimensions: int = 64
-    width: int = 256
-    blocks: int = 2
-    layout: str = "ours"
+    WHERE: ClassVar[str] = "head."
 
-    def __post_init__(self) -> None:
-        if self.layout not in ("ours", "ace"):
-            raise ValueError(f"a head of layout '{self.layout}'")
-
-
-def make_head(shape: HeadShape) -> Head:
-    """An untrained head of that shape."""
-    if shape.layout == "ace":
-        from ace_ros.map.official import AceHead
-
-        return AceHead(shape)
-    return Head(shape)
+    dimensions: int = field(default=64, metadata=reads(whole(1, _WIDEST)))
+    width: int = field(default=256, metadata=reads(whole(1, _WIDEST)))
+    blocks: int = field(default=2, metadata=reads(whole(1, 100)))
+    layout: str = field(default="ours", metadata=reads(one_of("ours", "ace"), later=True))
 
 
 class Head(nn.Module):
@@ -48,6 +43,8 @@ class Head(nn.Module):
     The output is homogeneous, (x, y, z, w), so that far points need no large activations. Hidden
     layers may run in bfloat16; the last layer and the division are always float32.
     """
+
+    POSITIVE: ClassVar[tuple[str, ...]] = ()  # entries of the state dict that divide or scale
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
@@ -58,6 +55,10 @@ class Head(nn.Module):
         )
         self.last = nn.ModuleList(nn.Linear(shape.width, shape.width) for _ in range(2))
         self.out = nn.Linear(shape.width, 4)
+        if not self.out.weight.is_meta:  # there it would mean nothing, and take seconds
+            self._initialise()
+
+    def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -9,8 +9,9 @@ import torch
 
 from ace_ros.features.encoder import Encoder, EncoderProfile
 from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.header import MapHeader
 from ace_ros.map.landmarks import quantize
-from ace_ros.map.scene_map import MapHeader, SceneMap
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping import matching
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.calibration import calibrate, miss

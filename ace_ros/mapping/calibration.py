@@ -17,7 +17,8 @@ from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.solver import covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
-from ace_ros.map.scene_map import Calibration, HeldBack, SceneMap
+from ace_ros.map.header import Calibration, HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]

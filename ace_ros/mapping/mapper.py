@@ -13,6 +13,7 @@ from ace_ros.errors import MappingError
 from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Image, Pixels
+from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.build import build
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
@@ -35,16 +36,26 @@ class Mapper:
         self._map_frame, self._metric = map_frame, metric
         self._encoder = make_encoder(name, resolve_device(options.device), options.image_size, weights)
         self._views: list[View] = []
+        self._digests: list[int] = []
+        self._stamps: list[int] = []
 
     def __len__(self) -> int:
         return len(self._views)
 
-    def add(self, image: Pixels, camera: Camera, map_from_camera: Matrix, name: str = "frame") -> None:
+    def add(
+        self,
+        image: Pixels,
+        camera: Camera,
+        map_from_camera: Matrix,
+        name: str = "frame",
+        stamp: int | None = None,
+    ) -> None:
         """Take a posed frame: encode it and forget the image.
 
         Args:
-            image: uint8, (H, W) grey or (H, W, 3) RGB. camera: its intrinsics. map_from_camera: (4, 4).
-            name: for messages.
+            image: uint8, (H, W) grey or (H, W, 3) RGB; the map will know it again. camera: its intrinsics.
+            map_from_camera: (4, 4). name: for messages.
+            stamp: ns, if the frame has one that no other recording has.
 
         Raises:
             InputError: an unusable image or pose; the frame is not taken, the others stay.
@@ -53,6 +64,8 @@ class Mapper:
         encoded = self._encoder.encode(Image(image, camera, name), self.options.keypoints)
         kept = replace(encoded, features=encoded.features.stored_as(torch.half))
         self._views.append(View(name, pose, kept))
+        self._digests.append(pixel_digest(image))
+        self._stamps += [] if stamp is None else [stamp]
 
     def build(
         self, progress: Callable[[Progress], None] = lambda p: None, cancelled: Callable[[], bool] = lambda: False
@@ -67,6 +80,6 @@ class Mapper:
         """
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
-        return build(
-            self._views, self._encoder, self.options, self._map_frame, self._metric, Reporter(progress, cancelled)
-        )
+        report = Reporter(progress, cancelled)
+        scene_map = build(self._views, self._encoder, self.options, self._map_frame, self._metric, report)
+        return replace(scene_map, mapped=MappedFrames.of(self._digests, self._stamps))

@@ -11,7 +11,8 @@ import torch
 
 from ace_ros.device import fast_dtype
 from ace_ros.errors import MappingError
-from ace_ros.map.head import Head, HeadShape, make_head
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.heads import make_head
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.loss import coordinate_loss, softclamp_threshold
 from ace_ros.mapping.muon import Muon

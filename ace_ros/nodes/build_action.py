@@ -11,11 +11,11 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from ace_ros.action import BuildMap
 from ace_ros.errors import InputError
+from ace_ros.files import fingerprint
 from ace_ros.mapping.progress import Progress
 from ace_ros.nodes.mapping_report import fill_held_back, fill_progress
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online.building import Outcome, Result
-from ace_ros.online.maps_dir import fingerprint
 
 if TYPE_CHECKING:
     from ace_ros.nodes.mapping_node import MappingNode

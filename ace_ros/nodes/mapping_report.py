@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ace_ros.action import BuildMap
-from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.map.header import HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.progress import Progress
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes.image_input import ImageInput

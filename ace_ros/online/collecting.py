@@ -185,7 +185,7 @@ class Collector:
                 counters.blurred += 1
                 counters.taken -= 1
             else:
-                self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name)
+                self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name, candidate.stamp)
                 counters.encoded += 1
                 self.watch.looked_at(image)
                 self.album.show(image, candidate.camera, candidate.map_from_camera, candidate.name)

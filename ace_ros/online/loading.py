@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ace_ros.camera import Camera
-from ace_ros.errors import MapFileError
+from ace_ros.errors import InputError, MapFileError
+from ace_ros.files import fingerprint
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.online.maps_dir import SUFFIX, fingerprint
+from ace_ros.online.maps_dir import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "
     scene_map = SceneMap.load(path)
     try:
         identity = fingerprint(path)
-    except OSError as error:
-        raise MapFileError(f"{path}: {error}") from None
+    except InputError as error:
+        raise MapFileError(str(error)) from None
     localizer = Localizer(scene_map, options, device)
     _warm_up(localizer)
     return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer)

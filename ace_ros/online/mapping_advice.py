@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ace_ros.map.scene_map import HeldBack
+from ace_ros.map.header import HeldBack
 from ace_ros.mapping.options import MIN_FRAMES
 from ace_ros.online.collecting import Counters
 from ace_ros.online.drive_watch import COMFORTABLE, DriveWatch

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ace_ros.errors import InputError, MappingError
-from ace_ros.map.scene_map import HeldBack, SceneMap
+from ace_ros.map.header import HeldBack
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.building import Outcome, Result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,11 +9,6 @@ from ace_ros.errors import InputError, MapFileError
 
 SUFFIX = ".safetensors"
 _LONGEST = 200  # bytes; file systems take 255, and a temporary name beside it is longer
-
-
-def fingerprint(path: Path) -> str:
-    """First 16 hexadecimal digits of the sha256 of a file: tells maps of one name apart."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def map_path(maps_dir: str | Path, name: str) -> Path:

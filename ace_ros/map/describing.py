@@ -1,0 +1,40 @@
+"""What is known of a map, in words."""
+
+from __future__ import annotations
+
+from ace_ros.map.header import MapHeader
+
+
+def describe(header: MapHeader, landmarks: int, known: int) -> str:
+    """Lines for a person.
+
+    Args:
+        landmarks: how many the map has. known: how many of the frames that it was made from it knows again.
+    """
+    unit = "m" if header.metric else "units"
+    low, high = header.extent
+    size = " x ".join(f"{b - a:.2f}" for a, b in zip(low, high, strict=True))
+    held = header.held_back
+    accuracy = "not measured"
+    if held.median_translation is not None and held.median_rotation_deg is not None:
+        accuracy = (
+            f"{held.median_translation:.4g} {unit}, {held.median_rotation_deg:.2f} deg (median of {held.localized} "
+            f"localized of {held.frames} held-back views)"
+        )
+    training = header.training
+    cameras = f"{size} {unit}; median depth of the scene {header.median_depth:.3g} {unit}"
+    mapped = f"{header.frames} frames ({f'{known}, with those held back, are' if known else 'none is'} known again)"
+    layout = ", as ACE publishes them" if header.head.layout == "ace" else ""
+    rows = {
+        "format": f"version {header.format_version}, created {header.created}",
+        "encoder": f"{header.encoder}, weights {header.encoder_sha256[:12]}, images {header.encoder_size} px",
+        "head": f"{header.head.dimensions} -> {header.head.width} wide, {header.head.blocks} residual blocks{layout}",
+        "landmarks": str(landmarks),
+        "frame": f"{header.map_frame} ({'metres' if header.metric else 'arbitrary scale'})",
+        "origin": " ".join(f"{v:.3f}" for v in header.origin),
+        "cameras": cameras if header.frames else "unknown",
+        "mapped from": mapped if header.frames else "unknown frames: the head was imported",
+        "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in training.items()),
+        "expected": accuracy,
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())

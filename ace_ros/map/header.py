@@ -1,0 +1,140 @@
+"""What a map says of itself: typed, and refused by the name of the field where it can't be so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ace_ros.errors import MapFileError, MapVersionError
+from ace_ros.map.fields import (
+    Checked,
+    flag,
+    free,
+    hexadecimal,
+    nested,
+    number,
+    optional,
+    reads,
+    refusal,
+    several,
+    text,
+    whole,
+)
+from ace_ros.map.head import HeadShape
+
+FORMAT_VERSION = 1
+# Ranges are there for arithmetic to stay finite and memory bounded, not to tell likely values: all are set by hand.
+FARTHEST = 1e12  # units of the map: a light hour in metres; squares fit into float32
+_MOST = 10**9  # of anything that is counted
+_NAME = 255  # characters, as of a file's name
+_POINT = several(3, number(-FARTHEST, FARTHEST))
+_PIXELS = number(1e-3, 1e3)  # of a standard deviation
+
+
+@dataclass(frozen=True)
+class Calibration(Checked):
+    """What held-back views taught about the map's own errors.
+
+    Attributes:
+        landmark_sigma, head_sigma: reprojection error of an inlier of each witness, pixels a coordinate.
+        covariance_scale: factor on the inverse information matrix, so that with the floor of
+            :func:`ace_ros.localization.solver.shift_covariance` the mean NEES becomes 6.
+        chance_landmarks: landmark inliers that a wrong pose collects by chance (the most that decoys had).
+        chance_head: likewise the fraction of head predictions.
+        landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
+    """
+
+    WHERE: ClassVar[str] = "calibration."
+
+    landmark_sigma: float = field(default=0.8, metadata=reads(_PIXELS))
+    head_sigma: float = field(default=4.0, metadata=reads(_PIXELS))
+    covariance_scale: float = field(default=10.0, metadata=reads(number(1e-6, 1e9)))
+    chance_landmarks: float = field(default=20.0, metadata=reads(number(1e-3, 1e6)))  # divides: not zero
+    chance_head: float = field(default=0.03, metadata=reads(number(0, 1)))
+    landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
+
+
+@dataclass(frozen=True)
+class HeldBack(Checked):
+    """Expected accuracy: held-back mapping views localized with the finished map.
+
+    Attributes:
+        frames: how many. localized: of these. median_translation: units of the map.
+        median_rotation_deg: degrees. nees_mean: normalised error squared, 6 if covariances are right.
+    """
+
+    WHERE: ClassVar[str] = "held_back."
+
+    frames: int = field(default=0, metadata=reads(whole(0, _MOST)))
+    localized: int = field(default=0, metadata=reads(whole(0, _MOST)))
+    median_translation: float | None = field(default=None, metadata=reads(optional(number(0, 2 * FARTHEST))))
+    median_rotation_deg: float | None = field(default=None, metadata=reads(optional(number(0, 180))))
+    nees_mean: float | None = field(default=None, metadata=reads(optional(number(0, 1e300))))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.localized > self.frames:
+            raise refusal(f"{self.WHERE}localized", f"at most the {self.frames} of held_back.frames", self.localized)
+
+
+@dataclass(frozen=True)
+class MapHeader(Checked):
+    """Everything about a map but its numbers. Making one checks it, whether from a file or in code.
+
+    Attributes:
+        encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
+        head: shape of the head.
+        origin: (3,) float64 of the local frame, in the map frame.
+        median_depth: of the scene, units of the map; 1 in the head's unit frame. An imported head's is
+            unknown, and written as 1.
+        map_frame, metric: name of the frame; whether its unit is the metre.
+        extent: least and greatest x, y, z of the mapping cameras, map frame.
+        created: ISO 8601, UTC. frames: mapping views that were used, 0 for an imported head.
+        training: steps, loss, inliers, landmarks, tracks, seconds a stage; for people to read.
+
+    Raises:
+        MapFileError: a field of another type or out of its range.
+    """
+
+    encoder: str = field(metadata=reads(text(1, _NAME)))
+    encoder_sha256: str = field(metadata=reads(hexadecimal(64)))
+    encoder_size: int = field(metadata=reads(whole(64, 2**20)))  # of the least image; OpenCV reads no larger ones
+    head: HeadShape = field(metadata=reads(nested(HeadShape)))
+    origin: tuple[float, float, float] = field(metadata=reads(_POINT))
+    median_depth: float = field(metadata=reads(number(1e-9, 1e9)))
+    map_frame: str = field(metadata=reads(text(0, _NAME)))
+    metric: bool = field(metadata=reads(flag))
+    extent: tuple[tuple[float, ...], tuple[float, ...]] = field(metadata=reads(several(2, _POINT)))
+    created: str = field(metadata=reads(text(0, _NAME)))
+    frames: int = field(metadata=reads(whole(0, _MOST)))
+    training: dict[str, Any] = field(default_factory=dict, metadata=reads(free(1000, 1000)))
+    held_back: HeldBack = field(default=HeldBack(), metadata=reads(nested(HeldBack)))
+    calibration: Calibration = field(default=Calibration(), metadata=reads(nested(Calibration)))
+    format_version: int = field(default=FORMAT_VERSION, metadata=reads(whole(1, _MOST)))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for axis, (low, high) in enumerate(zip(*self.extent, strict=True)):
+            if low > high:
+                raise refusal(f"extent[1][{axis}]", f"at least the {low:g} of extent[0][{axis}]", high)
+
+
+def parse_header(content: str) -> MapHeader:
+    """The header as a map file has it, JSON.
+
+    Raises:
+        MapVersionError: of another version. MapFileError: no JSON, or a field that can't be so.
+    """
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        raise MapFileError("the header is no JSON") from None
+    if isinstance(values, dict) and "format_version" in values:  # another version may have other fields
+        version = whole(1, _MOST)("format_version", values["format_version"])
+        if version != FORMAT_VERSION:
+            raise MapVersionError(
+                f"the map has format version {version}, this ace_ros reads version {FORMAT_VERSION}; "
+                "map again, or use the ace_ros that wrote it"
+            )
+    return MapHeader.from_json(values)

@@ -1,0 +1,103 @@
+"""The tensors of a map: what there is besides the header, and whether it is what the header says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ace_ros.errors import MapFileError
+from ace_ros.map.head import Head
+from ace_ros.map.header import FARTHEST, MapHeader
+from ace_ros.map.heads import make_head
+from ace_ros.map.mapped_frames import MappedFrames
+
+Tensors = Mapping[str, Tensor]
+_HEAD = "head."
+POINTS, CODES = "landmarks.points", "landmarks.codes"
+DIGESTS, STAMPS = "frames.digests", "frames.stamps"
+
+
+def packed(head: Head, points: NDArray[np.float32], codes: NDArray[np.int8], mapped: MappedFrames) -> dict[str, Tensor]:
+    """A map's tensors by their names in the file: the head in half precision, the others as they are."""
+    tensors = {_HEAD + name: value.half() for name, value in head.state_dict().items()}
+    tensors |= {POINTS: torch.from_numpy(points), CODES: torch.from_numpy(codes)}
+    if len(mapped) or len(mapped.stamps):
+        tensors |= {DIGESTS: torch.from_numpy(mapped.digests), STAMPS: torch.from_numpy(mapped.stamps)}
+    return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def read_head(header: MapHeader, tensors: Tensors) -> Head:
+    """The head, on the CPU, float32.
+
+    Raises:
+        MapFileError: a tensor is missing, too many, of another shape, or holds what it can't.
+    """
+    with torch.device("meta"):  # shapes without memory: the header may ask for more than there is
+        head = make_head(header.head)
+    expected = head.state_dict()
+    for name in tensors:
+        if name.startswith(_HEAD) and name.removeprefix(_HEAD) not in expected:
+            raise MapFileError(f"tensor {name}: is not of a head as header field head has it")
+    state = {}
+    for name, like in expected.items():
+        value = _checked(tensors, _HEAD + name, torch.float16, tuple(like.shape)).float()
+        if not bool(value.isfinite().all()):
+            raise MapFileError(f"tensor {_HEAD}{name}: holds values that are not finite")
+        if name in head.POSITIVE and not bool((value > 0).all()):
+            raise MapFileError(f"tensor {_HEAD}{name}: must be positive")
+        state[name] = value
+    head.load_state_dict(state, assign=True)
+    return head.requires_grad_(False).eval()
+
+
+def read_landmarks(header: MapHeader, tensors: Tensors) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Points (L, 3) and codes (L, D) of the landmarks. Raises as :func:`read_head`."""
+    points = _checked(tensors, POINTS, torch.float32, (None, 3))
+    if not bool((points.abs() <= FARTHEST).all()):
+        raise MapFileError(f"tensor {POINTS}: holds values that are not finite, or beyond {FARTHEST:g}")
+    codes = _checked(tensors, CODES, torch.int8, (len(points), header.head.dimensions))
+    return points.numpy(), codes.numpy()
+
+
+def read_frames(header: MapHeader, tensors: Tensors) -> MappedFrames:
+    """Which frames the map was made from, as far as it knows. Raises as :func:`read_head`."""
+    if DIGESTS not in tensors and STAMPS not in tensors:
+        return MappedFrames(stamps=_old_stamps(header))
+    digests = _checked(tensors, DIGESTS, torch.int64, (None,))
+    stamps = _checked(tensors, STAMPS, torch.int64, (None,))
+    if len(digests) and len(digests) < header.frames:
+        raise MapFileError(f"tensor {DIGESTS}: knows {len(digests)} frames, header field frames says {header.frames}")
+    if not bool((stamps[1:] >= stamps[:-1]).all()):
+        raise MapFileError(f"tensor {STAMPS}: must be sorted")
+    return MappedFrames(digests.numpy(), stamps.numpy())
+
+
+def _old_stamps(header: MapHeader) -> NDArray[np.int64]:
+    """Of the first and the last frame: what older maps of bags knew, among the figures of their training."""
+    stamps = header.training.get("stamps")
+    known = isinstance(stamps, list) and len(stamps) == 2 and all(type(stamp) is int for stamp in stamps)
+    return np.sort(np.array(stamps if known else [], np.int64))
+
+
+def _checked(tensors: Tensors, name: str, dtype: torch.dtype, shape: tuple[int | None, ...]) -> Tensor:
+    """The tensor of that name; None stands for any size."""
+    if name not in tensors:
+        raise MapFileError(f"tensor {name}: is missing")
+    value = tensors[name]
+    fits = value.ndim == len(shape) and all(b in (a, None) for a, b in zip(value.shape, shape, strict=True))
+    if value.dtype != dtype or not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        found = ", ".join(map(str, value.shape))
+        raise MapFileError(
+            f"tensor {name}: must be {_plain(dtype)} of shape ({wanted}) to go with the header, "
+            f"it is {_plain(value.dtype)} of shape ({found})"
+        )
+    return value
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

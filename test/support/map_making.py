@@ -1,0 +1,55 @@
+"""A map out of thin air, and its file with something else in it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from core_making import unit
+
+from ace_ros.features.xfeat import XFEAT_SHA256
+from ace_ros.map.head import Head, HeadShape
+from ace_ros.map.header import Calibration, HeldBack, MapHeader
+from ace_ros.map.landmarks import quantize
+from ace_ros.map.mapped_frames import MappedFrames
+from ace_ros.map.scene_map import SceneMap
+
+
+def made_map(**changes) -> SceneMap:
+    """200 landmarks and a head that never learnt anything; 131 frames."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    shape = HeadShape(64, 32, 1)
+    header = MapHeader(
+        encoder="xfeat",
+        encoder_sha256=XFEAT_SHA256,
+        encoder_size=480,
+        head=shape,
+        origin=(1e6 + 0.123456789, -1e6 / 3, 7.0),
+        median_depth=2.5,
+        map_frame="kitchen",
+        metric=True,
+        extent=((0.0, -1.0, 2.0), (3.0, 1.5, 2.25)),
+        created="2024-05-06T07:08:09+00:00",
+        frames=123,
+        training={"steps": 300, "loss": 4.25, "training_seconds": 12.5},
+        held_back=HeldBack(8, 7, 0.0123, 0.25, 6.5),
+        calibration=Calibration(0.7, 3.5, 12.0, 33.0, 0.05, 0.6),
+    )
+    looks = torch.from_numpy(unit(200, 64, rng))
+    points = rng.normal(size=(200, 3)).astype(np.float32)
+    mapped = MappedFrames.of(rng.integers(-(2**63), 2**63, 131).tolist(), range(131))
+    return replace(SceneMap(header, Head(shape), points, quantize(looks), mapped), **changes)
+
+
+def rewritten(path, tensors=None, **header):
+    """The map with some tensors or fields of its header replaced; None leaves a tensor out."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        held = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    held |= tensors or {}
+    values = json.loads(metadata["header"]) | header
+    held = {key: value for key, value in held.items() if value is not None}
+    path.write_bytes(safetensors.torch.save(held, metadata | {"header": json.dumps(values)}))
