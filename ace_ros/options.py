@@ -127,7 +127,7 @@ class Option:
         """
         if type(value) is not bool and value == self.stand_in:
             return self.default
-        if type(value) is not bool and self.optional and value == self.plain_default:
+        if type(value) is not bool and self.default is None and value == self.plain_default:
             return None
         return self.check(value)
 
