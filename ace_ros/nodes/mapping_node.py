@@ -116,8 +116,10 @@ class MappingNode(Node):
 
     def _built(self, outcome: Outcome) -> None:
         """At the end of a build, in the collector's thread: say so, and show the map."""
-        fine = outcome.result in (Result.SUCCESS, Result.CANCELED)
-        (self.get_logger().info if fine else self.get_logger().error)(outcome.message)
+        if outcome.result in (Result.SUCCESS, Result.CANCELED):  # on two lines: a call keeps its severity
+            self.get_logger().info(outcome.message)
+        else:
+            self.get_logger().error(outcome.message)
         if outcome.scene_map is None:
             return
         self._cloud.publish_landmarks(outcome.scene_map, self.options.map_frame)
