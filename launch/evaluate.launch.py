@@ -14,8 +14,7 @@ from launch_ros.actions import Node
 from ace_ros.errors import AceError
 from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.nodes.options import DEFAULT_MAPS_DIR
-from ace_ros.online.maps_dir import map_path
+from ace_ros.online.maps_dir import DEFAULT, map_path
 from ace_ros.recordings import BagOptions, SplitOptions, open_recording
 from launch import LaunchContext, LaunchDescription
 
@@ -44,7 +43,7 @@ def evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     folder = tempfile.TemporaryDirectory(prefix="ace_live_")
     try:
         if not Path(given["map"]).expanduser().is_file():
-            given["map"] = str(map_path(DEFAULT_MAPS_DIR, given["map"]))
+            given["map"] = str(map_path(DEFAULT, given["map"]))
         record = Path(given["record"] or Path(folder.name) / "record.jsonl").expanduser().absolute()
         run = prepared(given, record, Path(folder.name))
     except AceError as error:

@@ -11,7 +11,6 @@ from ace_ros.geometry import invert, pose_error
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
 from ace_ros.online.localizing import OnlineLocalizer, OnlineOptions
-from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, MissingTransform, Whereabouts
 
@@ -54,9 +53,9 @@ class Rover:
 class Driven:
     """The small room's queries, one a second; odometry has its own origin and drifts by 1 % and 1 degree a metre."""
 
-    def __init__(self, localizer, rover=None, frames=None, **options):
+    def __init__(self, localizer, rover=None, frames=None, corrects_odometry=True, **options):
         self.room, self.rover = small_room(), rover or Rover()
-        self.online = OnlineLocalizer(localizer, self.rover, frames, OnlineOptions(**options))
+        self.online = OnlineLocalizer(localizer, self.rover, frames, OnlineOptions(**options), corrects_odometry)
         self.odom, self.last, self.stamp = pose(3.0, -1.0, yaw=50.0), None, 0
 
     def truth(self, index):
@@ -109,7 +108,7 @@ def test_a_drive_with_odometry_that_drifts(localizer, good):
 
 
 def test_a_kidnapping_is_believed_after_a_run_that_agrees(localizer, good):
-    driven = Driven(localizer, gate=GateOptions(kidnap_frames=3))
+    driven = Driven(localizer, kidnap_frames=3)
     driven.frame(good[0])
     far = max(good, key=lambda index: pose_error(driven.truth(index), driven.truth(good[0]))[0])
     answers = [driven.frame(far, carried=True) for _ in range(4)]

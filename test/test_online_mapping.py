@@ -188,7 +188,7 @@ def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
         outcomes.append(outcome)
         finished.set()
 
-    session = MappingSession(collector, SessionOptions(tmp_path, "room"), built)
+    session = MappingSession(collector, SessionOptions("room", tmp_path), built)
     with pytest.raises(MappingError, match="no map was built"):
         session.save("again")
     assert session.state() == (MappingState.COLLECTING, "taking frames, 0 so far")
@@ -235,7 +235,7 @@ def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
 
 
 def test_a_session_collects_when_it_is_told_to(collector, tmp_path):
-    session = MappingSession(collector, SessionOptions(tmp_path), collecting=False)
+    session = MappingSession(collector, SessionOptions(maps_dir=tmp_path), collecting=False)
     assert not session.offer(candidate(0))
     state, sentence = session.state()
     assert state is MappingState.COLLECTING and "told to collect" in sentence
@@ -245,7 +245,9 @@ def test_a_session_collects_when_it_is_told_to(collector, tmp_path):
 
 def test_maps_are_built_when_there_is_enough_for_one(collector, tmp_path):
     built = threading.Event()
-    session = MappingSession(collector, SessionOptions(tmp_path, auto_build_frames=12), lambda outcome: built.set())
+    session = MappingSession(
+        collector, SessionOptions(maps_dir=tmp_path, auto_build_frames=12), lambda outcome: built.set()
+    )
     for index in range(11):
         session.offer(candidate(index))
     assert session.build_when_due() == ""
@@ -258,7 +260,7 @@ def test_maps_are_built_when_there_is_enough_for_one(collector, tmp_path):
 
 
 def test_maps_are_built_when_the_drive_is_over(collector, tmp_path):
-    session = MappingSession(collector, SessionOptions(tmp_path, auto_build_idle=0.3))
+    session = MappingSession(collector, SessionOptions(maps_dir=tmp_path, auto_build_idle=0.3))
     for index in range(12):
         session.offer(candidate(index))
     assert session.build_when_due() == ""
@@ -269,7 +271,7 @@ def test_maps_are_built_when_the_drive_is_over(collector, tmp_path):
 
 def test_a_bad_name_is_told_before_the_drive(tmp_path):
     with pytest.raises(InputError, match="map name"):
-        SessionOptions(tmp_path, "../room")
+        SessionOptions("../room", tmp_path)
 
 
 def test_the_progress_of_a_build_goes_from_0_to_1():

@@ -24,7 +24,6 @@ from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.frame_slot import ArrivalCheck
 from ace_ros.online.frame_stream import FrameCounters, FrameStream
 from ace_ros.online.localizing import OnlineAnswer, OnlineLocalizer, OnlineOptions, unreadable
-from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames
 from ace_ros.options import part
@@ -70,7 +69,8 @@ class FrameWork:
         options = self._options
         base = "" if options.tf_mode == "map_to_camera" else options.base_frame
         frames = FrameNames(map_frame, options.odom_frame, base)
-        online = OnlineLocalizer(localizer, _RobotInTf(self._tree, frames), frames, online_options(options))
+        robot, told = _RobotInTf(self._tree, frames), part(OnlineOptions, options)
+        online = OnlineLocalizer(localizer, robot, frames, told, options.tf_mode == "map_to_odom")
         self._stream.renew(lambda frame: self._localize(online, frame))
 
     def forget(self) -> None:
@@ -125,9 +125,3 @@ class _RobotInTf:
 
     def newest_odometry(self) -> tuple[Matrix, int]:
         return self._tree.newest(self._frames.odom, self._frames.base)
-
-
-def online_options(options: LocalizationNodeOptions) -> OnlineOptions:
-    """What the library takes of the node's parameters."""
-    gate, corrects_odometry = part(GateOptions, options), options.tf_mode == "map_to_odom"
-    return OnlineOptions(gate, options.prior_max_age, options.tf_timeout, options.planar, corrects_odometry)

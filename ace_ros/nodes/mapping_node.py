@@ -53,7 +53,7 @@ class MappingNode(Node):
         parameters.declare(self, MappingNodeOptions)
         self.options = options = parameters.read(self, MappingNodeOptions)
         parameters.guard(self, MappingNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
-        session = SessionOptions(options.maps_dir, options.map_name, options.auto_build_frames, options.auto_build_idle)
+        session = part(SessionOptions, options)
         if not options.map_frame:
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)

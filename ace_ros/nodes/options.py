@@ -11,14 +11,10 @@ from typing import Any, Literal
 
 from ace_ros.mapping.options import MapOptions
 from ace_ros.online.keyframes import KeyframeOptions
-from ace_ros.online.odometry_gate import GateOptions
+from ace_ros.online.localizing import OnlineOptions
+from ace_ros.online.mapping_session import SessionOptions
+from ace_ros.online.maps_dir import maps_dir_option
 from ace_ros.options import Options, device_option, option, replay_rate_option, weights_option
-
-DEFAULT_MAPS_DIR = "~/.ros/ace_maps"
-
-
-def _maps_dir() -> Any:
-    return option(DEFAULT_MAPS_DIR, "Folder of the maps; names given over services stay inside it.")
 
 
 def _threads() -> Any:
@@ -46,10 +42,8 @@ class ImageOptions(Options):
 
 @dataclass(frozen=True)
 class TargetOptions(Options):
-    """The map to build"""
+    """Its frame and scale"""
 
-    map_name: str = option("map", "Name of the map to build, below maps_dir, with or without .safetensors.")
-    maps_dir: str = _maps_dir()
     map_frame: str = option("map", "Frame that the poses must be given in; the map carries its name.")
     metric: bool = option(True, "The poses are in metres; false where their scale is arbitrary (monocular SLAM).")
 
@@ -76,22 +70,20 @@ class PoseOptions(Options):
 
 @dataclass(frozen=True)
 class IntakeOptions(Options):
-    """Taking frames, and building by itself"""
+    """Taking frames"""
 
     autostart: bool = option(True, "Take frames from the start; false: wait for ~/collect (std_srvs/SetBool).")
     max_frames: int = option(2000, "Frames are no longer taken beyond this number.", low=0, without="no limit")
     queue_size: int = option(
         60, "Frames taken that may wait for the encoder; beyond it frames are not taken, and counted.", low=1, high=1000
     )
-    auto_build_frames: int = option(0, "Build the map by itself after so many frames.", low=0, without="never")
-    auto_build_idle: float = option(
-        0.0, "Build the map by itself when no frame was taken for so long.", unit="s", low=0.0, without="never"
-    )
     threads: int = _threads()
 
 
 @dataclass(frozen=True)
-class MappingNodeOptions(TargetOptions, ImageOptions, PoseOptions, KeyframeOptions, IntakeOptions, MapOptions):
+class MappingNodeOptions(
+    SessionOptions, TargetOptions, ImageOptions, PoseOptions, KeyframeOptions, IntakeOptions, MapOptions
+):
     """Options of mapping_node."""
 
 
@@ -100,7 +92,7 @@ class PlaceOptions(Options):
     """The map to localize in"""
 
     map: str = option("", "The map: a path, or a name below maps_dir.")
-    maps_dir: str = _maps_dir()
+    maps_dir: Path = maps_dir_option()
     map_frame: str = option("", "Frame of the poses.", without="the frame that the map was built in")
 
 
@@ -161,28 +153,6 @@ class OutputOptions(Options):
     max_correction_rotation_rate: float = option(
         0.0, "map_to_odom: the same for rotation.", unit="degrees/s", low=0.0, without="no limit"
     )
-    planar: bool = option(False, "Wheeled robot on a level floor: poses and TF with z, roll and pitch zero.")
-    tf_timeout: float = option(
-        0.05,
-        "How long a pose waits for the odometry and the camera's place on the robot.",
-        unit="s",
-        low=0.0,
-        high=2.0,
-    )
-
-
-@dataclass(frozen=True)
-class PriorOptions(Options):
-    """First guess"""
-
-    prior_max_age: float = option(
-        0.5,
-        "Without odometry, the last pose is a first guess for so long.",
-        unit="s",
-        low=0.0,
-        high=60.0,
-        without="never",
-    )
 
 
 @dataclass(frozen=True)
@@ -201,7 +171,7 @@ class HintOptions(Options):
 
 @dataclass(frozen=True)
 class LocalizationNodeOptions(
-    PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, GateOptions, PriorOptions, HintOptions
+    PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
 ):
     """Options of localization_node."""
 

@@ -19,27 +19,31 @@ from ace_ros.online.placing import Placed, bounded_covariance
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, Robot, Whereabouts
 from ace_ros.online.tracking import Tracker
+from ace_ros.options import option
 
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
 
 
 @dataclass(frozen=True)
-class OnlineOptions:
-    """How images of a robot are localized. The defaults are set by hand.
+class OnlineOptions(GateOptions):
+    """What a robot knows beside its images. The defaults are set by hand."""
 
-    Attributes:
-        gate: how far odometry may be off, and when it is no longer believed.
-        prior_max_age: without odometry, the last pose is a first guess for so long, s; 0: never.
-        wait: how long a pose waits for the odometry and the camera's place on the robot, s.
-        planar: the robot stands on level ground: z, roll and pitch of its base are zero.
-        corrects_odometry: map <- odom is wanted: that it can't be had is told as a fault.
-    """
-
-    gate: GateOptions = field(default_factory=GateOptions)
-    prior_max_age: float = 0.5
-    wait: float = 0.05
-    planar: bool = False
-    corrects_odometry: bool = True
+    prior_max_age: float = option(
+        0.5,
+        "Without odometry, the last pose is a first guess for so long.",
+        unit="s",
+        low=0.0,
+        high=60.0,
+        without="never",
+    )
+    tf_timeout: float = option(
+        0.05,
+        "How long a pose waits for the odometry and the camera's place on the robot.",
+        unit="s",
+        low=0.0,
+        high=2.0,
+    )
+    planar: bool = option(False, "Wheeled robot on a level floor: poses and TF with z, roll and pitch zero.")
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,16 @@ class OnlineLocalizer:
         robot: Robot | None = None,
         frames: FrameNames | None = None,
         options: OnlineOptions | None = None,
+        corrects_odometry: bool = True,
     ) -> None:
         self._localizer, self._options = localizer, options or OnlineOptions()
+        self._corrects_odometry = corrects_odometry
         frames = frames or FrameNames()
         if not localizer.scene_map.header.metric:
             frames = FrameNames(frames.map, "", "")
         self._map_frame = frames.map
-        self._whereabouts = Whereabouts(robot, frames, self._options.wait)
-        self._tracker = Tracker(self._options.gate, self._options.prior_max_age)
+        self._whereabouts = Whereabouts(robot, frames, self._options.tf_timeout)
+        self._tracker = Tracker(self._options, self._options.prior_max_age)
         self._first = True
 
     def localize(
@@ -148,7 +154,7 @@ class OnlineLocalizer:
         """What keeps the robot from its full due although the pose is good."""
         if unmounted:
             return Fault(unmounted.reason, f"{unmounted.sentence}: the poses are those of {placed.frame}")
-        if unmoved and self._options.corrects_odometry:
+        if unmoved and self._corrects_odometry:
             return Fault(unmoved.reason, f"{unmoved.sentence}: poses are told, the correction of the odometry is not")
         if self._options.planar and placed.is_base and tilt_deg(placed.map_from_frame) > _STEEP:
             tilt = f"planar is set, but {placed.frame} is tilted by {tilt_deg(placed.map_from_frame):.0f} degrees"

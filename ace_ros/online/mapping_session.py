@@ -16,7 +16,8 @@ from ace_ros.mapping.progress import Progress
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector, Counters
 from ace_ros.online.mapping_advice import Intake, advice
-from ace_ros.online.maps_dir import map_path, prepare_folder
+from ace_ros.online.maps_dir import map_path, maps_dir_option, prepare_folder
+from ace_ros.options import Options, option
 
 
 class MappingState(enum.Enum):
@@ -29,24 +30,22 @@ class MappingState(enum.Enum):
 
 
 @dataclass(frozen=True)
-class SessionOptions:
+class SessionOptions(Options):
     """Where maps go, and when one is built without being asked for.
-
-    Attributes:
-        maps_dir: folder of the maps. map_name: of those that are given no other name.
-        auto_build_frames: build after so many frames; 0: never.
-        auto_build_idle: build when no frame was taken for so long, s; 0: never.
 
     Raises:
         InputError: ``map_name`` can't be one: better told now than after the drive.
     """
 
-    maps_dir: str | Path
-    map_name: str = "map"
-    auto_build_frames: int = 0
-    auto_build_idle: float = 0.0
+    map_name: str = option("map", "Name of the map to build, below maps_dir, with or without .safetensors.")
+    maps_dir: Path = maps_dir_option()
+    auto_build_frames: int = option(0, "Build the map by itself after so many frames.", low=0, without="never")
+    auto_build_idle: float = option(
+        0.0, "Build the map by itself when no frame was taken for so long.", unit="s", low=0.0, without="never"
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         map_path(self.maps_dir, self.map_name)
 
 

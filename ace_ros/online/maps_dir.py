@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ace_ros.errors import InputError, MapFileError
+from ace_ros.options import option
 
 SUFFIX = ".safetensors"
+DEFAULT = Path("~/.ros/ace_maps")  # ROS keeps its own files in ~/.ros
 _LONGEST = 200  # bytes; file systems take 255, and a temporary name beside it is longer
+
+
+def maps_dir_option() -> Any:
+    """Declares the folder of the maps."""
+    return option(DEFAULT, "Folder of the maps; names given over services stay inside it.", metavar="FOLDER")
 
 
 def map_path(maps_dir: str | Path, name: str) -> Path:
