@@ -39,7 +39,7 @@ from bench.damage import contents, damaged
 
 _SIZE = (240, 180)  # of the images: the least work that still localizes
 _EVERY = 10  # so many of the refused maps are shown to 'ace info' as well
-_PLACE = re.compile(r"(header field \w+(?:\.\w+)?|tensor \w+|format version|encoder|the header is no JSON)")
+_PLACE = re.compile(r"(header field \w+(?:\.\w+)?|tensor \w+|format version|encoder|the header is no JSON object)")
 
 
 @dataclass

@@ -27,11 +27,14 @@ def domain():
 @pytest.fixture(scope="module")
 def drive(mapped_room, tmp_path_factory):
     """A robot's bag: raw images, odometry that drifts, the camera mounted on a base, and where the base truly was."""
-    path = tmp_path_factory.mktemp("live") / "drive"
+    return robots_bag(tmp_path_factory.mktemp("live") / "drive", mapped_room.queries[:QUERIES])
+
+
+def robots_bag(path, frames):
     odometry = Drifting()
     with BagMaker(path, "sqlite3") as bag:
         bag.tf(START, "base_link", "camera", BASE_FROM_CAMERA, static=True)
-        for index, (pixels, camera, map_from_camera) in enumerate(mapped_room.queries[:QUERIES]):
+        for index, (pixels, camera, map_from_camera) in enumerate(frames):
             stamp = START + index * 10**9 // 15
             base = map_from_camera @ invert(BASE_FROM_CAMERA)
             bag.tf(stamp, "odom", "base_link", odometry.follow(base))
@@ -74,6 +77,18 @@ def test_a_robots_bag_with_odometry(mapped_room, drive, domain, tmp_path):
     bag = ("evaluate", mapped_room.map, drive, "--split", "all", "--json", tmp_path / "live.json")
     succeeded(ace(*bag, "--live", "--ros-domain", domain, "--replay-rate", 0.3))
     check(json.loads((tmp_path / "live.json").read_text()), QUERIES)
+
+
+def test_frames_that_the_map_was_made_from_are_played_but_not_scored(mapped_room, domain, tmp_path):
+    mapped = mapped_room.mapping[:12:2]  # its map is made of every other frame
+    bag = robots_bag(tmp_path / "drive", [*mapped, *mapped_room.queries[:14]])
+    scored = ("evaluate", mapped_room.map, bag, "--split", "all", "--json", tmp_path / "live.json")
+    done = succeeded(ace(*scored, "--live", "--ros-domain", domain, "--replay-rate", 0.2))
+    figures = json.loads((tmp_path / "live.json").read_text())
+    assert 0 < figures["left_out_mapped"] <= 6 and 0 < figures["frames"] <= 14
+    assert figures["live"]["frames_processed"] >= figures["left_out_mapped"] + figures["frames"]
+    said = f"{figures['left_out_mapped']} frames that the map was made from were left out"
+    assert said in " ".join(done.stderr.split())
 
 
 def test_what_cannot_be_played_is_told(mapped_room, room, tmp_path):

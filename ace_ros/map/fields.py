@@ -39,7 +39,7 @@ class Checked:
             MapFileError: a field that is missing, or can't hold what it is given.
         """
         if not isinstance(values, dict):
-            raise refusal(cls.WHERE.rstrip(".") or "(all)", "an object", values)
+            raise refusal(cls.WHERE.rstrip("."), "an object", values)
         entries = fields(cls)  # type: ignore[arg-type]
         for entry in entries:
             if entry.name not in values and not entry.metadata["later"]:

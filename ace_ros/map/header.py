@@ -129,8 +129,10 @@ def parse_header(content: str) -> MapHeader:
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
-        raise MapFileError("the header is no JSON") from None
-    if isinstance(values, dict) and "format_version" in values:  # another version may have other fields
+        values = None
+    if not isinstance(values, dict):
+        raise MapFileError("the header is no JSON object")
+    if "format_version" in values:  # another version may have other fields
         version = whole(1, _MOST)("format_version", values["format_version"])
         if version != FORMAT_VERSION:
             raise MapVersionError(
