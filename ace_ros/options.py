@@ -162,7 +162,7 @@ def _as(kind: type, value: Any) -> Any:
         return int(value) if isinstance(value, Integral) else None
     if kind is float:
         return float(value) if isinstance(value, Real) else None
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, (str, Path)):
         return Path(value).expanduser()
     return value if isinstance(value, kind) else None
 
