@@ -1,5 +1,7 @@
 """What many tests share."""
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from ace_ros.generated import make_courtyard, make_room
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings import open_recording
+
+os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)  # as make has it: PyPI's ROS lies in the environment
 
 # Fixtures that render or map a scene, or are there for a node's process; tests that use one are slow by themselves.
 SLOW = {"room", "courtyard", "mapped_room", "small_room", "small_courtyard", "place", "good_map", "domain"}
