@@ -58,7 +58,7 @@ _UNCERTAIN = 0.3  # confidence: 1.8 times chance
 _ALONE = 0.7  # what landmarks alone are worth, for places that the head never learnt well
 _CAP = 0.5  # confidence of a pose that hangs on a corner of the image, or on degenerate geometry
 _MIN_COVERAGE = 0.15  # of the image
-_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
+DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
 _FEW_KEYPOINTS = 100  # a tenth of what is asked for
 _LEAST_RATIO = 0.01  # so that the logarithm of nothing is a number
 _SETTLED, _SETTLED_RATIO = 50.0, 3.0  # landmarks, and times chance
@@ -129,7 +129,7 @@ def support_of(confidence: float) -> float:
 
 
 def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tuple[Reason, str]:
-    if evidence.contrast < _DARK or evidence.keypoints < _FEW_KEYPOINTS:
+    if evidence.contrast < DARK or evidence.keypoints < _FEW_KEYPOINTS:
         return Reason.BLURRED_OR_DARK, f"the image is dark, blurred or covered ({evidence.keypoints} keypoints)"
     if state is State.UNCERTAIN and not evidence.well_conditioned:
         return Reason.DEGENERATE_GEOMETRY, "the geometry of the inliers does not fix the pose"

@@ -17,6 +17,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
+from ace_ros.localization.trust import DARK
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Progress
@@ -24,8 +25,6 @@ from ace_ros.online.album import Album
 from ace_ros.online.building import Outcome, build_map, told
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
-
-_DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall; as in localization/trust.py
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class Collector:
         counters = self.counters
         try:
             image = candidate.decode()
-            if image[::4, ::4].std() < _DARK:
+            if image[::4, ::4].std() < DARK:
                 counters.blurred += 1
                 counters.taken -= 1
             else:
