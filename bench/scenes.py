@@ -53,7 +53,7 @@ def mapping_frames(path: Path, count: int | None = None) -> Recording:
 def query_frames(path: Path, count: int | None = None) -> list[PosedFrame]:
     """The queries; ``count`` of them, evenly spaced, where it is given."""
     confirmed = _CONFIRMED.get(path.name)
-    return _chosen(open_recording(path, "test", SplitOptions(path / confirmed if confirmed else None)), count)
+    return _chosen(open_recording(path, "test", SplitOptions(test_list=path / confirmed if confirmed else None)), count)
 
 
 def _chosen(scene: Recording, count: int | None) -> list[PosedFrame]:

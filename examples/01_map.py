@@ -20,7 +20,7 @@ def generated_room() -> Path:
     folder = FOLDER / "room"
     if not folder.exists():
         FOLDER.mkdir(exist_ok=True)
-        make_room(folder, train=80, test=20, size=(400, 300))
+        make_room(folder, train=60, test=20, size=(320, 240))
     return folder
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     recording = open_recording(given.get(0) or generated_room(), "train")  # frames kept for queries are not mapped
     path = Path(given.get(1) or FOLDER / "room.safetensors")
 
-    mapper = Mapper(MapOptions(steps=300), recording.map_frame, recording.metric)  # 1,000 steps are usual
+    mapper = Mapper(MapOptions(steps=200), recording.map_frame, recording.metric)  # 1,000 steps are usual
     for frame in recording.frames:
         if frame.map_from_camera is None:
             continue

@@ -65,7 +65,7 @@ def main() -> None:
     first = run_path(str(Path(__file__).with_name("01_map.py")))
     room, path = first["generated_room"](), first["FOLDER"] / "sift.safetensors"
 
-    mapper = Mapper(MapOptions(encoder="sift", steps=300))
+    mapper = Mapper(MapOptions(encoder="sift", steps=200))
     for frame in open_recording(room, "train").frames:
         mapper.add(frame.read(), frame.camera, frame.map_from_camera, frame.name)
     mapper.build().save(path)
