@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ace_ros.camera import Camera
 from ace_ros.generated import make_courtyard, make_room
@@ -30,10 +32,28 @@ class MappedRoom:
     queries: list[Frame]
 
 
+# Files whose tests talk over DDS: nothing else is to take their time.
+ALONE = ("test_nodes_", "test_evaluation_live", "test_standalone_")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and SLOW.intersection(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+        if item.path.name.startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """What all workers of pytest-xdist use, made by the first that needs it."""
+    base = factory.getbasetemp()
+    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            part = path.with_name(f"part_of_{name}")
+            make(part)
+            part.rename(path)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -72,13 +92,13 @@ def bonsai(scenes_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated room on disk, ACE's layout: 200 mapping frames, 60 queries."""
-    return make_room(tmp_path_factory.mktemp("generated") / "room")
+    return _once(tmp_path_factory, "room", make_room)
 
 
 @pytest.fixture(scope="session")
 def courtyard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated courtyard on disk, COLMAP's layout, arbitrary units: 100 photographs to map from, 20 queries."""
-    return make_courtyard(tmp_path_factory.mktemp("generated") / "courtyard")
+    return _once(tmp_path_factory, "courtyard", make_courtyard)
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +108,13 @@ def mapped_room(room: Path, tmp_path_factory: pytest.TempPathFactory) -> MappedR
         split: [(frame.read(), frame.camera, frame.map_from_camera) for frame in open_recording(room, split).frames]
         for split in ("train", "test")
     }
-    mapper = Mapper(MapOptions(steps=300, landmark_views=100, samples=300, batch=1024, width=128))
-    for index, frame in enumerate(frames["train"][::2]):
-        mapper.add(*frame, name=str(index))
-    path = tmp_path_factory.mktemp("maps") / "room.safetensors"
-    mapper.build().save(path)
+
+    def make(path: Path) -> None:
+        mapper = Mapper(MapOptions(steps=300, landmark_views=100, samples=300, batch=1024, width=128))
+        for index, frame in enumerate(frames["train"][::2]):
+            mapper.add(*frame, name=str(index))
+        path.mkdir()
+        mapper.build().save(path / "room.safetensors")
+
+    path = _once(tmp_path_factory, "maps", make) / "room.safetensors"
     return MappedRoom(path, frames["train"], frames["test"])
