@@ -35,9 +35,7 @@ class Localizer:
         self._encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
         scene_map.check_encoder(self._encoder)
         self.trust = TrustModel(header.calibration, self._encoder.profile.lean)
-        self._estimator = PoseEstimator(
-            scene_map, where, self.trust.support, self.trust.settled, self.options.iterations
-        )
+        self._estimator = PoseEstimator(scene_map, where, self.trust.settled, self.options.iterations)
 
     def localize(self, image: Pixels, camera: Camera, prior: Matrix | None = None) -> Localization:
         """Where was this image taken?

@@ -68,7 +68,7 @@ def calibrate(
         nonlocal done
         trust = TrustModel(calibration, lean)
         taught = replace(scene_map, header=replace(scene_map.header, calibration=calibration))
-        estimator, estimates = PoseEstimator(taught, device, trust.support, trust.settled), []
+        estimator, estimates = PoseEstimator(taught, device, trust.settled), []
         for image in images:
             report(done, total)
             done += 1
