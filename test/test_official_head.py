@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from map_making import rewritten
 from official_making import BOUNDS, coordinates_of, encoder_state, head_state
 
 from ace_ros.cli import main
@@ -267,3 +268,14 @@ def test_commands_say_what_they_cannot_do(place, tmp_path):
         done = ace(*arguments)
         assert done.returncode == 1 and said in done.stderr, (arguments, done.stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["head.pt"]
+
+
+def test_a_map_of_such_a_head_with_bounds_that_can_not_be_is_refused(tmp_path):
+    path = tmp_path / "map.safetensors"
+    import_head(saved(tmp_path / "head.pt", head_state()), SHA).save(path)
+    for name in BOUNDS:
+        whole = path.read_bytes()
+        rewritten(path, {f"head.{name}": torch.zeros(1).half()})
+        with pytest.raises(MapFileError, match=f"tensor head.{name}: must be positive"):
+            SceneMap.load(path)
+        path.write_bytes(whole)
