@@ -89,3 +89,11 @@ def test_a_resized_camera_sees_the_same_through_the_same_spot_of_the_image():
 def test_what_is_no_camera_is_refused(values, said):
     with pytest.raises(InputError, match=said):
         Camera(*values)
+
+
+def test_rays_are_of_unit_length_and_lead_to_where_pixels_came_from():
+    camera = Camera(640, 480, 500.0, 510.0, 310.0, 250.0, (-0.2, 0.05, 0.001, -0.001))
+    pixels = np.array([[0.0, 0.0], [310.0, 250.0], [639.0, 479.0], [100.0, 400.0]])
+    rays = camera.rays(pixels)
+    assert np.linalg.norm(rays, axis=1) == pytest.approx(1)
+    assert camera.project(7 * rays) == pytest.approx(pixels, abs=1e-6)

@@ -68,11 +68,6 @@ class EncodedImage:
         """(N, 2) normalised image coordinates x/z, y/z: undistorted, on the plane z = 1 before the camera."""
         return self.camera.normalise(self.pixels)
 
-    @property
-    def rays(self) -> NDArray[np.float64]:
-        """(N, 3) unit viewing rays in camera axes."""
-        return self.camera.rays(self.pixels)
-
     @cached_property
     def descriptors(self) -> NDArray[np.float32]:
         """(N, D) on the host."""

@@ -79,10 +79,6 @@ class TrustModel:
         """So many sharp landmarks leave no doubt."""
         return max(_SETTLED, _SETTLED_RATIO * self.calibration.chance_landmarks)
 
-    def support(self, evidence: Evidence) -> float:
-        """As :func:`support`."""
-        return support(evidence, self.calibration)
-
     def judge(self, estimate: Estimate) -> Verdict:
         """Whether to believe an estimate, and how exactly."""
         return replace(judge(estimate.evidence, self.calibration), covariance=self.covariance(estimate))
