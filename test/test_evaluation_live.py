@@ -80,12 +80,13 @@ def test_a_robots_bag_with_odometry(mapped_room, drive, domain, tmp_path):
 
 
 def test_frames_that_the_map_was_made_from_are_played_but_not_scored(mapped_room, domain, tmp_path):
-    mapped = mapped_room.mapping[:12:2]  # its map is made of every other frame
-    bag = robots_bag(tmp_path / "drive", [*mapped, *mapped_room.queries[:14]])
+    mapped, others = mapped_room.mapping[:20:2], mapped_room.queries[:10]  # its map is made of every other frame
+    # By turns, so that a slow machine, which works on a few of them only, meets both.
+    bag = robots_bag(tmp_path / "drive", [frame for pair in zip(mapped, others, strict=True) for frame in pair])
     scored = ("evaluate", mapped_room.map, bag, "--split", "all", "--json", tmp_path / "live.json")
-    done = succeeded(ace(*scored, "--live", "--ros-domain", domain, "--replay-rate", 0.2))
+    done = succeeded(ace(*scored, "--live", "--ros-domain", domain, "--replay-rate", 0.1))
     figures = json.loads((tmp_path / "live.json").read_text())
-    assert 0 < figures["left_out_mapped"] <= 6 and 0 < figures["frames"] <= 14
+    assert 0 < figures["left_out_mapped"] <= 10 and 0 < figures["frames"] <= 10
     assert figures["live"]["frames_processed"] >= figures["left_out_mapped"] + figures["frames"]
     said = f"{figures['left_out_mapped']} frames that the map was made from were left out"
     assert said in " ".join(done.stderr.split())
