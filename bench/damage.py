@@ -118,7 +118,7 @@ def names_of(path: Path_) -> tuple[str, ...]:
     if first.startswith("encoder"):  # other weights are told by the encoder
         return f"header field {first}", "encoder"
     if first == "format_version":
-        return "format version", "header field format_version"
+        return "format version", "header field format_version", "header field places"
     return (f"header field {first}",)
 
 

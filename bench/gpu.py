@@ -35,7 +35,7 @@ from ace_ros.mapping.progress import Progress
 from ace_ros.recordings import PosedFrame
 from bench import plan, recipe, scenes
 from bench.measure import Row, provenance, run_queries
-from bench.ours import localize_with
+from bench.ours import localize_with, without_landmarks
 
 _FEW = {"ours": (10, 20), "recipe": (2.0, 4.0)}
 _ALL = {"ours": (60, 125, 250, 500, 1000, 2000), "recipe": (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)}
@@ -113,7 +113,7 @@ def _ours(frames: list[PosedFrame], queries: list[PosedFrame], device: str, rung
         started = _now(device)
         scene_map = mapper.build(clock)
         building = _now(device) - started
-        alone = replace(scene_map, points=scene_map.points[:0], codes=scene_map.codes[:0])
+        alone = without_landmarks(scene_map)
         head = run_queries(queries, localize_with(alone, device))
         whole = run_queries(queries, localize_with(scene_map, device))
         results.append(

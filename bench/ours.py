@@ -46,14 +46,14 @@ def measure(
         size = scene_map.save(Path(folder) / "map.safetensors")
     figures = {**watch.read(), "stages_cpu_seconds": stages, "peak_rss_bytes": peak_rss_bytes()}
     asked = scenes.query_frames(scene, queries)
-    alone = replace(scene_map, points=scene_map.points[:0], codes=scene_map.codes[:0])
+    alone = without_landmarks(scene_map)
     head = run_queries(asked, localize_with(alone))
     header = scene_map.header
     return {
         **figures,
         "frames": used,
         "metric": header.metric,
-        "landmarks": len(scene_map.points),
+        "landmarks": len(scene_map.landmarks),
         "map_bytes": size,
         **{name: header.training[name] for name in ("sample_bytes", "samples", "steps", "training_seconds")},
         "median_depth": header.median_depth,
@@ -82,12 +82,18 @@ def _mapped(
     return mapper.build(note), len(mapper)
 
 
+def without_landmarks(scene_map: SceneMap) -> SceneMap:
+    """The heads alone."""
+    bare = [replace(place, points=place.points[:0], codes=place.codes[:0]) for place in scene_map.places]
+    return replace(scene_map, places=bare)
+
+
 def localize_with(scene_map: SceneMap, device: str = "auto") -> Localize:
     """What :func:`bench.measure.run_queries` asks, answered from a map.
 
     A head alone is judged by every pose that it finds, as the recipe is: neither says when it is lost.
     """
-    alone = not len(scene_map.points)
+    alone = not len(scene_map.landmarks)
     localizer = Localizer(scene_map, device=device)
 
     def localize(image: NDArray[np.uint8], camera: Camera) -> tuple[str, Matrix | None]:

@@ -55,6 +55,6 @@ def test_maps_and_queries_may_change_device(room):
         answers = [localizer.localize(image, room.camera) for image in room.query_images]
         assert sum(answer.state is State.LOCALIZED for answer in answers) >= 13
         errors = [pose_error(a.map_from_camera, p) for a, p in zip(answers, room.query_poses, strict=True)]
-        assert all(parameter.device.type == "cpu" for parameter in scene_map.head.parameters())
+        assert all(parameter.device.type == "cpu" for parameter in scene_map.places[0].head.parameters())
         translation, rotation = np.median(errors, axis=0)
         assert translation < 0.02 and rotation < 0.5

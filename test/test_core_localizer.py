@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from core_making import disturbed, small_room
+from map_making import with_header, with_place
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
@@ -205,7 +206,7 @@ def test_fewer_keypoints_still_find_the_place(room):
 
 def test_a_head_without_landmarks_finds_the_place_roughly(room):
     """Its own evidence then; the landmarks are not missed by any line of code."""
-    bare = replace(room.map, points=np.empty((0, 3), np.float32), codes=np.empty((0, 64), np.int8))
+    bare = with_place(room.map, points=np.empty((0, 3), np.float32), codes=np.empty((0, 64), np.int8))
     localizer = Localizer(bare, device="cpu")
     answers = [localizer.localize(image, room.camera) for image in room.images[::6]]
     found = [answer.map_from_camera is not None for answer in answers]
@@ -217,7 +218,7 @@ def test_a_head_without_landmarks_finds_the_place_roughly(room):
 
 
 def test_other_weights_are_refused(room):
-    other = replace(room.map, header=replace(room.map.header, encoder_sha256="0" * 64))
+    other = with_header(room.map, encoder_sha256="0" * 64)
     with pytest.raises(MapFileError, match="use the same weights or map again"):
         Localizer(other, device="cpu")
     with pytest.raises(InputError, match="is not a device"):

@@ -10,7 +10,7 @@ from map_making import made_map
 
 from ace_ros.errors import MapFileError
 from ace_ros.map.describing import describe
-from ace_ros.map.header import parse_header
+from ace_ros.map.header import parse_headers
 from ace_ros.recordings import PosedFrame
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -59,13 +59,13 @@ def test_whatever_json_puts_in_a_fields_place(path, value):
     values = json.loads(json.dumps(HEADER))
     replace_value(values, path, lambda _: value)
     try:
-        header = parse_header(json.dumps(values))
+        (header,) = parse_headers(json.dumps(values))
     except MapFileError as error:
         assert any(name in str(error) for name in names_of(path))
         assert str(error).isprintable() and len(str(error)) < 300
     else:
-        assert parse_header(json.dumps(asdict(header), allow_nan=False)) == header
-        assert describe(header, 1, 1).isprintable() or "\n" in describe(header, 1, 1)
+        assert parse_headers(json.dumps(asdict(header), allow_nan=False)) == (header,)
+        assert describe([header], 1, 1).isprintable() or "\n" in describe([header], 1, 1)
 
 
 @hypothesis.settings(**STEADY, max_examples=100)
@@ -76,7 +76,7 @@ def test_a_header_without_one_of_its_values(data):
     replace_value(values, path, None)
     optional = ("training",), ("head", "layout"), ("calibration", "landmark_weight")
     if path in optional[1:] or (path[0] == "training" and len(path) > 1):
-        parse_header(json.dumps(values))
+        parse_headers(json.dumps(values))
         return
     with pytest.raises(MapFileError, match=f"header field {path[0]}"):
-        parse_header(json.dumps(values))
+        parse_headers(json.dumps(values))

@@ -6,12 +6,12 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 import torch
-from map_making import made_map, rewritten
+from map_making import made_map, rewritten, with_place
 
 from ace_ros.errors import MapFileError, MapVersionError
 from ace_ros.features.registry import make_encoder
 from ace_ros.map.head import Head, HeadShape
-from ace_ros.map.header import Calibration, HeldBack, MapHeader, parse_header
+from ace_ros.map.header import Calibration, HeldBack, MapHeader, parse_headers
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -59,7 +59,7 @@ def test_no_field_may_be_missing_or_null(saved, name):
     assert f"{saved}: header field {name}" in refusal(lambda: SceneMap.load(saved))
     values = asdict(made_map().header)
     del values[name]
-    assert refusal(lambda: parse_header(json.dumps(values))) == f"header field {name}: is missing"
+    assert refusal(lambda: parse_headers(json.dumps(values))) == f"header field {name}: is missing"
     saved.write_bytes(whole)
     SceneMap.load(saved)
 
@@ -68,7 +68,7 @@ def test_what_is_free_holds_what_json_has_and_no_more():
     header = made_map().header
     free = {"steps": 3, "loss": 0.5, "fast": True, "note": "", "none": None, "stamps": [1, 2**62], "pairs": [[1, "a"]]}
     assert replace(header, training=free).training == free
-    assert parse_header(json.dumps(asdict(replace(header, training=free)))).training == free
+    assert parse_headers(json.dumps(asdict(replace(header, training=free))))[0].training == free
     for wrong in (float("nan"), 2**63, "two\nlines", {"a": 1}, "\ud800", [[[[1]]]], b"x", np.zeros(3)):
         assert "header field training.loss" in refusal(lambda wrong=wrong: replace(header, training={"loss": wrong}))
     assert "header field training" in refusal(lambda: replace(header, training={7: 1}))
@@ -77,13 +77,13 @@ def test_what_is_free_holds_what_json_has_and_no_more():
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "7", "{", "[" * 100_000, '{"a":' * 100_000, "1" * 5000])
 def test_what_is_no_header_is_told(text):
-    assert "header" in refusal(lambda: parse_header(text))
+    assert "header" in refusal(lambda: parse_headers(text))
 
 
 def test_the_version_is_looked_at_before_anything_else():
-    with pytest.raises(MapVersionError, match="format version 9, this ace_ros reads version 1"):
-        parse_header('{"format_version": 9, "place": "of another kind"}')
-    assert "format_version: must be a whole number" in refusal(lambda: parse_header('{"format_version": "x"}'))
+    with pytest.raises(MapVersionError, match="format version 9, this ace_ros reads versions 1 and 2"):
+        parse_headers('{"format_version": 9, "place": "of another kind"}')
+    assert "format_version: must be a whole number" in refusal(lambda: parse_headers('{"format_version": "x"}'))
 
 
 def test_sizes_take_no_memory_before_they_are_known_to_be_true(saved):
@@ -137,6 +137,6 @@ def test_a_head_for_another_encoder_is_refused():
     encoder = make_encoder("xfeat", torch.device("cpu"), 480)
     scene_map.check_encoder(encoder)
     shape = HeadShape(32, 32, 1)
-    other = replace(scene_map, header=replace(scene_map.header, head=shape), head=Head(shape))
+    other = with_place(scene_map, header=replace(scene_map.header, head=shape), head=Head(shape))
     with pytest.raises(MapVersionError, match=r"header field head\.dimensions: must be the 64 of encoder xfeat"):
         other.check_encoder(encoder)

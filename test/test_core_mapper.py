@@ -44,8 +44,9 @@ def contents(scene_map):
     """All of a map but the time."""
     training = {key: value for key, value in scene_map.header.training.items() if not key.endswith("seconds")}
     header = replace(scene_map.header, created="", training=training)
-    weights = {name: value.numpy().tobytes() for name, value in scene_map.head.state_dict().items()}
-    return header, weights, scene_map.points.tobytes(), scene_map.codes.tobytes()
+    (place,) = scene_map.places
+    weights = {name: value.numpy().tobytes() for name, value in place.head.state_dict().items()}
+    return header, weights, place.points.tobytes(), place.codes.tobytes()
 
 
 def test_fewer_than_ten_frames_are_no_map(room):
@@ -166,16 +167,16 @@ def test_no_more_views_than_asked(room):
 
 
 def test_no_more_landmarks_than_asked(room):
-    assert len(small_room().map.points) > 2000
+    assert len(small_room().map.landmarks) > 2000
     some = Mapper(replace(QUICK, landmarks=100))
     for image, pose in list(zip(room.images, room.poses, strict=True))[:12]:
         some.add(image, room.camera, pose)
-    assert some.build().points.shape == (100, 3)
+    assert some.build().landmarks.shape == (100, 3)
 
 
 def test_landmarks_lie_where_the_room_is(room):
     """Walls at 3.5 m at most: hardly a landmark is beyond them."""
-    points = room.map.points + np.array(room.map.header.origin)
+    points = room.map.landmarks
     assert np.quantile(np.abs(points[:, :2]), 0.99) < 4.5
     assert np.quantile(points[:, 2], 0.01) > -0.3 and np.quantile(points[:, 2], 0.99) < 3.3
 
@@ -197,7 +198,7 @@ def test_a_camera_on_a_tripod_makes_a_map_without_landmarks(room):
     poses = [looking((0.0, 0.0, 1.4), 0.05 * k, 0.0) for k in range(14)]
     images = [room_renderer().render(room.camera, pose)[0] for pose in poses]
     scene_map = map_of(images, poses, room.camera, QUICK)
-    assert scene_map.points.shape == (0, 3) and scene_map.codes.shape == (0, 64)
+    assert scene_map.landmarks.shape == (0, 3) and scene_map.places[0].codes.shape == (0, 64)
     assert scene_map.header.median_depth > 0
     answer = Localizer(scene_map, device="cpu").localize(images[3], room.camera)
     assert 0 <= answer.confidence <= 1

@@ -6,13 +6,13 @@ import pickle
 import struct
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from map_making import made_map, rewritten
+from map_making import made_map, rewritten, with_header
 
 from ace_ros.errors import MapFileError
 from ace_ros.features.xfeat import XFEAT_SHA256
@@ -28,18 +28,24 @@ def saved(tmp_path):
     return path
 
 
+def same_place(back, place):
+    """But for the head's half precision."""
+    assert back.header == place.header
+    np.testing.assert_array_equal(back.points, place.points)
+    np.testing.assert_array_equal(back.codes, place.codes)
+    assert back.points.dtype == np.float32 and back.codes.dtype == np.int8
+    for name, value in place.head.state_dict().items():
+        assert torch.equal(back.head.state_dict()[name], value.half().float())
+    assert not any(parameter.requires_grad for parameter in back.head.parameters())
+
+
 def test_a_map_comes_back_as_it_was(tmp_path):
     scene_map, path = made_map(), tmp_path / "place.safetensors"
     size = scene_map.save(path)
     assert size == path.stat().st_size
     back = SceneMap.load(str(path))
     assert back.header == scene_map.header
-    np.testing.assert_array_equal(back.points, scene_map.points)
-    np.testing.assert_array_equal(back.codes, scene_map.codes)
-    assert back.points.dtype == np.float32 and back.codes.dtype == np.int8
-    for name, value in scene_map.head.state_dict().items():
-        assert torch.equal(back.head.state_dict()[name], value.half().float())
-    assert not any(parameter.requires_grad for parameter in back.head.parameters())
+    same_place(back.places[0], scene_map.places[0])
     back.save(tmp_path / "again.safetensors")
     assert SceneMap.load(tmp_path / "again.safetensors").header == scene_map.header
 
@@ -52,7 +58,7 @@ def test_a_map_without_landmarks(tmp_path):
     path = tmp_path / "m"
     made_map(points=np.empty((0, 3), np.float32), codes=np.empty((0, 64), np.int8)).save(path)
     back = SceneMap.load(path)
-    assert back.points.shape == (0, 3) and back.codes.shape == (0, 64)
+    assert back.landmarks.shape == (0, 3) and back.places[0].codes.shape == (0, 64)
 
 
 def test_a_map_is_readable_as_the_umask_says(tmp_path):
@@ -70,13 +76,13 @@ def test_the_description_tells_what_matters():
                  "3.00 x 2.50 x 0.25 m", "steps 300, loss 4.25", XFEAT_SHA256[:12]):  # fmt: skip
         assert part in text
     scene_map = made_map()
-    unknown = replace(scene_map, header=replace(scene_map.header, metric=False, held_back=HeldBack(3)))
+    unknown = with_header(scene_map, metric=False, held_back=HeldBack(3))
     assert "arbitrary scale" in unknown.describe() and "not measured" in unknown.describe()
 
 
 def test_saving_replaces_and_leaves_nothing_beside(saved):
     other = made_map()
-    other = replace(other, header=replace(other.header, map_frame="hall"))
+    other = with_header(other, map_frame="hall")
     other.save(saved)
     assert SceneMap.load(saved).header.map_frame == "hall"
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]
@@ -185,8 +191,8 @@ def test_truncated_maps_are_refused(saved, share):
 
 
 def test_another_version_is_refused(saved):
-    rewritten(saved, format_version=2)
-    refused(saved, "the map has format version 2, this ace_ros reads version 1")
+    rewritten(saved, format_version=3)
+    refused(saved, "the map has format version 3, this ace_ros reads versions 1 and 2")
 
 
 def test_a_field_from_the_future_is_no_harm(saved):
@@ -243,7 +249,8 @@ def test_random_damage_is_refused_or_harmless(saved):
         try:
             back = SceneMap.load(saved)
             back.describe()
-            assert back.points.shape == (200, 3) and np.isfinite(back.points).all() and back.codes.shape == (200, 64)
+            points = back.places[0].points
+            assert points.shape == (200, 3) and np.isfinite(points).all() and back.places[0].codes.shape == (200, 64)
         except MapFileError:
             refusals += 1
     assert refusals > 50
@@ -252,7 +259,7 @@ def test_random_damage_is_refused_or_harmless(saved):
 def test_weights_of_another_encoder_are_refused():
     scene_map = made_map()
     Localizer(scene_map, device="cpu")
-    other = replace(scene_map, header=replace(scene_map.header, encoder_sha256="ab" * 32))
+    other = with_header(scene_map, encoder_sha256="ab" * 32)
     with pytest.raises(MapFileError, match=r"made with encoder xfeat of weights abababababab.*map again"):
         Localizer(other, device="cpu")
 

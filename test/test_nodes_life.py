@@ -9,6 +9,7 @@ from drive import BEST_EFFORT, camera_info, raw_image
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from localizing import Localizing, base_pose, near
+from map_making import with_header
 from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
@@ -61,7 +62,7 @@ def test_life_cycle_and_parameters(mapped_room, domain, tmp_path):
         assert change(node, Transition.TRANSITION_CONFIGURE) == (True, "inactive")
         clouds = node.probe.hear(PointCloud2, f"{node.name}/map_cloud", latched=True)
         cloud = node.probe.until(lambda: clouds and clouds[-1], "the map's landmarks, before it is active")
-        assert cloud.header.frame_id == "map" and cloud.width == len(SceneMap.load(mapped_room.map).points)
+        assert cloud.header.frame_id == "map" and cloud.width == len(SceneMap.load(mapped_room.map).landmarks)
         refused = set_parameter(node, "tf_mode", "none")
         assert not refused.successful and "clean it up first" in refused.reason
         assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
@@ -116,9 +117,9 @@ def test_other_maps_while_it_works(mapped_room, domain, tmp_path):
     shift = np.array([10.0, 0.0, 0.0])
     header = original.header
     original.save(maps / "here.safetensors")
-    replace(original, header=replace(header, origin=tuple(header.origin + shift))).save(maps / "there.safetensors")
-    replace(original, header=replace(header, metric=False)).save(maps / "scaleless.safetensors")
-    replace(original, header=replace(header, format_version=99)).save(maps / "future.safetensors")
+    with_header(original, origin=tuple(header.origin + shift)).save(maps / "there.safetensors")
+    with_header(original, metric=False).save(maps / "scaleless.safetensors")
+    with_header(original, format_version=99).save(maps / "future.safetensors")
     (maps / "broken.safetensors").write_bytes((maps / "here.safetensors").read_bytes()[:3000])
     (maps / "pickle.safetensors").write_bytes(b"\x80\x04pickle")
     refused = {

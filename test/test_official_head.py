@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from map_making import rewritten
+from map_making import rewritten, with_place
 from official_making import BOUNDS, coordinates_of, encoder_state, head_state
 
 from ace_ros.cli import main
@@ -52,7 +52,7 @@ def features(count=500, seed=1):
 
 
 def in_map(scene_map, descriptors, dtype=torch.float32):
-    points = scene_map.head(descriptors, dtype) * scene_map.header.median_depth
+    points = scene_map.places[0].head(descriptors, dtype) * scene_map.header.median_depth
     return points.double() + torch.tensor(scene_map.header.origin, dtype=torch.float64)
 
 
@@ -78,11 +78,11 @@ def test_both_bounds_of_the_scale_are_kept(tmp_path):
         pushed = state | {"fc3.bias": bias, "fc3.weight": state["fc3.weight"].clone()}
         pushed["fc3.weight"][3] = 0
         scene_map = import_head(saved(tmp_path / "head.pt", pushed), SHA)
-        found = scene_map.head(features())
+        found = scene_map.places[0].head(features())
         assert torch.allclose(found.double(), coordinates_of(features(), pushed) - pushed["mean"].double().flatten(),
                               rtol=1e-4, atol=1e-4)  # fmt: skip
         middle = pushed | {name: torch.tensor([1.0]).half() for name in ("max_inv_scale", "min_inv_scale")}
-        undivided = import_head(saved(tmp_path / "one.pt", middle), SHA).head(features())
+        undivided = import_head(saved(tmp_path / "one.pt", middle), SHA).places[0].head(features())
         assert torch.allclose(found * divisor, undivided, rtol=1e-4)
 
 
@@ -111,7 +111,7 @@ def trained_like(tmp_path, origin, depth):
     head = make_head(HeadShape(512, 512, 2, "ace"))
     head.load_state_dict({name: value.half().float() for name, value in head.state_dict().items()})
     head.requires_grad_(False)
-    return replace(scene_map, head=head, header=replace(scene_map.header, origin=origin, median_depth=depth))
+    return with_place(scene_map, head=head, header=replace(scene_map.header, origin=origin, median_depth=depth))
 
 
 def test_an_exported_map_answers_in_the_units_of_the_map(tmp_path):
@@ -192,7 +192,7 @@ def test_mapping_with_the_official_encoder_gives_a_head_and_no_landmarks(place):
     scene_map = SceneMap.load(place / "map.safetensors")
     header = scene_map.header
     assert header.encoder == "ace" and header.head == HeadShape(512, 512, 2, "ace")
-    assert len(scene_map.points) == 0
+    assert len(scene_map.landmarks) == 0
     assert "as ACE publishes them" in scene_map.describe()
 
 

@@ -1,10 +1,9 @@
 """A robot's images without ROS: odometry that drifts, a robot that is carried, and all that may be missing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from core_making import disturbed, small_room
+from map_making import with_header
 from online_making import SECOND, pose
 
 from ace_ros.geometry import invert, pose_error
@@ -160,7 +159,7 @@ def test_a_camera_alone_and_a_robot_that_is_its_camera(localizer, good):
 
 def test_in_a_map_without_scale_the_robot_is_not_asked(good):
     scene_map = small_room().map
-    scaleless = replace(scene_map, header=replace(scene_map.header, metric=False))
+    scaleless = with_header(scene_map, metric=False)
     driven = Driven(Localizer(scaleless, device="cpu"))
     answer = driven.frame(good[0])
     assert answer.placed.frame == "camera" and not answer.fault and not driven.rover.waits

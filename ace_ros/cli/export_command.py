@@ -89,7 +89,7 @@ def _write_head(path: Path, scene_map: SceneMap) -> None:
 
 
 def _landmarks(scene_map: SceneMap) -> Cloud:
-    if not len(scene_map.points):
+    if not len(scene_map.landmarks):
         raise InputError("this map has no landmarks: give a recording of the place to see it")
-    points = scene_map.points + np.asarray(scene_map.header.origin)
+    points = scene_map.landmarks
     return Cloud(points, np.full(points.shape, _GREY, np.uint8))

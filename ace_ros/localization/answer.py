@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.geometry import Matrix
-from ace_ros.localization.estimate import Estimate, Evidence
-from ace_ros.localization.trust import Reason, State, Verdict
+from ace_ros.localization.alternatives import Alternative, decide
+from ace_ros.localization.atlas import Judged
+from ace_ros.localization.estimate import Evidence
+from ace_ros.localization.trust import Reason, State
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Localization:
         reprojection_error: median of the inliers, pixels of the given image.
         pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.
         timings: seconds by stage (encode, match, solve, total).
+        place: number in the map of the place that the pose was found in.
+        alternatives: poses that explain the image about equally well, likeliest first, this one among them; empty where
+            there is no doubt between places.
     """
 
     state: State
@@ -43,10 +49,14 @@ class Localization:
     inlier_mask: NDArray[np.bool_]
     timings: dict[str, float]
     evidence: Evidence | None = None
+    place: int | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     @staticmethod
-    def of(estimate: Estimate, verdict: Verdict) -> Localization:
-        """An estimate, as it was judged."""
+    def of(found: Sequence[Judged]) -> Localization:
+        """The best of what was found, see :meth:`ace_ros.localization.atlas.Atlas.find`."""
+        best = found[0]
+        estimate, (verdict, alternatives) = best.estimate, decide(found)
         encoded, inlier, pixel = estimate.encoded, estimate.inlier, 0.0
         if inlier.any():  # from pixels of the encoded image to those of the given one
             pixel = float(np.median(estimate.errors[inlier])) * encoded.camera.focal / encoded.focal
@@ -65,4 +75,6 @@ class Localization:
             inlier_mask=inlier,
             timings=dict(estimate.seconds),
             evidence=estimate.evidence,
+            place=None if estimate.map_from_camera is None else best.place,
+            alternatives=alternatives,
         )

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
-from ace_ros.geometry import Matrix
+from ace_ros.geometry import Matrix, pose_error
 from ace_ros.localization import solver
-from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.estimate import HEAD_COUNTS, Estimate, Evidence
 from ace_ros.map.landmarks import Landmarks, Pairs
-from ace_ros.map.scene_map import SceneMap
+from ace_ros.map.place import Place
 
 # Pixels of the encoded image, about multiples of what an inlier is off (landmarks 0.8, head 4); set by hand on the
 # generated room and redkitchen unless said otherwise.
@@ -26,10 +26,12 @@ _FINE = 4.0  # five sigmas of a landmark
 _PRIOR = 24.0  # 2.6 degrees at VGA: how far off a prior may be that odometry carried forward
 _SHARP = 2.0  # a landmark this near is evidence
 _AGREES = 8.0  # a head prediction this near is evidence
-_HEAD_COUNTS = 0.25  # of a landmark where poses are ranked, which is sharper and rarer; set by hand
 _HEAD_ASKED = 500  # keypoints that the head as second witness is asked about, set by hand
 _LEAST_POLISHED = 8  # landmarks; fewer move a pose as likely away as nearer
 _TRACKED = 2  # times the evidence that ends a search: wrong priors led to poses beside the true one (bench trust)
+_RIVAL = 0.6  # of the rank of the best: a pose elsewhere that has so much is a rival; set by hand on twin rooms
+_MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
+_SAME_TURN, _SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
 
 
@@ -45,41 +47,40 @@ class _Hypothesis:
 
     @property
     def rank(self) -> float:
-        """The best of several poses has most; what a pose is worth to believe, a trust model judges otherwise.
-
-        A head is right or wrong alike for a hundred keypoints: as a multiple of chance it can outvote landmarks beside
-        the true pose. Chosen by that, 10 of 150 queries in a room whose furniture was moved were wrong and sure; chosen
-        by this, 8.
-        """
-        return self.sharp + _HEAD_COUNTS * float(self.head_near.sum())
+        """As :attr:`ace_ros.localization.estimate.Evidence.rank`, before the refinement."""
+        return self.sharp + HEAD_COUNTS * float(self.head_near.sum())
 
 
 class PoseEstimator:
-    """Finds the pose of an encoded image in one map.
+    """Finds the pose of an encoded image in one place.
 
     Args:
-        scene_map: the map. device: to match and to predict on.
+        place: of a map. device: to match and to predict on.
         settled: so many sharp landmarks leave no doubt: no other proposal is sought.
         iterations: upper bound of each RANSAC.
     """
 
     def __init__(
         self,
-        scene_map: SceneMap,
+        place: Place,
         device: torch.device,
         settled: float,
         iterations: int = 1000,
     ) -> None:
-        header = scene_map.header
+        header = place.header
         self._settled, self._iterations = settled, iterations
         self._sigmas = header.calibration.landmark_sigma, header.calibration.head_sigma
         self._origin, self._unit = np.asarray(header.origin), header.median_depth
         # A copy: a module moves as a whole, and the map's own head stays on the CPU.
-        self._head = copy.deepcopy(scene_map.head).to(device)
-        self._landmarks = Landmarks(scene_map.points, scene_map.codes, device, profile_of(header.encoder).likeness)
+        self._head = copy.deepcopy(place.head).to(device)
+        self._landmarks = Landmarks(place.points, place.codes, device, profile_of(header.encoder).likeness)
 
     def estimate(self, encoded: EncodedImage, prior: Matrix | None = None) -> Estimate:
-        """The pose that ranks first.
+        """The pose that ranks first, see :meth:`estimates`."""
+        return self.estimates(encoded, prior)[0]
+
+    def estimates(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Estimate]:
+        """The pose that ranks first, and its rivals: poses elsewhere that explain the image about as well.
 
         Args:
             prior: expected map_from_camera; makes a tracked frame cheaper, and is dropped at once when the image does
@@ -89,14 +90,23 @@ class PoseEstimator:
         asked = _HEAD_ASKED if len(self._landmarks) else len(encoded)
         head_points = self._head.predict(encoded.features.best(asked).descriptors).cpu().numpy().astype(np.float64)
         head_points *= self._unit
-        best = self._track(encoded, head_points, prior) if prior is not None else None
+        tracked = self._track(encoded, head_points, prior) if prior is not None else None
         predicted = time.perf_counter()
-        if best is None:
-            best = self._search(encoded, head_points)
+        found = self._search(encoded, head_points) if tracked is None else [tracked]
         seconds = {"match": predicted - start, "solve": time.perf_counter() - predicted}
-        if best is None:
-            return Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded))
-        return self._refined(encoded, head_points, best, seconds)
+        if not found:
+            return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded))]
+        return [self._refined(encoded, head_points, pose, seconds) for pose in self._apart(found)]
+
+    def _apart(self, found: list[_Hypothesis]) -> list[_Hypothesis]:
+        """The best, and its rivals, best first."""
+        apart: list[_Hypothesis] = []
+        for one in sorted(found, key=lambda hypothesis: -hypothesis.rank):
+            if apart and one.rank < _RIVAL * apart[0].rank:
+                break
+            if not any(same_pose(one.pose, other.pose, self._unit) for other in apart):
+                apart.append(one)
+        return apart
 
     def _nothing(self, encoded: EncodedImage, head_points: Matrix) -> Evidence:
         return Evidence(encoded.contrast, len(encoded), len(head_points), has_landmarks=len(self._landmarks) > 0)
@@ -107,23 +117,44 @@ class PoseEstimator:
         found = self._weigh(encoded, head_points, self._polish(encoded, local, (_PRIOR, _FINE)))
         return found if found.sharp >= _TRACKED * self._settled else None
 
-    def _search(self, encoded: EncodedImage, head_points: Matrix) -> _Hypothesis | None:
+    def _search(self, encoded: EncodedImage, head_points: Matrix) -> list[_Hypothesis]:
         """Poses proposed by both witnesses, each judged by both."""
-        proposals = []
         pairs = self._landmarks.match(encoded.features)
         points = self._landmarks.points[pairs.point].astype(np.float64)
-        normalised, focal, iterations = encoded.normalised, encoded.focal, self._iterations
-        found = solver.ransac(normalised[pairs.keypoint], points, focal, _RANSAC["landmarks"], iterations, True)
-        if found is not None:
-            proposals.append(found[0])
+        normalised, focal = encoded.normalised, encoded.focal
+        proposals, inliers = self._by_landmarks(normalised[pairs.keypoint], points, focal)
         # The head is asked only where landmarks leave a doubt: it costs as much again.
-        if found is None or found[1] < self._settled:
-            found = solver.ransac(normalised[: len(head_points)], head_points, focal, _RANSAC["head"], iterations)
+        if inliers < self._settled:
+            asked = normalised[: len(head_points)]
+            found = solver.ransac(asked, head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
         polished = [self._polish(encoded, pose, (_COARSE, _FINE)) for pose in proposals]
-        weighed = [self._weigh(encoded, head_points, pose) for pose in polished]
-        return max(weighed, key=lambda hypothesis: hypothesis.rank, default=None)
+        return [self._weigh(encoded, head_points, pose) for pose in polished]
+
+    def _by_landmarks(
+        self, normalised: NDArray[np.float64], points: NDArray[np.float64], focal: float
+    ) -> tuple[list[Matrix], int]:
+        """Poses by matches with landmarks, and how many matches agree with the first.
+
+        Of two places that look the same each takes half of the matches: what does not agree with a pose is asked for
+        another one, as long as it might have nearly as many.
+        """
+        found = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], self._iterations, True)
+        if found is None:
+            return [], 0
+        poses, first = [found[0]], found[1]
+        while len(poses) <= _MOST_RIVALS:
+            rest = solver.reprojection_errors(poses[-1], normalised, points, focal) > _RANSAC["landmarks"]
+            normalised, points = normalised[rest], points[rest]
+            if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:
+                break
+            enough = min(self._iterations, solver.iterations_for(_RIVAL * first / len(points)))
+            again = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], enough, True)
+            if again is None or again[1] < _RIVAL * first:
+                break
+            poses.append(again[0])
+        return poses, first
 
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
         return self._landmarks.match_near(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
@@ -182,6 +213,12 @@ class PoseEstimator:
             is_landmark=is_landmark,
             errors=errors,
         )
+
+
+def same_pose(a: Matrix, b: Matrix, depth: float) -> bool:
+    """Whether two poses of a camera are one, as far as it matters where the scene is ``depth`` away."""
+    translation, rotation = pose_error(a, b)
+    return translation < _SAME_SHIFT * depth and rotation < _SAME_TURN
 
 
 def _coverage(everywhere: NDArray[np.float64], inliers: NDArray[np.float64]) -> float:

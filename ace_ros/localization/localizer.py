@@ -11,14 +11,13 @@ from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import Matrix
 from ace_ros.image import Image, Pixels
 from ace_ros.localization.answer import Localization
-from ace_ros.localization.estimator import PoseEstimator
+from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.options import LocalizeOptions
-from ace_ros.localization.trust import TrustModel
 from ace_ros.map.scene_map import SceneMap
 
 
 class Localizer:
-    """Finds cameras in one map: an encoder, a pose estimator and a trust model, one after the other.
+    """Finds cameras in one map: an encoder, then the places of the map, each with its estimator and trust model.
 
     Args:
         scene_map: the map. device: auto, cpu, cuda or cuda:N.
@@ -34,8 +33,7 @@ class Localizer:
         where = resolve_device(device)
         self._encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
         scene_map.check_encoder(self._encoder)
-        self.trust = TrustModel(header.calibration, self._encoder.profile.lean)
-        self._estimator = PoseEstimator(scene_map, where, self.trust.settled, self.options.iterations)
+        self._atlas = Atlas(scene_map, self._encoder.profile, where, self.options.iterations)
 
     def localize(self, image: Pixels, camera: Camera, prior: Matrix | None = None) -> Localization:
         """Where was this image taken?
@@ -47,6 +45,7 @@ class Localizer:
 
         Raises:
             InputError: an image that can't be used, or of another size than the camera's.
+            MapFileError: a place of the map's file can't be read.
         """
         start = time.perf_counter()
         encoded = self.encode(Image(image, camera))
@@ -65,5 +64,4 @@ class Localizer:
 
     def answer(self, encoded: EncodedImage, prior: Matrix | None = None) -> Localization:
         """The second half of :meth:`localize`."""
-        estimate = self._estimator.estimate(encoded, prior)
-        return Localization.of(estimate, self.trust.judge(estimate))
+        return Localization.of(self._atlas.find(encoded, prior))

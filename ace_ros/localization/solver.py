@@ -77,6 +77,11 @@ def ransac(
     return invert(camera_from_map), int(info["num_inliers"])
 
 
+def iterations_for(share: float) -> int:
+    """Samples of three that hold one of inliers alone with 99 % probability, of pairs that are inliers to ``share``."""
+    return int(np.ceil(np.log(0.01) / np.log1p(-(min(max(share, 0.05), 0.95) ** 3))))
+
+
 def reprojection_errors(
     pose: Matrix, normalised: NDArray[np.floating], points: NDArray[np.floating], focal: float
 ) -> NDArray[np.float64]:

@@ -31,6 +31,7 @@ class Reason(Enum):
     POOR_COVERAGE = 3
     DEGENERATE_GEOMETRY = 4
     WITNESSES_DISAGREE = 5
+    AMBIGUOUS = 6
 
 
 @dataclass(frozen=True)

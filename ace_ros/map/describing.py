@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ace_ros.map.header import MapHeader
+from ace_ros.map.whole import whole
 
 
-def describe(header: MapHeader, landmarks: int, known: int) -> str:
+def describe(headers: Sequence[MapHeader], landmarks: int, known: int) -> str:
     """Lines for a person.
 
     Args:
+        headers: of all places.
         landmarks: how many the map has. known: how many of the frames that it was made from it knows again.
     """
+    header = whole(headers)
     unit = "m" if header.metric else "units"
     low, high = header.extent
     size = " x ".join(f"{b - a:.2f}" for a, b in zip(low, high, strict=True))
@@ -24,6 +29,7 @@ def describe(header: MapHeader, landmarks: int, known: int) -> str:
     training = header.training
     cameras = f"{size} {unit}; median depth of the scene {header.median_depth:.3g} {unit}"
     mapped = f"{header.frames} frames ({f'{known}, with those held back, are' if known else 'none is'} known again)"
+    several = {} if len(headers) == 1 else {"places": _places(headers, unit)}
     layout = ", as ACE publishes them" if header.head.layout == "ace" else ""
     rows = {
         "format": f"version {header.format_version}, created {header.created}",
@@ -36,5 +42,20 @@ def describe(header: MapHeader, landmarks: int, known: int) -> str:
         "mapped from": mapped if header.frames else "unknown frames: the head was imported",
         "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in training.items()),
         "expected": accuracy,
+        **several,
     }
     return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+
+
+def _places(headers: Sequence[MapHeader], unit: str) -> str:
+    """A line each: where it is, how large, from how many frames, how well its own views are found again."""
+    lines = [str(len(headers))]
+    for number, header in enumerate(headers):
+        low, high = header.extent
+        size = " x ".join(f"{b - a:.2f}" for a, b in zip(low, high, strict=True))
+        held, middle = header.held_back, " ".join(f"{v:.2f}" for v in header.origin)
+        lines.append(
+            f"  {number:3d}: at {middle}, cameras {size} {unit}, {header.frames} frames, {held.localized} of "
+            f"{held.frames} held-back views localized, {header.created}"
+        )
+    return "\n".join(lines)

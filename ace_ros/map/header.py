@@ -24,9 +24,11 @@ from ace_ros.map.fields import (
 from ace_ros.map.head import HeadShape
 
 FORMAT_VERSION = 1
+MANY_PLACES = 2  # the version of a map that lists the headers of several places
 # Ranges are there for arithmetic to stay finite and memory bounded, not to tell likely values: all are set by hand.
 FARTHEST = 1e12  # units of the map: a light hour in metres; squares fit into float32
 _MOST = 10**9  # of anything that is counted
+_MOST_PLACES = 100_000
 _NAME = 255  # characters, as of a file's name
 _POINT = several(3, number(-FARTHEST, FARTHEST))
 _PIXELS = number(1e-3, 1e3)  # of a standard deviation
@@ -80,7 +82,8 @@ class HeldBack(Checked):
 
 @dataclass(frozen=True)
 class MapHeader(Checked):
-    """Everything about a map but its numbers. Making one checks it, whether from a file or in code.
+    """Everything about a place of a map but its numbers; a map of one place has no more to say. Making one checks it,
+    whether from a file or in code.
 
     Attributes:
         encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
@@ -120,8 +123,8 @@ class MapHeader(Checked):
                 raise refusal(f"extent[1][{axis}]", f"at least the {low:g} of extent[0][{axis}]", high)
 
 
-def parse_header(content: str) -> MapHeader:
-    """The header as a map file has it, JSON.
+def parse_headers(content: str) -> tuple[MapHeader, ...]:
+    """The headers of all places as a map file has them, JSON.
 
     Raises:
         MapVersionError: of another version. MapFileError: no JSON, or a field that can't be so.
@@ -132,11 +135,23 @@ def parse_header(content: str) -> MapHeader:
         values = None
     if not isinstance(values, dict):
         raise MapFileError("the header is no JSON object")
+    version = FORMAT_VERSION
     if "format_version" in values:  # another version may have other fields
         version = whole(1, _MOST)("format_version", values["format_version"])
-        if version != FORMAT_VERSION:
-            raise MapVersionError(
-                f"the map has format version {version}, this ace_ros reads version {FORMAT_VERSION}; "
-                "map again, or use the ace_ros that wrote it"
-            )
-    return MapHeader.from_json(values)
+    if version == FORMAT_VERSION:
+        return (MapHeader.from_json(values),)
+    if version != MANY_PLACES:
+        raise MapVersionError(
+            f"the map has format version {version}, this ace_ros reads versions {FORMAT_VERSION} and {MANY_PLACES}; "
+            "map again, or use the ace_ros that wrote it"
+        )
+    listed = values.get("places")
+    if not isinstance(listed, list) or not 0 < len(listed) <= _MOST_PLACES:
+        raise refusal("places", f"a list of 1 to {_MOST_PLACES} headers", listed)
+    headers = []
+    for index, one in enumerate(listed):
+        try:
+            headers.append(MapHeader.from_json(one))
+        except MapFileError as error:
+            raise MapFileError(f"place {index}: {error}") from None
+    return tuple(headers)

@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from ace_ros.errors import MapFileError
 from ace_ros.files import write_whole
-from ace_ros.map.header import MapHeader
 
 _FORMAT = "ace_ros map"
+_TYPES = {"F16": torch.float16, "F32": torch.float32, "I8": torch.int8, "I64": torch.int64}  # that maps have
 
 
-def write_map(path: Path, header: MapHeader, tensors: Mapping[str, Tensor]) -> int:
+class StoredTensors:
+    """Tensors of an open file, mapped into memory: what is not looked at costs none."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.names = file, tuple(file.keys())
+
+    def of(self, prefix: str, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Those whose names begin with ``prefix``, by the rest of their names, which may have to be among ``names``."""
+        return {name: self._file.get_tensor(prefix + name) for name in self._below(prefix, names)}
+
+    def shapes(self, prefix: str) -> dict[str, Tensor]:
+        """The same without their numbers: tensors on the meta device, for shapes and types."""
+        held = {}
+        for name in self._below(prefix, None):
+            found = self._file.get_slice(prefix + name)
+            # A type that no map has is another one than is wanted, whichever that is.
+            dtype = _TYPES.get(found.get_dtype(), torch.float64)
+            held[name] = torch.empty(found.get_shape(), dtype=dtype, device="meta")
+        return held
+
+    def _below(self, prefix: str, names: Sequence[str] | None) -> list[str]:
+        below = [name.removeprefix(prefix) for name in self.names if name.startswith(prefix)]
+        return [name for name in below if names is None or name in names]
+
+
+def write_map(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
     """Write a map, whole or not at all; returns its size in bytes.
 
     Raises:
         MapFileError: the folder is missing, read-only or full.
     """
-    metadata = {"format": _FORMAT, "header": json.dumps(asdict(header), allow_nan=False)}
+    metadata = {"format": _FORMAT, "header": json.dumps(header, allow_nan=False)}
     data = safetensors.torch.save(dict(tensors), metadata)
     try:
         write_whole(path, data)
@@ -34,8 +60,8 @@ def write_map(path: Path, header: MapHeader, tensors: Mapping[str, Tensor]) -> i
     return len(data)
 
 
-def read_map(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The header's JSON and the tensors by their names; what is in them is not looked at.
+def open_map(path: Path) -> tuple[str, StoredTensors]:
+    """The header's JSON and the tensors; what is in them is not looked at.
 
     Raises:
         MapFileError: no such file, not a map, or truncated.
@@ -45,14 +71,14 @@ def read_map(path: Path) -> tuple[str, dict[str, Tensor]]:
     if not path.is_file():
         raise MapFileError(f"{path}: not a file; a map is one file")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        # Not closed: tensors are read from it as long as the map is used.
+        file = safetensors.safe_open(path, framework="pt")
+        metadata, held = file.metadata() or {}, StoredTensors(file)  # type: ignore[no-untyped-call]
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise MapFileError(f"{path}: {_not_a_map(path)} ({error})") from None
     if metadata.get("format") != _FORMAT:
         raise MapFileError(f"{path}: a safetensors file, but not a map of ace_ros")
-    return metadata.get("header", ""), tensors
+    return metadata.get("header", ""), held
 
 
 def _not_a_map(path: Path) -> str:

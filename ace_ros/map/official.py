@@ -21,6 +21,7 @@ from ace_ros.features.ace_files import DIMENSIONS, check_shapes, read_state_dict
 from ace_ros.map.ace_head import OUTPUT_BOUNDS, AceHead
 from ace_ros.map.head import HeadShape
 from ace_ros.map.header import MapHeader
+from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -69,7 +70,7 @@ def import_head(path: Path, encoder_sha256: str, encoder_size: int = 480, map_fr
         frames=0,
         training={"imported": "".join(c if c.isprintable() else "?" for c in path.name)},
     )
-    return SceneMap(header, head, np.empty((0, 3), np.float32), np.empty((0, DIMENSIONS), np.int8))
+    return SceneMap((Place(header, head, np.empty((0, 3), np.float32), np.empty((0, DIMENSIONS), np.int8)),))
 
 
 def export_head(scene_map: SceneMap) -> tuple[dict[str, Tensor], float]:
@@ -79,9 +80,11 @@ def export_head(scene_map: SceneMap) -> tuple[dict[str, Tensor], float]:
     off by a quarter of a metre along each axis.
 
     Raises:
-        InputError: the map was not made with the ACE encoder, or its scale exceeds half precision.
+        InputError: the map was not made with the ACE encoder, has several places, or its scale exceeds half precision.
     """
-    header, head = scene_map.header, scene_map.head
+    if len(scene_map.places) > 1:
+        raise InputError(f"the map has {len(scene_map.places)} places, a head of ACE is of one")
+    header, head = scene_map.header, scene_map.places[0].head
     if not isinstance(head, AceHead):
         raise InputError(
             f"only maps that were made with the official encoder (--encoder ace:PATH) can become ACE heads; "

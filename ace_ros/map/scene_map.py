@@ -1,9 +1,11 @@
-"""The map: a trained head and landmarks, with what is known of them."""
+"""The map: places, each with a trained head and landmarks, and what is known of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +13,42 @@ from numpy.typing import NDArray
 
 from ace_ros.errors import MapFileError, MapVersionError
 from ace_ros.features.encoder import Encoder
-from ace_ros.map import tensors
+from ace_ros.map.atlas_file import StoredPlaces, open_atlas, write_atlas
 from ace_ros.map.describing import describe
-from ace_ros.map.head import Head
-from ace_ros.map.header import MapHeader, parse_header
-from ace_ros.map.map_file import read_map, write_map
+from ace_ros.map.header import MapHeader
 from ace_ros.map.mapped_frames import MappedFrames
+from ace_ros.map.place import Place
+from ace_ros.map.whole import whole
 
 
 @dataclass(frozen=True)
 class SceneMap:
-    """A map in memory.
+    """A map: an atlas of places in one frame. A room is the atlas of one place.
 
     Attributes:
-        header: see :class:`MapHeader`. head: on the CPU, float32.
-        points: (L, 3) float32 landmarks in the local frame. codes: (L, D) int8 descriptors.
+        places: one at least. Those of a file of many are read from it one by one, when they are asked for.
         mapped: the frames that it was made from, as far as they are known.
     """
 
-    header: MapHeader
-    head: Head
-    points: NDArray[np.float32]
-    codes: NDArray[np.int8]
+    places: Sequence[Place]
     mapped: MappedFrames = field(default_factory=MappedFrames)
+
+    @cached_property
+    def headers(self) -> tuple[MapHeader, ...]:
+        """What each place says of itself."""
+        if isinstance(self.places, StoredPlaces):
+            return self.places.headers
+        return tuple(place.header for place in self.places)
+
+    @cached_property
+    def header(self) -> MapHeader:
+        """What the map says of itself: the header of its one place, or what those of many come to."""
+        return whole(self.headers)
+
+    @property
+    def landmarks(self) -> NDArray[np.float64]:
+        """(L, 3) landmarks of all places in the map frame."""
+        return np.concatenate([place.landmarks for place in self.places])
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the map, whole or not at all; an older file of that name stays until the new one is complete.
@@ -44,30 +59,32 @@ class SceneMap:
         Raises:
             MapFileError: the folder is missing, read-only or full.
         """
-        return write_map(Path(path), self.header, tensors.packed(self.head, self.points, self.codes, self.mapped))
+        return write_atlas(Path(path), self.places, self.mapped)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> SceneMap:
         """Read a map. What it holds is checked: all that comes of it can be relied upon.
+
+        Of a map of many places the headers are read now, and a place's numbers (shapes are known by then) when it is
+        asked for.
 
         Raises:
             MapFileError: missing, truncated, not a map, or a field of the header or a tensor that can't be so; its
                 name is told. MapVersionError: of another format version.
         """
         path = Path(path)
-        content, held = read_map(path)
         try:
-            header = parse_header(content)
-            points, codes = tensors.read_landmarks(header, held)
-            return SceneMap(header, tensors.read_head(header, held), points, codes, tensors.read_frames(header, held))
+            return SceneMap(*open_atlas(path))
         except MapVersionError as error:
             raise MapVersionError(f"{path}: {error}") from None
         except MapFileError as error:
+            if str(error).startswith(str(path)):
+                raise
             raise MapFileError(f"{path}: {error}; map again") from None
 
     def describe(self) -> str:
         """What is known of the map, as lines for a person."""
-        return describe(self.header, len(self.points), len(self.mapped))
+        return describe(self.headers, len(self.landmarks), len(self.mapped))
 
     def check_encoder(self, encoder: Encoder) -> None:
         """Find out whether the map goes with that encoder.

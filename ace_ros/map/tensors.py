@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +19,28 @@ from ace_ros.map.mapped_frames import MappedFrames
 Tensors = Mapping[str, Tensor]
 _HEAD = "head."
 POINTS, CODES = "landmarks.points", "landmarks.codes"
-DIGESTS, STAMPS = "frames.digests", "frames.stamps"
+DIGESTS, STAMPS = FRAMES = "frames.digests", "frames.stamps"
 
 
 def packed(head: Head, points: NDArray[np.float32], codes: NDArray[np.int8], mapped: MappedFrames) -> dict[str, Tensor]:
     """A map's tensors by their names in the file: the head in half precision, the others as they are."""
     tensors = {_HEAD + name: value.half() for name, value in head.state_dict().items()}
     tensors |= {POINTS: torch.from_numpy(points), CODES: torch.from_numpy(codes)}
-    if len(mapped) or len(mapped.stamps):
-        tensors |= {DIGESTS: torch.from_numpy(mapped.digests), STAMPS: torch.from_numpy(mapped.stamps)}
+    tensors |= packed_frames(mapped)
     return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def packed_frames(mapped: MappedFrames) -> dict[str, Tensor]:
+    """The frames that a map was made from as tensors, if any are known."""
+    if not len(mapped) and not len(mapped.stamps):
+        return {}
+    return {DIGESTS: torch.from_numpy(mapped.digests), STAMPS: torch.from_numpy(mapped.stamps)}
+
+
+def check_shapes(header: MapHeader, tensors: Tensors) -> None:
+    """Are there a head and landmarks as the header has them, whatever they hold? Raises as :func:`read_head`."""
+    _head_state(_untrained(header), tensors)
+    _landmarks(header, tensors)
 
 
 def read_head(header: MapHeader, tensors: Tensors) -> Head:
@@ -36,15 +49,10 @@ def read_head(header: MapHeader, tensors: Tensors) -> Head:
     Raises:
         MapFileError: a tensor is missing, too many, of another shape, or holds what it can't.
     """
-    with torch.device("meta"):  # shapes without memory: the header may ask for more than there is
-        head = make_head(header.head)
-    expected = head.state_dict()
-    for name in tensors:
-        if name.startswith(_HEAD) and name.removeprefix(_HEAD) not in expected:
-            raise MapFileError(f"tensor {name}: is not of a head as header field head has it")
+    head = _untrained(header)
     state = {}
-    for name, like in expected.items():
-        value = _checked(tensors, _HEAD + name, torch.float16, tuple(like.shape)).float()
+    for name, half in _head_state(head, tensors).items():
+        value = half.float()
         if not bool(value.isfinite().all()):
             raise MapFileError(f"tensor {_HEAD}{name}: holds values that are not finite")
         if name in head.POSITIVE and not bool((value > 0).all()):
@@ -54,31 +62,51 @@ def read_head(header: MapHeader, tensors: Tensors) -> Head:
     return head.requires_grad_(False).eval()
 
 
+def _untrained(header: MapHeader) -> Head:
+    with torch.device("meta"):  # shapes without memory: the header may ask for more than there is
+        return make_head(header.head)
+
+
+def _head_state(head: Head, tensors: Tensors) -> dict[str, Tensor]:
+    expected = head.state_dict()
+    for name in tensors:
+        if name.startswith(_HEAD) and name.removeprefix(_HEAD) not in expected:
+            raise MapFileError(f"tensor {name}: is not of a head as header field head has it")
+    return {name: _checked(tensors, _HEAD + name, torch.float16, tuple(like.shape)) for name, like in expected.items()}
+
+
 def read_landmarks(header: MapHeader, tensors: Tensors) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Points (L, 3) and codes (L, D) of the landmarks. Raises as :func:`read_head`."""
-    points = _checked(tensors, POINTS, torch.float32, (None, 3))
+    points, codes = _landmarks(header, tensors)
     if not bool((points.abs() <= FARTHEST).all()):
         raise MapFileError(f"tensor {POINTS}: holds values that are not finite, or beyond {FARTHEST:g}")
-    codes = _checked(tensors, CODES, torch.int8, (len(points), header.head.dimensions))
     return points.numpy(), codes.numpy()
 
 
-def read_frames(header: MapHeader, tensors: Tensors) -> MappedFrames:
-    """Which frames the map was made from, as far as it knows. Raises as :func:`read_head`."""
+def _landmarks(header: MapHeader, tensors: Tensors) -> tuple[Tensor, Tensor]:
+    points = _checked(tensors, POINTS, torch.float32, (None, 3))
+    return points, _checked(tensors, CODES, torch.int8, (len(points), header.head.dimensions))
+
+
+def read_frames(frames: int, training: Mapping[str, Any], tensors: Tensors) -> MappedFrames:
+    """Which frames the map was made from, as far as it knows. Raises as :func:`read_head`.
+
+    ``frames``: how many taught it; ``training``: as the header of a map of one place has it.
+    """
     if DIGESTS not in tensors and STAMPS not in tensors:
-        return MappedFrames(stamps=_old_stamps(header))
+        return MappedFrames(stamps=_old_stamps(training))
     digests = _checked(tensors, DIGESTS, torch.int64, (None,))
     stamps = _checked(tensors, STAMPS, torch.int64, (None,))
-    if len(digests) and len(digests) < header.frames:
-        raise MapFileError(f"tensor {DIGESTS}: knows {len(digests)} frames, header field frames says {header.frames}")
+    if len(digests) and len(digests) < frames:
+        raise MapFileError(f"tensor {DIGESTS}: knows {len(digests)} frames, header field frames says {frames}")
     if not bool((stamps[1:] >= stamps[:-1]).all()):
         raise MapFileError(f"tensor {STAMPS}: must be sorted")
     return MappedFrames(digests.numpy(), stamps.numpy())
 
 
-def _old_stamps(header: MapHeader) -> NDArray[np.int64]:
+def _old_stamps(training: Mapping[str, Any]) -> NDArray[np.int64]:
     """Of the first and the last frame: what older maps of bags knew, among the figures of their training."""
-    stamps = header.training.get("stamps")
+    stamps = training.get("stamps")
     known = isinstance(stamps, list) and len(stamps) == 2 and all(type(stamp) is int for stamp in stamps)
     return np.sort(np.array(stamps if known else [], np.int64))
 

@@ -1,7 +1,9 @@
-"""One build, stage by stage: views, landmarks, head, map, calibration."""
+"""One place built, stage by stage: views, landmarks, head, calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import numpy as np
@@ -11,7 +13,7 @@ from ace_ros.features.encoder import Encoder, EncoderProfile
 from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import MapHeader
 from ace_ros.map.landmarks import quantize
-from ace_ros.map.scene_map import SceneMap
+from ace_ros.map.place import Place
 from ace_ros.mapping import matching
 from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.calibration import calibrate, miss
@@ -27,17 +29,34 @@ _MOST_HELD_BACK = 40  # and this many at most: each costs a map three queries; s
 _GUESSED_DEPTH = 3.0  # times how far the cameras stand from their middle, where nothing was triangulated
 
 
-def build(
-    views: list[View], encoder: Encoder, options: MapOptions, map_frame: str, metric: bool, report: Reporter
-) -> SceneMap:
-    """A map of the views. The same seed on the same machine gives the same one.
+@dataclass(frozen=True)
+class Site:
+    """What all places of a map share: the name of the frame of the poses, and whether its unit is the metre."""
+
+    map_frame: str
+    metric: bool
+
+
+def build_place(
+    views: Sequence[View],
+    lent: Sequence[View],
+    encoder: Encoder,
+    options: MapOptions,
+    site: Site,
+    report: Reporter,
+) -> Place:
+    """A place of its own views and of those that its neighbours lend: these teach it, but neither count nor calibrate.
+
+    The same seed on the same machine gives the same one.
 
     Raises:
         MappingError: training diverged. Cancelled: as the reporter was told.
     """
     torch.manual_seed(options.seed)
     profile, device = encoder.profile, encoder.device
-    held_back, taught = _hold_back(views)
+    held_back, taught = _hold_back(list(views))
+    own = min(len(taught), options.views)
+    taught += lent
     packed = PackedViews(taught, options.keypoints, device, profile.likeness)
     if packed.count > options.views:
         taught = [taught[i] for i in spread(packed, options.views)]
@@ -59,16 +78,16 @@ def build(
         head=head.shape,
         origin=tuple(packed.origin.tolist()),
         median_depth=depth,
-        map_frame=map_frame,
-        metric=metric,
+        map_frame=site.map_frame,
+        metric=site.metric,
         extent=(tuple(centres.min(0).tolist()), tuple(centres.max(0).tolist())),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        frames=packed.count,
+        frames=min(own, packed.count),
         training={**figures, "tracks": len(tracks), **report.figures()},
     )
     codes = quantize(tracks.descriptors[kept], profile.code_range)
-    scene_map = SceneMap(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
-    return calibrate(scene_map, held_back, device, lambda done, total: report("calibrating", done, total))
+    place = Place(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
+    return calibrate(place, held_back, device, lambda done, total: report("calibrating", done, total))
 
 
 def _hold_back(views: list[View]) -> tuple[list[View], list[View]]:

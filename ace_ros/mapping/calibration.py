@@ -18,7 +18,7 @@ from ace_ros.localization.solver import covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
-from ace_ros.map.scene_map import SceneMap
+from ace_ros.map.place import Place
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]
@@ -52,22 +52,20 @@ class _Judged:
         return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
 
 
-def calibrate(
-    scene_map: SceneMap, held_back: list[View], device: torch.device, report: Callable[[int, int], None]
-) -> SceneMap:
-    """Return the map with the expected accuracy and the calibration of its trust model filled in.
+def calibrate(place: Place, held_back: list[View], device: torch.device, report: Callable[[int, int], None]) -> Place:
+    """Return the place with the expected accuracy and the calibration of its trust model filled in.
 
     Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
     looks like this place to every witness, but from nowhere.
     """
-    lean, calibration = profile_of(scene_map.header.encoder).lean, scene_map.header.calibration
+    lean, calibration = profile_of(place.header.encoder).lean, place.header.calibration
     images = [replace(view.encoded, features=view.encoded.features.stored_as(torch.float32)) for view in held_back]
     total, done = 2 * len(images) + max(_DECOYS, len(images)), 0
 
     def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[Estimate]:
         nonlocal done
         trust = TrustModel(calibration, lean)
-        taught = replace(scene_map, header=replace(scene_map.header, calibration=calibration))
+        taught = replace(place, header=replace(place.header, calibration=calibration))
         estimator, estimates = PoseEstimator(taught, device, trust.settled), []
         for image in images:
             report(done, total)
@@ -76,7 +74,7 @@ def calibrate(
         return estimates
 
     calibration = _with_sigmas(calibration, estimates_of(images, calibration))
-    landmarks, head = _chance(estimates_of(_decoys(images), calibration), len(scene_map.points))
+    landmarks, head = _chance(estimates_of(_decoys(images), calibration), len(place.points))
     calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head)
     estimates = estimates_of(images, calibration)
     calibration = replace(calibration, landmark_weight=_landmark_weight(estimates, calibration))
@@ -88,7 +86,7 @@ def calibrate(
         translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
         nees = float(np.mean([one.nees(scale) for one in judged]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
-    return replace(scene_map, header=replace(scene_map.header, held_back=measured, calibration=calibration))
+    return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
 
 
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:

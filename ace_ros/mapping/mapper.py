@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ace_ros.camera import Camera
@@ -15,8 +16,10 @@ from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Image, Pixels
 from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.build import build
+from ace_ros.mapping.build import Site, build_place
+from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
+from ace_ros.mapping.places import Cut, cut
 from ace_ros.mapping.progress import Progress, Reporter
 from ace_ros.mapping.views import View
 
@@ -33,9 +36,10 @@ class Mapper:
         options = options or MapOptions()
         name, weights = parse_encoder(options.encoder, options.encoder_weights)
         self.options = replace(options, encoder=name, encoder_weights=weights)
-        self._map_frame, self._metric = map_frame, metric
+        self._site = Site(map_frame, metric)
         self._encoder = make_encoder(name, resolve_device(options.device), options.image_size, weights)
         self._views: list[View] = []
+        self._covisibility = Covisibility(self._encoder.profile.likeness)
         self._digests: list[int] = []
         self._stamps: list[int] = []
 
@@ -64,6 +68,8 @@ class Mapper:
         encoded = self._encoder.encode(Image(image, camera, name), self.options.keypoints)
         kept = replace(encoded, features=encoded.features.stored_as(torch.half))
         self._views.append(View(name, pose, kept))
+        if self._encoder.has_keypoints:
+            self._covisibility.add(self._views[-1])
         self._digests.append(pixel_digest(image))
         self._stamps += [] if stamp is None else [stamp]
 
@@ -80,6 +86,16 @@ class Mapper:
         """
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
-        report = Reporter(progress, cancelled)
-        scene_map = build(self._views, self._encoder, self.options, self._map_frame, self._metric, report)
-        return replace(scene_map, mapped=MappedFrames.of(self._digests, self._stamps))
+        places, cuts = [], self._cut()
+        for number, cut_ in enumerate(cuts):
+            report = Reporter(progress, cancelled, number, len(cuts))
+            own, lent = [self._views[i] for i in cut_.own], [self._views[i] for i in cut_.seam]
+            places.append(build_place(own, lent, self._encoder, self.options, self._site, report))
+        return SceneMap(tuple(places), MappedFrames.of(self._digests, self._stamps))
+
+    def _cut(self) -> list[Cut]:
+        """The places that the views fall into; an encoder whose features can't be matched knows of one only."""
+        centres = np.stack([view.map_from_camera[:3, 3] for view in self._views])
+        if not self._encoder.has_keypoints:
+            return [Cut(np.arange(len(self)), np.empty(0, np.int64))]
+        return cut(self._covisibility, centres)

@@ -15,6 +15,7 @@ class Progress:
 
     Attributes:
         stage: triangulating, training or calibrating. done, total: of the stage.
+        place, places: which place of the map it is, from 0, and of how many.
         loss: mean training loss, pixels. inliers: fraction of samples within 10 px. seconds_left: of the stage.
         held_back: median distance by which the head alone, as far as it is trained, misses a few views that were
             held back; units of the map, infinite where it finds no pose.
@@ -27,13 +28,18 @@ class Progress:
     inliers: float | None = None
     seconds_left: float | None = None
     held_back: float | None = None
+    place: int = 0
+    places: int = 1
 
 
 class Reporter:
     """Turns counts into :class:`Progress`, and a wish to stop into :class:`Cancelled`."""
 
-    def __init__(self, progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, progress: Callable[[Progress], None], cancelled: Callable[[], bool], place: int = 0, places: int = 1
+    ) -> None:
         self._progress, self._cancelled = progress, cancelled
+        self._place, self._places = place, places
         self._stage, self._start = "", 0.0
         self.seconds: dict[str, float] = {}
         self.held_back: float | None = None
@@ -48,9 +54,8 @@ class Reporter:
             self._stage, self._start = stage, now
         self.seconds[stage] = now - self._start
         left = (now - self._start) * (total - done) / done if done else None
-        self._progress(
-            Progress(stage, done, total, loss, inliers, left, self.held_back if stage == "training" else None)
-        )
+        held_back = self.held_back if stage == "training" else None
+        self._progress(Progress(stage, done, total, loss, inliers, left, held_back, self._place, self._places))
 
     def figures(self) -> dict[str, float]:
         """Seconds a stage, for the map's header."""

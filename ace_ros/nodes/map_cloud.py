@@ -38,7 +38,7 @@ class CloudPublisher:
 
     def publish_landmarks(self, scene_map: SceneMap, frame: str) -> None:
         """Send the landmarks: all of a place that the map's file can show. They have no colours."""
-        points = scene_map.points + np.asarray(scene_map.header.origin)
+        points = scene_map.landmarks
         self.publish(points, np.full((len(points), 3), _GREY, np.uint8), frame)
 
     def publish_coloured(self, localizer: Localizer, collector: Collector, frame: str) -> None:

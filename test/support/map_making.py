@@ -14,6 +14,7 @@ from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import Calibration, HeldBack, MapHeader
 from ace_ros.map.landmarks import quantize
 from ace_ros.map.mapped_frames import MappedFrames
+from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -41,7 +42,18 @@ def made_map(**changes) -> SceneMap:
     looks = torch.from_numpy(unit(200, 64, rng))
     points = rng.normal(size=(200, 3)).astype(np.float32)
     mapped = MappedFrames.of(rng.integers(-(2**63), 2**63, 131).tolist(), range(131))
-    return replace(SceneMap(header, Head(shape), points, quantize(looks), mapped), **changes)
+    return with_place(SceneMap((Place(header, Head(shape), points, quantize(looks)),), mapped), **changes)
+
+
+def with_place(scene_map: SceneMap, **changes) -> SceneMap:
+    """A map of one place with some attributes of the place replaced."""
+    (place,) = scene_map.places
+    return replace(scene_map, places=(replace(place, **changes),))
+
+
+def with_header(scene_map: SceneMap, **changes) -> SceneMap:
+    """The same with fields of its header replaced."""
+    return with_place(scene_map, header=replace(scene_map.header, **changes))
 
 
 def rewritten(path, tensors=None, **header):

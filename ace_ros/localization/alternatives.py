@@ -1,0 +1,61 @@
+"""Poses that explain an image about equally well: twins are told, never decided by the toss of a coin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ace_ros.geometry import Matrix
+from ace_ros.localization.atlas import Judged
+from ace_ros.localization.trust import SLOPE, Reason, State, Verdict
+
+_RIVAL = 0.6  # of the rank of the best: so much speaks for a twin; set by hand on generated twin rooms
+_CONFIDENCE = 0.5  # at most, of a pose that has a rival
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of several poses that an image may have been taken from.
+
+    Attributes:
+        map_from_camera: (4, 4) float64. covariance: as :attr:`Localization.covariance`. place: number in the map.
+        probability: of it among the alternatives, as far as their inliers tell; they add up to one.
+    """
+
+    map_from_camera: Matrix
+    covariance: Matrix | None
+    place: int
+    probability: float
+
+
+def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
+    """The verdict on the best of several poses, and all that may be meant where it has rivals, itself first.
+
+    Args:
+        found: the best first, see :meth:`ace_ros.localization.atlas.Atlas.find`.
+    """
+    best = found[0]
+    if best.verdict.state is State.LOST:
+        return best.verdict, ()
+    rivals = [one for one in found if one.rank >= _RIVAL * best.rank and one.verdict.state is not State.LOST]
+    if len(rivals) < 2:
+        return best.verdict, ()
+    # The confidence grows with that power of the inliers, and so do the odds between two poses.
+    odds = np.array([max(one.rank, 1e-9) / best.rank for one in rivals]) ** SLOPE
+    alternatives = tuple(
+        Alternative(one.estimate.map_from_camera, one.verdict.covariance, one.place, float(share))
+        for one, share in zip(rivals, odds / odds.sum(), strict=True)
+        if one.estimate.map_from_camera is not None
+    )
+    sentence = f"{len(alternatives)} poses explain the image about equally well ({_where(rivals)})"
+    confidence = min(best.verdict.confidence, _CONFIDENCE)
+    return replace(best.verdict, state=State.UNCERTAIN, confidence=confidence, reason=Reason.AMBIGUOUS,
+                   sentence=sentence), alternatives  # fmt: skip
+
+
+def _where(rivals: Sequence[Judged]) -> str:
+    places = sorted({one.place for one in rivals})
+    counts = "/".join(str(one.estimate.evidence.landmark_inliers) for one in rivals)
+    return f"{'place' if len(places) == 1 else 'places'} {', '.join(map(str, places))}; {counts} landmarks"

@@ -1,0 +1,116 @@
+"""A map of places asked as one: landmarks vote for places, these are asked by turns, and each answer is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ace_ros.features.encoder import EncoderProfile
+from ace_ros.features.features import EncodedImage
+from ace_ros.geometry import Matrix
+from ace_ros.localization.estimate import Estimate
+from ace_ros.localization.estimator import PoseEstimator, same_pose
+from ace_ros.localization.trust import State, TrustModel, Verdict
+from ace_ros.localization.votes import PlaceVotes
+from ace_ros.map.scene_map import SceneMap
+
+_ASKED = 3  # places at most, where the first ones don't convince: the right one was among them for every query seen
+_ALIKE = 0.4  # of the most votes: a place that has so many may be the twin of the one that has most
+_MOST_ALIKE = 6  # such places that are asked; set by hand, more than twins have
+_NEAR = 2.0  # depths of the scene that a prior may lie outside a place's cameras and still be in it; set by hand
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pose that an image may have been taken from.
+
+    Attributes:
+        place: number of the place in the map. depth: of its scene, units of the map.
+        estimate, verdict: what its estimator found, and what its trust model makes of it.
+    """
+
+    place: int
+    depth: float
+    estimate: Estimate
+    verdict: Verdict
+
+    @property
+    def rank(self) -> float:
+        """The best of several has most."""
+        return self.estimate.evidence.rank
+
+    def same(self, other: Judged) -> bool:
+        """Whether both are one pose: where places overlap, two find it."""
+        a, b = self.estimate.map_from_camera, other.estimate.map_from_camera
+        return a is None or b is None or same_pose(a, b, max(self.depth, other.depth))
+
+
+class Atlas:
+    """Finds the poses that an image may have been taken from. What a place needs is made when it is first asked.
+
+    Args:
+        scene_map: the map. profile: of its encoder. device: to work on. iterations: upper bound of each RANSAC.
+    """
+
+    def __init__(
+        self, scene_map: SceneMap, profile: EncoderProfile, device: torch.device, iterations: int = 1000
+    ) -> None:
+        self._map, self._profile, self._device, self._iterations = scene_map, profile, device, iterations
+        self._asked: dict[int, tuple[PoseEstimator, TrustModel]] = {}
+        several = len(scene_map.headers) > 1
+        self._votes = PlaceVotes(scene_map.places, device, profile.likeness) if several else None
+        if not several:
+            self._place(0)
+
+    def find(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Judged]:
+        """Poses, the best first, each elsewhere than those before it.
+
+        Args:
+            prior: expected map_from_camera. Places near it are asked first; others, as votes have it, when these don't
+                convince, or when as much speaks for them.
+
+        Raises:
+            MapFileError: a place of the map's file can't be read.
+        """
+        found: list[Judged] = []
+        for number in self._order(encoded, prior, found):
+            estimator, trust = self._place(number)
+            depth = self._map.headers[number].median_depth
+            for estimate in estimator.estimates(encoded, prior):
+                found.append(Judged(number, depth, estimate, trust.judge(estimate)))
+        found.sort(key=lambda one: -one.rank)
+        return [one for i, one in enumerate(found) if not any(one.same(better) for better in found[:i])]
+
+    def _order(self, encoded: EncodedImage, prior: Matrix | None, found: list[Judged]) -> Iterator[int]:
+        """Numbers of the places to ask, as long as more are worth it; looks at what was ``found`` meanwhile."""
+        if self._votes is None:
+            yield 0
+            return
+        votes = self._votes.count(encoded.features)
+        near = np.zeros(len(votes), bool) if prior is None else self._near(prior)
+        asked: list[int] = []
+        for number in np.lexsort((-votes, ~near)).tolist():
+            sure = any(one.verdict.state is State.LOCALIZED for one in found)
+            alike = votes[number] >= _ALIKE * votes.max() and len(asked) < _MOST_ALIKE
+            if alike or (not sure and len(asked) < _ASKED):
+                asked.append(number)
+                yield number
+
+    def _near(self, prior: Matrix) -> NDArray[np.bool_]:
+        centre = prior[:3, 3]
+        headers = self._map.headers
+        low = np.array([header.extent[0] for header in headers])
+        high = np.array([header.extent[1] for header in headers])
+        margin = _NEAR * np.array([header.median_depth for header in headers])[:, None]
+        return np.asarray(((centre > low - margin) & (centre < high + margin)).all(1))
+
+    def _place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
+        if number not in self._asked:
+            place = self._map.places[number]
+            trust = TrustModel(place.header.calibration, self._profile.lean)
+            self._asked[number] = PoseEstimator(place, self._device, trust.settled, self._iterations), trust
+        return self._asked[number]
