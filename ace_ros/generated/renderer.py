@@ -67,6 +67,16 @@ class Renderer:
         self._corners = np.stack([origin, origin + right, origin + right + down, origin + down], axis=1)
         self._away = np.cross(right, down)
 
+    @classmethod
+    def joined(cls, renderers: Sequence[Renderer]) -> Renderer:
+        """One that draws what all of these draw; their textures are shared."""
+        whole = cls.__new__(cls)
+        whole.near = min(each.near for each in renderers)
+        whole._parts = [part for each in renderers for part in each._parts]
+        for name in ("_frames", "_two_sided", "_corners", "_away"):
+            setattr(whole, name, np.concatenate([getattr(each, name) for each in renderers]))
+        return whole
+
     def render(
         self, camera: Camera, map_from_camera: Matrix, background: Texture | None = None
     ) -> tuple[Texture, NDArray[np.float32]]:
