@@ -145,7 +145,7 @@ def _tiles(surface: Surface, tile: float) -> list[tuple[Matrix, Matrix, Matrix, 
     ]
 
 
-def _clipped(corners: Matrix, near: float) -> Matrix:
+def clipped(corners: Matrix, near: float) -> Matrix:
     """The part (M, 3) of a polygon (N, 3) in front of the near plane."""
     if corners[:, 2].min() >= near:
         return corners
@@ -171,7 +171,7 @@ def _draw_depth(
 
     ``slope`` (3,) gives 1/z = slope . (x, y, 1) at a normalised image point.
     """
-    polygon = _clipped(corners, near)
+    polygon = clipped(corners, near)
     if len(polygon) < 3:
         return None
     pixels = polygon[:, :2] / polygon[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
