@@ -14,6 +14,7 @@ from ace_ros.generated.building.rooms import (
     along_wall,
     ceiling_paint,
     floor_paint,
+    hung_in_a_row,
     lamps_along,
     picture_on_wall,
     wall_paint,
@@ -90,16 +91,8 @@ def _long_wall(
 
 def _decorated(rng: np.random.Generator, left: float, right: float) -> tuple[list[Surface], list[Thing]]:
     """Pictures, posters and signs, and sometimes a thing, between two doors."""
-    hung: list[Surface] = []
+    hung = hung_in_a_row(rng, left + 0.1, right, 0.9)
     things: list[Thing] = []
-    at = left + 0.15
-    while right - at > 0.5:
-        width = min(rng.uniform(0.45, 0.95), right - at - 0.1)
-        height = width * rng.uniform(0.6, 1.2)
-        size = (round(height * DENSITY), round(width * DENSITY))
-        make = (picture, poster)[rng.integers(2)]
-        hung += picture_on_wall(rng, make(rng, *size), at + width / 2, rng.uniform(1.05, 1.3))
-        at += width + rng.uniform(0.15, 0.5)
     if right - left > 1.6 and rng.random() < 0.6:
         piece = (pot_plant, chest)[rng.integers(2)](rng)
         pose = np.eye(4)

@@ -136,19 +136,20 @@ def _furnished(rng: np.random.Generator, shape: Shape) -> tuple[list[Thing], lis
     x, y = shape.width / 2, shape.depth / 2
     order = [PIECES[k] for k in rng.permutation(len(PIECES))]
     walls = [
-        (along_wall((-x, y), 0), 0.05, 2 * x - 0.05),
-        (along_wall((-x, -y), 1), 0.1, 2 * y - 1.0),
-        (along_wall((x, y), -1), 1.0, 2 * y - 0.1),
+        (along_wall((-x, y), 0), 0.05, 2 * x - 0.05, []),
+        (along_wall((-x, -y), 1), 0.1, 2 * y - 1.0, [(2 * y - 1.0, 2 * y - 0.1, 1.0)]),
+        (along_wall((x, y), -1), 1.0, 2 * y - 0.1, [(0.1, 1.0, 1.0)]),
     ]
     things: list[Thing] = []
     hung: list[Surface] = []
-    for number, (pose, start, end) in enumerate(walls):
+    for number, (pose, start, end, corner) in enumerate(walls):
         placed, bare = _in_a_row(rng, order, start, end)
+        bare += corner
         for piece, at in placed:
             shift = pose @ _shifted(at)
             things += [moved(thing, shift) for thing in piece.things]
         for k, (left, right, top) in enumerate(bare):
-            item = _window(rng, (left + right) / 2) if number == 0 and k == 0 else _above(rng, left, right, top)
+            item = _window(rng, (left + right) / 2) if number == 0 and k == 0 else hung_in_a_row(rng, left, right, top)
             hung += moved(item, pose)
     hung += _beside_the_door(rng, shape)
     rug = _rug(rng)
@@ -182,15 +183,20 @@ def _in_a_row(
     return placed, bare
 
 
-def _above(rng: np.random.Generator, left: float, right: float, top: float) -> Thing:
-    """A picture, a poster or a board of notices over what is ``top`` high."""
-    width = min(right - left, rng.uniform(0.5, 1.0)) - 0.05
-    bottom = max(top + 0.1, rng.uniform(1.0, 1.35))
-    height = min(HEIGHT - 0.1 - bottom, width * rng.uniform(0.7, 1.3))
-    size = (round(height * DENSITY), round(width * DENSITY))
-    make = (picture, poster, picture)[rng.integers(3)]
-    texture = notices(rng)[: size[0], : size[1]] if min(size) > 250 and rng.random() < 0.3 else make(rng, *size)
-    return picture_on_wall(rng, texture, (left + right) / 2, bottom)
+def hung_in_a_row(rng: np.random.Generator, left: float, right: float, top: float) -> Thing:
+    """Pictures, posters and boards of notices side by side over what is ``top`` high."""
+    hung: Thing = []
+    at = left + 0.05
+    while right - at > 0.3:
+        width = min(right - at - 0.05, rng.uniform(0.4, 0.9))
+        bottom = max(top + 0.1, rng.uniform(1.0, 1.3))
+        height = min(HEIGHT - 0.1 - bottom, width * rng.uniform(0.7, 1.4))
+        size = (round(height * DENSITY), round(width * DENSITY))
+        make = (picture, poster, picture)[rng.integers(3)]
+        texture = notices(rng)[: size[0], : size[1]] if min(size) > 200 and rng.random() < 0.3 else make(rng, *size)
+        hung += picture_on_wall(rng, texture, at + width / 2, bottom)
+        at += width + rng.uniform(0.08, 0.25)
+    return hung
 
 
 def _window(rng: np.random.Generator, middle: float) -> list[Surface]:
