@@ -14,6 +14,7 @@ from ace_ros.generated import BuildingPlan, make_building, room_camera
 from ace_ros.generated.building.drive import mapping_drive, query_drive
 from ace_ros.generated.building.layout import plan_building
 from ace_ros.generated.building.seen import Building, seen_from
+from ace_ros.generated.sensor import exposed
 from ace_ros.generated.trajectory import looking
 from ace_ros.recordings import open_recording
 
@@ -37,24 +38,27 @@ def test_a_building_is_read_as_it_was_made(small_building, building):
     for split, drive in drives.items():
         scene = open_recording(small_building, split=split)
         assert scene.metric
-        assert [frame.name for frame in scene.frames] == list(plan.frames[split])
+        assert [frame.name for frame in scene.frames] == [name for name in plan.frames if name.startswith(split)]
         for frame, pose in zip(scene.frames, drive, strict=True):
             np.testing.assert_allclose(frame.map_from_camera, pose, atol=1e-7)
             assert frame.camera == room_camera(SIZE)
             assert frame.read().shape == (SIZE[1], SIZE[0], 3)
-            assert plan.frames[split][frame.name] == plan.room_of(frame.map_from_camera[:3, 3])
-        assert set(plan.frames[split].values()) == {room.name for room in plan.rooms}, "every room is visited"
+            assert plan.frames[frame.name] == plan.room_of(frame.map_from_camera[:3, 3])
+        assert {plan.frames[frame.name] for frame in scene.frames} == {room.name for room in plan.rooms}, (
+            "every room is visited"
+        )
 
 
 def test_what_is_stored_is_what_the_pose_sees(small_building, building):
-    """Every stored image is the noisy one of a picture drawn at its pose, with nothing of the building left out."""
+    """Every stored image is the picture drawn at its pose, with nothing of the building left out, and its own noise."""
     everything = building.renderer({room.name for room in building.layout.rooms})
-    for split in ("train", "test"):
-        for frame in open_recording(small_building, split=split).frames[::9]:
+    for part, split in enumerate(("train", "test")):
+        for index, frame in list(enumerate(open_recording(small_building, split=split).frames))[::9]:
             image, depth = everything.render(frame.camera, frame.map_from_camera)
             assert np.isfinite(depth).all(), "no gap shows the outside"
-            stored, image = (cv2.GaussianBlur(each, (0, 0), 1.5).astype(float).ravel() for each in (frame.read(), image))
-            assert np.corrcoef(stored, image)[0, 1] > 0.985
+            noisy = exposed(image, np.random.default_rng((0, part, index)))
+            stored, noisy = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(int) for each in (frame.read(), noisy))
+            assert np.abs(stored - noisy).mean() < 2.5, "JPEG takes less away"
 
 
 def test_depth_carries_one_view_through_a_door_onto_another(building):
@@ -80,10 +84,9 @@ def test_depth_carries_one_view_through_a_door_onto_another(building):
     assert np.median(shifted) > 1.5 * np.median(difference), "a picture that would match anywhere says nothing"
 
 
-def test_rooms_that_no_door_shows_are_left_out_and_no_others():
+def test_rooms_that_no_door_shows_are_left_out_and_no_others(building):
     """Drawn with everything, each image is the same to the last bit."""
-    building, camera = Building(6, seed=1), room_camera((160, 120))
-    plan = BuildingPlan(building.layout.rooms, {})
+    camera, plan = room_camera((160, 120)), BuildingPlan(building.layout.rooms, {})
     everything = building.renderer({room.name for room in plan.rooms})
     seen = []
     for pose in (*mapping_drive(building.layout, 40)[::9], *query_drive(building.layout, 20)[::5]):
@@ -94,30 +97,24 @@ def test_rooms_that_no_door_shows_are_left_out_and_no_others():
         np.testing.assert_array_equal(depth, far)
         seen.append(len(seen_from(room, building.layout.portals, camera, pose)))
     assert max(seen) >= 4
-    assert np.mean(seen) < 4, "most see little of the building"
+    assert np.mean(seen) < 3, "most see little of the building"
 
 
-@pytest.mark.parametrize("rooms", [2, 4, 24])
-def test_cameras_keep_away_from_walls_and_furniture(rooms):
-    """The nearest thing in any image is farther than 0.2 m; in the large building, in one room of each kind."""
-    building, camera = Building(rooms, seed=0), room_camera((80, 60))
-    plan = BuildingPlan(building.layout.rooms, {})
-    chosen = {room.name for room in plan.rooms} if rooms < 24 else {"room-107", "room-212", "bay-3", "stairs"}
-    nearest = {}
-    for pose in (*mapping_drive(building.layout, 24), *query_drive(building.layout, 16)):
+def test_cameras_keep_away_from_walls_and_furniture(building):
+    """The nearest thing in any image is farther than 0.2 m."""
+    camera, plan = room_camera((80, 60)), BuildingPlan(building.layout.rooms, {})
+    for pose in (*mapping_drive(building.layout, 40), *query_drive(building.layout, 40)):
         room = plan.room_of(pose[:3, 3])
-        if room in chosen:
-            _, depth = building.renderer({room}).render(camera, pose)
-            nearest[room] = min(nearest.get(room, np.inf), depth.min())
-    assert nearest.keys() == chosen
-    assert min(nearest.values()) > 0.2, nearest
+        assert building.render(room, camera, pose)[1].min() > 0.2, (room, pose)
 
 
 def test_twins_look_the_same_from_the_same_place_and_others_do_not(building):
     """Over two floors: turned, raised, and the same to the last grey level but for what their doors show."""
     camera = room_camera((240, 180))
     cells = {cell.room.name: cell for cell in building.layout.cells}
-    (first, second), = [(a, b) for a, b in combinations(cells, 2) if cells[a].room.twins is not None is not cells[b].room.twins]
+    ((first, second),) = [
+        (a, b) for a, b in combinations(cells, 2) if cells[a].room.twins is not None is not cells[b].room.twins
+    ]
     assert cells[first].room.floor != cells[second].room.floor
     for yaw in np.arange(0, 2 * np.pi, 1.1):
         local = looking((0.3, -0.2, 1.4), yaw, -0.15)
@@ -179,7 +176,7 @@ def test_the_query_drive_is_near_the_mapping_drive_but_not_on_it():
     assert 0.2 < np.median(distances[every, nearest]) < 0.6
     assert 8 < np.median(angles[every, nearest]) < 25
     assert np.median(mapping[:, 2, 3] % 3) - np.median(queries[:, 2, 3] % 3) > 0.1, "lower"
-    assert distances.min() > 0.05
+    assert not ((distances < 0.1) & (angles < 5)).any()
 
 
 def test_corners_for_keypoints_are_in_every_query(small_building):
@@ -191,7 +188,12 @@ def test_corners_for_keypoints_are_in_every_query(small_building):
 def test_the_same_seed_makes_the_same_files_on_any_number_of_workers(small_building, tmp_path):
     again = make_building(tmp_path / "again", ROOMS, MAPPING, QUERIES, SIZE, workers=2)
     files = sorted(path.relative_to(small_building) for path in small_building.rglob("*.*"))
-    assert len(files) == 3 * (len(list((small_building / "train/rgb").iterdir())) + len(list((small_building / "test/rgb").iterdir()))) + 1
+    assert (
+        len(files)
+        == 3
+        * (len(list((small_building / "train/rgb").iterdir())) + len(list((small_building / "test/rgb").iterdir())))
+        + 1
+    )
     assert filecmp.cmpfiles(small_building, again, files, shallow=False)[0] == files
 
 
@@ -201,7 +203,7 @@ def test_what_cannot_be_made_or_read_is_refused_in_a_sentence(small_building, tm
     with pytest.raises(InputError, match="rooms of at least 2, not 1"):
         make_building(tmp_path / "new", rooms=1)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(InputError, match="ace_ros.generated building"):
+    with pytest.raises(InputError, match="generated building FOLDER"):
         BuildingPlan.load(tmp_path)
     (tmp_path / "building.json").write_text(json.dumps({"rooms": [{"name": "a"}]}))
     with pytest.raises(InputError, match="can't be read as a building's plan"):

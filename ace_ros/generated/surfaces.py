@@ -152,9 +152,7 @@ def moved(surfaces: Iterable[Surface], pose: ArrayLike) -> list[Surface]:
     """The surfaces taken elsewhere by a rigid transform (4, 4); their textures are shared."""
     transform = np.asarray(pose, dtype=np.float64)
     turn, shift = transform[:3, :3], transform[:3, 3]
-    return [
-        replace(s, origin=turn @ s.origin + shift, right=turn @ s.right, down=turn @ s.down) for s in surfaces
-    ]
+    return [replace(s, origin=turn @ s.origin + shift, right=turn @ s.right, down=turn @ s.down) for s in surfaces]
 
 
 def lit(

@@ -55,9 +55,7 @@ def _poses(ways: list[Way]) -> list[Matrix]:
     return [looking(row[:3], row[3], row[4], row[5]) for way in ways for row in way]
 
 
-def _along(
-    layout: Layout, floor: int, columns: list[int], count: int, habit: Habit, per_room: int, visit: bool
-) -> Way:
+def _along(layout: Layout, floor: int, columns: list[int], count: int, habit: Habit, per_room: int, visit: bool) -> Way:
     """A corridor from one end to the other in the order of its columns, looking ahead and to both sides by turns."""
     east = len(columns) == 1 or columns[0] < columns[-1]
     ahead = _EAST if east else _WEST
@@ -142,9 +140,9 @@ def _stairs(layout: Layout, count: int, habit: Habit, down: bool) -> Way:
         (turn, 0.55, half, np.pi), (foot, 0.55, high, np.pi), (foot - 0.4, 0.4, high, np.pi), (0.0, 0.0, high, np.pi),
     ])  # fmt: skip
     if down:
-        path = path[::-1] + (0, 0, 0, np.pi)
+        path = path[::-1] + np.array([0, 0, 0, np.pi])
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path[:, :3], axis=0), axis=1))])
-    at = np.linspace(0, length[-1], count)
+    at = (np.arange(count) + 0.5) / count * length[-1]
     x, y, z, yaw = (np.interp(at, length, column) for column in path.T)
     phase = 3 * np.pi * at / length[-1]
     yaw += 0.35 * np.sin(2.3 * phase) + habit.turned

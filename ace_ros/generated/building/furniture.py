@@ -15,7 +15,7 @@ import numpy as np
 from ace_ros.generated.building.pictures import picture
 from ace_ros.generated.room import plant
 from ace_ros.generated.surfaces import Surface, box, prism
-from ace_ros.generated.textures import Colour, Paint, books, cardboard, fabric, framed, plain, stones, wood
+from ace_ros.generated.textures import Colour, Paint, any_colour, books, cardboard, fabric, framed, plain, stones, wood
 
 Thing = list[Surface]
 _DENSITY = 300  # texels a metre; a pixel of the default camera at 1.3 m
@@ -37,13 +37,13 @@ def _timber(rng: np.random.Generator) -> Paint:
 
 
 def _cloth(rng: np.random.Generator, striped: bool = False) -> Paint:
-    first, second = (tuple(float(c) for c in rng.uniform(40, 215, 3)) for _ in range(2))
+    first, second = (any_colour(rng, 40, 215) for _ in range(2))
     return partial(fabric, rng, colour=first, second=second if striped else None)
 
 
 def _on_top(rng: np.random.Generator, width: float, depth: float, z: float) -> list[Thing]:
     """A vase, a parcel, a pile of books: what stands on a piece."""
-    vase = tuple(float(c) for c in rng.uniform(60, 200, 3))
+    vase = any_colour(rng, 60, 200)
     makers: list[Callable[[float, float], Thing]] = [
         lambda x, y: prism((x, y, z), 0.07, rng.uniform(0.15, 0.3), partial(stones, rng, colour=vase, size=(14, 22))),
         lambda x, y: box(
@@ -100,22 +100,26 @@ def desk(rng: np.random.Generator) -> Piece:
         y, x = int(rng.integers(60, top.shape[0] - 62)), int(rng.integers(5, top.shape[1] - 50))
         top[y : y + 60, x : x + 45] = paper
     middle = width * rng.uniform(0.4, 0.6)
-    left = int((middle - 0.22) * _DENSITY)
-    top[100:140, left : left + 132] = stones(rng, 40, 132, (60, 60, 64), (9, 9))
+    edge = int((middle - 0.22) * _DENSITY)
+    top[100:140, edge : edge + 132] = stones(rng, 40, 132, (60, 60, 64), (9, 9))
     things = [box((0, -depth, 0.71), (width, 0, 0.74), pine, _DENSITY, faces={"top": top})]
     things += [
         box((x, y, 0), (x + 0.05, y + 0.05, 0.71), pine, _DENSITY)
         for x in (0.0, width - 0.05) for y in (-depth, -0.05)
     ]  # fmt: skip
     screen = cv2.copyMakeBorder(picture(rng, 130, 220), 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=(22, 22, 24))
-    things.append(box((middle - 0.35, -0.2, 0.84), (middle + 0.35, -0.15, 1.22), black, _DENSITY, faces={"south": screen}))
+    things.append(
+        box((middle - 0.35, -0.2, 0.84), (middle + 0.35, -0.15, 1.22), black, _DENSITY, faces={"south": screen})
+    )
     things.append(box((middle - 0.06, -0.16, 0.74), (middle + 0.06, -0.1, 1.0), black, _DENSITY))
     things.append(_mug(rng, middle + 0.42))
-    x, y, seat = middle - 0.22, -depth - 0.12, _cloth(rng)
-    things += [box((x, y - 0.42, 0.43), (x + 0.44, y, 0.48), seat, _DENSITY)]
-    things += [box((x, y - 0.42, 0.48), (x + 0.44, y - 0.38, 0.92), _cloth(rng, striped=True), _DENSITY)]
+    seat = _cloth(rng)
+    left, back = middle - 0.22, -depth - 0.54
+    things.append(box((left, back, 0.43), (left + 0.44, back + 0.42, 0.48), seat, _DENSITY))
+    things.append(box((left, back, 0.48), (left + 0.44, back + 0.04, 0.92), _cloth(rng, striped=True), _DENSITY))
     steel = partial(plain, colour=(90, 92, 96))
-    things += [box((a, b, 0), (a + 0.03, b + 0.03, 0.43), steel) for a in (x, x + 0.41) for b in (y - 0.42, y - 0.03)]
+    feet = [(x, y) for x in (left, left + 0.41) for y in (back, back + 0.39)]
+    things += [box((x, y, 0), (x + 0.03, y + 0.03, 0.43), steel) for x, y in feet]
     return Piece(things, (width, depth, 1.25))
 
 
@@ -140,7 +144,7 @@ def bed(rng: np.random.Generator) -> Piece:
     """Along the wall, with a patterned blanket."""
     width, depth, timber = 1.85, 0.9, _timber(rng)
     blanket = _cloth(rng, striped=True)(round(depth * _DENSITY), round(1.3 * _DENSITY))
-    tone = tuple(float(c) for c in rng.uniform(60, 200, 3))
+    tone = any_colour(rng, 60, 200)
     blanket[60:-60, 60:-60] = stones(rng, blanket.shape[0] - 120, blanket.shape[1] - 120, tone, (34, 34))
     things = [
         box((0.05, -depth, 0.1), (width, 0, 0.4), _cloth(rng), _DENSITY),
@@ -189,7 +193,9 @@ def low_table(rng: np.random.Generator) -> list[Thing]:
     timber, half = _timber(rng), rng.uniform(0.3, 0.42)
     things = [box((-half, -0.28, 0.36), (half, 0.28, 0.4), timber, _DENSITY)]
     things += [
-        box((x, y, 0.012), (x + 0.05, y + 0.05, 0.36), timber, _DENSITY) for x in (-half, half - 0.05) for y in (-0.28, 0.23)
+        box((x, y, 0.012), (x + 0.05, y + 0.05, 0.36), timber, _DENSITY)
+        for x in (-half, half - 0.05)
+        for y in (-0.28, 0.23)
     ]
     pose = np.array([-half + 0.05, 0.14, 0.0])
     for thing in _on_top(rng, 2 * half - 0.1, 0.28, 0.4):

@@ -50,7 +50,7 @@ def corridor_surfaces(layout: Layout, floor: int, seed: int) -> list[Surface]:
     blockers = np.array([bounds(thing) for thing in things]).reshape(-1, 2, 3)
     surfaces = [*shell, *lamps, *(s for thing in things for s in thing)]
     surfaces = [s for s in surfaces if not s.two_sided or np.abs(bounds([s])[:, 1]).max() < CORRIDOR]
-    bright = lit(surfaces, [Light(points, 1.7) for points in lights], blockers, ambient=0.3, cell=0.15)
+    bright = lit(surfaces, lights, blockers, ambient=0.3, cell=0.15)
     return moved(bright, _raised(floor))
 
 

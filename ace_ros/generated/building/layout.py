@@ -143,9 +143,7 @@ def _cell(name: str, floor: int, column: int, side: int, shape: Shape, twins: st
     return Cell(_box(name, floor, low, high, twins), shape, pose, column, side)
 
 
-def _box(
-    name: str, floor: int, low: tuple[float, float], high: tuple[float, float], twins: str | None = None
-) -> Room:
+def _box(name: str, floor: int, low: tuple[float, float], high: tuple[float, float], twins: str | None = None) -> Room:
     z = floor * STOREY
     return Room(name, floor, (*low, z), (*high, z + HEIGHT), twins)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ace_ros.generated.textures import Texture, framed, noise, photograph, plain, tint
+from ace_ros.generated.textures import Texture, any_colour, framed, noise, photograph, plain, tint
 
 _PHOTOGRAPHS = (
     "astronaut.png", "chelsea.png", "hubble_deep_field.jpg", "rocket.jpg", "camera.png", "coffee.png", "ihc.png",
@@ -37,7 +37,7 @@ def _painting(rng: np.random.Generator) -> Texture:
     ground = np.clip(noise(rng, size, size, (160, 160), 3) * 0.5 + 0.5, 0, 1)[..., None]
     image = np.ascontiguousarray((low + (high - low) * ground).astype(np.uint8))
     for _ in range(int(rng.integers(14, 30))):
-        colour = tuple(float(c) for c in rng.uniform(15, 245, 3))
+        colour = any_colour(rng, 15, 245)
         x, y = (int(v) for v in rng.integers(0, size, 2))
         reach, kind = int(rng.exponential(35)) + 6, rng.integers(4)
         if kind == 0:
@@ -66,7 +66,7 @@ def sign(rng: np.random.Generator, text: str, height: int = 120, width: int = 18
 
 def poster(rng: np.random.Generator, height: int, width: int) -> Texture:
     """A word over a picture."""
-    sheet = plain(height, width, tuple(float(c) for c in rng.uniform(190, 245, 3)))
+    sheet = plain(height, width, any_colour(rng, 190, 245))
     head = height // 4
     sheet[:head] = sign(rng, str(rng.choice(_WORDS)), head, width)
     sheet[head:] = picture(rng, height - head, width)

@@ -40,13 +40,15 @@ class Room:
 
 @dataclass(frozen=True)
 class BuildingPlan:
-    """The rooms of a building, and per split the room that the camera stood in, by the frame's file name.
+    """The rooms of a building, and the room that the camera stood in by the frame's name.
 
-    ``plan.frames["test"][frame.name]`` is the room of a frame that ``open_recording(folder, split="test")`` gave.
+    Attributes:
+        rooms: rooms, bays, corridors and the stairs.
+        frames: of both drives: ``plan.frames[frame.name]`` for a frame that ``open_recording(folder)`` gave.
     """
 
     rooms: tuple[Room, ...]
-    frames: Mapping[str, Mapping[str, str]]
+    frames: Mapping[str, str]
 
     @classmethod
     def load(cls, folder: Path | str) -> BuildingPlan:
@@ -62,7 +64,7 @@ class BuildingPlan:
                 Room(r["name"], int(r["floor"]), _triple(r["low"]), _triple(r["high"]), r["twins"])
                 for r in stored["rooms"]
             )
-            return cls(rooms, {split: dict(names) for split, names in stored["frames"].items()})
+            return cls(rooms, dict(stored["frames"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: can't be read as a building's plan ({error}); "

@@ -1,4 +1,4 @@
-"""What a room or a bay shows, in axes of its own: the middle of its floor is the origin, its door is in the south wall."""
+"""What a room or a bay shows, in axes of its own: the origin in the middle of its floor, its door in the south wall."""
 
 from __future__ import annotations
 
@@ -11,8 +11,20 @@ from ace_ros.generated.building.furniture import PIECES, Piece, Thing, low_table
 from ace_ros.generated.building.layout import HEIGHT, WALL, Shape
 from ace_ros.generated.building.pictures import picture, poster
 from ace_ros.generated.room import notices, view
-from ace_ros.generated.surfaces import Light, Surface, Vector, bounds, box, lit, moved, surface
-from ace_ros.generated.textures import Colour, Paint, fabric, noise, plain, planks, plaster, stones, tint, wood
+from ace_ros.generated.surfaces import Light, Surface, bounds, box, lit, moved, surface
+from ace_ros.generated.textures import (
+    Colour,
+    Paint,
+    any_colour,
+    fabric,
+    noise,
+    plain,
+    planks,
+    plaster,
+    stones,
+    tint,
+    wood,
+)
 from ace_ros.geometry import Matrix
 
 DENSITY = 300  # texels a metre
@@ -21,6 +33,7 @@ _WALLS: tuple[Colour, ...] = (
     (214, 204, 184), (176, 192, 196), (206, 186, 170), (188, 200, 176), (220, 206, 160), (196, 184, 206),
     (222, 216, 208), (168, 180, 170), (210, 172, 150),
 )  # fmt: skip
+_BRICKS: tuple[Colour, ...] = ((172, 96, 72), (196, 180, 160), (128, 110, 104))
 _FRAMES: tuple[Colour, ...] = ((42, 38, 36), (186, 146, 96), (120, 84, 56), (226, 222, 214))
 
 
@@ -31,8 +44,7 @@ def room_surfaces(shape: Shape) -> list[Surface]:
     blockers = np.array([bounds(thing) for thing in things])
     surfaces = [*_shell(rng, shape), *hung, *_lamp((0.0, 0.0)), *(s for thing in things for s in thing)]
     surfaces = [s for s in surfaces if not s.two_sided or _inside(s, shape)]  # no leaf grows through a wall
-    grid = np.array([[x, y, HEIGHT - 0.08] for x in (-0.25, 0.25) for y in (-0.25, 0.25)])
-    return lit(surfaces, [Light(grid, _LAMP)], blockers, ambient=0.32, cell=0.12)
+    return lit(surfaces, [_light((0.0, 0.0), _LAMP)], blockers, ambient=0.32, cell=0.12)
 
 
 def wall_paint(rng: np.random.Generator) -> Paint:
@@ -40,10 +52,10 @@ def wall_paint(rng: np.random.Generator) -> Paint:
     colour = _WALLS[rng.integers(len(_WALLS))]
     kind = rng.random()
     if kind < 0.25:
-        brick = tuple(float(c) for c in np.array(((172, 96, 72), (196, 180, 160), (128, 110, 104)))[rng.integers(3)])
+        brick = _BRICKS[rng.integers(len(_BRICKS))]
         return partial(stones, rng, colour=brick, size=(int(rng.integers(20, 30)), int(rng.integers(50, 90))))
     if kind < 0.5:
-        return partial(_frieze, rng, colour, tuple(float(c) for c in rng.uniform(60, 190, 3)))
+        return partial(_frieze, rng, colour, any_colour(rng, 60, 190))
     return partial(plaster, rng, colour=colour)
 
 
@@ -66,12 +78,14 @@ def floor_paint(rng: np.random.Generator) -> Paint:
         grey = tuple(np.array((176, 164, 146)) * tone * rng.uniform(0.9, 1.1, 3))
         side = int(rng.integers(60, 120))
         return partial(stones, rng, colour=grey, size=(side, side))
-    return partial(_carpet, rng, tuple(float(c) for c in rng.uniform(60, 160, 3)))
+    return partial(_carpet, rng, any_colour(rng, 60, 160))
 
 
 def _carpet(rng: np.random.Generator, colour: Colour, height: int, width: int) -> np.ndarray:
     spots = (noise(rng, height, width, (24, 24), 2) > 1.1) * np.float32(0.35)
-    return tint(colour, 0.12 * noise(rng, height, width, (5, 5), 2) + 0.08 * noise(rng, height, width, (150, 150)) + spots)
+    return tint(
+        colour, 0.12 * noise(rng, height, width, (5, 5), 2) + 0.08 * noise(rng, height, width, (150, 150)) + spots
+    )
 
 
 def ceiling_paint(rng: np.random.Generator) -> Paint:
@@ -220,7 +234,7 @@ def _beside_the_door(rng: np.random.Generator, shape: Shape) -> list[Surface]:
     if shape.bay:
         boards = [(0.0, a), (b, 2 * x)]
     else:
-        leaf = wood(rng, 600, 270, tuple(float(c) for c in rng.uniform(90, 210, 3)))
+        leaf = wood(rng, 600, 270, any_colour(rng, 90, 210))
         for top in (40, 230, 400):
             leaf[top : top + 140, 40:230] = leaf[top : top + 140, 40:230] // 4 * 3
         leaf[20:200, 60:210] = poster(rng, 180, 150)
@@ -240,15 +254,19 @@ def _narrow(rng: np.random.Generator, left: float, right: float) -> Thing:
 
 
 def _rug(rng: np.random.Generator) -> Thing:
-    first, second = (tuple(float(c) for c in rng.uniform(40, 210, 3)) for _ in range(2))
+    first, second = (any_colour(rng, 40, 210) for _ in range(2))
     top = fabric(rng, 420, 540, first, second)
     top[70:350, 90:450] = stones(rng, 280, 360, second, (int(rng.integers(24, 50)),) * 2, 1.5)
     top[[0, 1, 2, -1, -2, -3]] = 215
     return box((-0.9, -0.7, 0), (0.9, 0.7, 0.012), partial(fabric, rng, colour=first), DENSITY, faces={"top": top})
 
 
-def lamps_along(length: float, pitch: float) -> tuple[list[Surface], list[Vector]]:
-    """Lamps in the ceiling of a corridor along x, and the points (4, 3) that each shines from."""
+def lamps_along(length: float, pitch: float) -> tuple[list[Surface], list[Light]]:
+    """Lamps in the ceiling of a corridor along x, and their light."""
     places = [((k + 0.5) * pitch, 0.0) for k in range(max(1, round(length / pitch)))]
-    grid = np.array([[x, y, HEIGHT - 0.08] for x in (-0.25, 0.25) for y in (-0.25, 0.25)])
-    return [s for place in places for s in _lamp(place)], [grid + (*place, 0.0) for place in places]
+    return [s for place in places for s in _lamp(place)], [_light(place, 1.7) for place in places]
+
+
+def _light(place: tuple[float, float], power: float) -> Light:
+    points = [[place[0] + x, place[1] + y, HEIGHT - 0.08] for x in (-0.25, 0.25) for y in (-0.25, 0.25)]
+    return Light(np.array(points), power)

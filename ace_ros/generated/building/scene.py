@@ -80,9 +80,7 @@ def make_building(
         for kind in ("rgb", "poses", "calibration"):
             (path / split / kind).mkdir(parents=True)
     _render(rooms, seed, shots, room_camera(size), workers)
-    frames = {
-        split: {f"{shot.name}.color.jpg": shot.room for shot in shots if shot.split.name == split} for split in drives
-    }
+    frames = {f"{shot.split.name}/{shot.name}.color.jpg": shot.room for shot in shots}
     BuildingPlan(building.layout.rooms, frames).save(path)
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.generated.building.halls import corridor_surfaces, stair_surfaces
-from ace_ros.generated.building.layout import Layout, Portal, Shape, plan_building
+from ace_ros.generated.building.layout import Portal, Shape, plan_building
 from ace_ros.generated.building.rooms import room_surfaces
 from ace_ros.generated.renderer import Renderer, clipped
 from ace_ros.generated.surfaces import Surface, moved
@@ -26,9 +26,7 @@ def seen_from(room: str, portals: tuple[Portal, ...], camera: Camera, map_from_c
     From room to room through the portals, each narrowing the rectangle of the image in which more can be seen.
     """
     found = {room}
-    windows = {
-        portal.first + portal.second: _window(portal, camera, map_from_camera) for portal in portals
-    }
+    windows = {portal.first + portal.second: _window(portal, camera, map_from_camera) for portal in portals}
 
     def look(here: str, window: Window, way: tuple[str, ...]) -> None:
         for portal in portals:
