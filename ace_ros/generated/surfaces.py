@@ -149,7 +149,7 @@ def bounds(surfaces: Iterable[Surface]) -> Vector:
 
 
 def moved(surfaces: Iterable[Surface], pose: ArrayLike) -> list[Surface]:
-    """The surfaces taken elsewhere by a rigid transform (4, 4); their textures are shared."""
+    """The surfaces taken elsewhere by a transform (4, 4) that mirrors nothing; their textures are shared."""
     transform = np.asarray(pose, dtype=np.float64)
     turn, shift = transform[:3, :3], transform[:3, 3]
     return [replace(s, origin=turn @ s.origin + shift, right=turn @ s.right, down=turn @ s.down) for s in surfaces]

@@ -98,13 +98,8 @@ def _decorated(rng: np.random.Generator, left: float, right: float) -> tuple[lis
         pose = np.eye(4)
         pose[0, 3] = rng.uniform(left + 0.1, right - piece.size[0] - 0.1)
         flat = np.diag([1.0, 0.6, 1.0, 1.0])  # not to stand in the way
-        things += [[_flat(s, pose @ flat) for s in thing] for thing in piece.things]
+        things += [moved(thing, pose @ flat) for thing in piece.things]
     return hung, things
-
-
-def _flat(s: Surface, transform: np.ndarray) -> Surface:
-    turn = transform[:3, :3]
-    return Surface(turn @ s.origin + transform[:3, 3], turn @ s.right, turn @ s.down, s.texture, s.two_sided, s.glows)
 
 
 def stair_surfaces(layout: Layout, seed: int) -> list[Surface]:
