@@ -19,7 +19,10 @@ from ace_ros.recordings import open_recording
 os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)  # as make has it: PyPI's ROS lies in the environment
 
 # Fixtures that render or map a scene, or are there for a node's process; tests that use one are slow by themselves.
-SLOW = {"room", "courtyard", "mapped_room", "small_room", "small_courtyard", "place", "good_map", "domain"}
+SLOW = {
+    "room", "courtyard", "mapped_room", "small_room", "small_courtyard", "building", "small_building", "place",
+    "good_map", "domain",
+}  # fmt: skip
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
 
 

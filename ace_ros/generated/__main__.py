@@ -1,14 +1,15 @@
-"""python -m ace_ros.generated room FOLDER | courtyard FOLDER"""
+"""python -m ace_ros.generated room FOLDER | building FOLDER | courtyard FOLDER"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import tyro
 
 from ace_ros.errors import AceError
-from ace_ros.generated import make_courtyard, make_room
+from ace_ros.generated import make_building, make_courtyard, make_room
 
 Size = tuple[int, int]
 
@@ -20,6 +21,19 @@ def room(
     print(make_room(folder, train, test, size, seed))
 
 
+def building(
+    folder: tyro.conf.Positional[Path],
+    rooms: int = 24,
+    frames_per_room: int = 40,
+    queries_per_room: int = 20,
+    size: Size = (480, 360),
+    seed: int = 0,
+    workers: int = os.cpu_count() or 1,
+) -> None:
+    """Render a building of two floors with twin rooms: a mapping drive and a query drive in ACE's layout."""
+    print(make_building(folder, rooms, frames_per_room, queries_per_room, size, seed, workers))
+
+
 def courtyard(
     folder: tyro.conf.Positional[Path], train: int = 100, test: int = 20, size: Size = (800, 600), seed: int = 0
 ) -> None:
@@ -29,7 +43,9 @@ def courtyard(
 
 def main() -> int:
     try:
-        tyro.extras.subcommand_cli_from_dict({"room": room, "courtyard": courtyard}, prog="python -m ace_ros.generated")
+        tyro.extras.subcommand_cli_from_dict(
+            {"room": room, "building": building, "courtyard": courtyard}, prog="python -m ace_ros.generated"
+        )
     except AceError as error:
         print(error, file=sys.stderr)
         return 1

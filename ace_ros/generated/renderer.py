@@ -67,6 +67,16 @@ class Renderer:
         self._corners = np.stack([origin, origin + right, origin + right + down, origin + down], axis=1)
         self._away = np.cross(right, down)
 
+    @classmethod
+    def joined(cls, renderers: Sequence[Renderer]) -> Renderer:
+        """One that draws what all of these draw; their textures are shared."""
+        whole = cls.__new__(cls)
+        whole.near = min(each.near for each in renderers)
+        whole._parts = [part for each in renderers for part in each._parts]
+        for name in ("_frames", "_two_sided", "_corners", "_away"):
+            setattr(whole, name, np.concatenate([getattr(each, name) for each in renderers]))
+        return whole
+
     def render(
         self, camera: Camera, map_from_camera: Matrix, background: Texture | None = None
     ) -> tuple[Texture, NDArray[np.float32]]:
@@ -135,7 +145,7 @@ def _tiles(surface: Surface, tile: float) -> list[tuple[Matrix, Matrix, Matrix, 
     ]
 
 
-def _clipped(corners: Matrix, near: float) -> Matrix:
+def clipped(corners: Matrix, near: float) -> Matrix:
     """The part (M, 3) of a polygon (N, 3) in front of the near plane."""
     if corners[:, 2].min() >= near:
         return corners
@@ -161,7 +171,7 @@ def _draw_depth(
 
     ``slope`` (3,) gives 1/z = slope . (x, y, 1) at a normalised image point.
     """
-    polygon = _clipped(corners, near)
+    polygon = clipped(corners, near)
     if len(polygon) < 3:
         return None
     pixels = polygon[:, :2] / polygon[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)

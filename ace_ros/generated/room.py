@@ -36,8 +36,8 @@ def room_surfaces(seed: int = 0) -> list[Surface]:
     rng = np.random.default_rng(seed)
     things = [
         _desk(rng), _bookcase(rng, (-2.2, 2.26), 1.6, 2.1), _sofa(rng), _coffee_table(rng), _cabinet(rng),
-        _parcels(rng), _bookcase(rng, (1.2, 2.3), 1.1, 1.25), _plant(rng, (2.75, 2.15, 0.0)),
-        _plant(rng, (-2.85, -0.75, 0.0)), _chair(rng),
+        _parcels(rng), _bookcase(rng, (1.2, 2.3), 1.1, 1.25), plant(rng, (2.75, 2.15, 0.0)),
+        plant(rng, (-2.85, -0.75, 0.0)), _chair(rng),
         _floor_lamp(rng),
     ]  # fmt: skip
     blockers = np.array([bounds(item) for thing in things for item in thing])
@@ -113,7 +113,7 @@ def _pictures(rng: np.random.Generator) -> list[Surface]:
         for wall, along, bottom, width, height, name, frame in hung
         for s in _picture(wall, along, bottom, width, height, photograph(name), frame)
     ]
-    surfaces += _picture("east", -0.5, 1.15, 1.1, 0.85, _notices(rng), pine)
+    surfaces += _picture("east", -0.5, 1.15, 1.1, 0.85, notices(rng), pine)
     x, y = HALF
     # A door and a window.
     leaf = wood(rng, 820, 360, (196, 180, 150))
@@ -123,7 +123,7 @@ def _pictures(rng: np.random.Generator) -> list[Surface]:
         (0.95, -y, 0), (1.85, -y + 0.05, 2.05), partial(wood, rng, colour=(196, 180, 150)), faces={"north": leaf}
     )
     surfaces += box((1.7, -y + 0.05, 1.0), (1.8, -y + 0.1, 1.03), partial(plain, colour=(150, 150, 155)))
-    surfaces.append(surface((-x + 0.01, -0.1, 2.05), (0, 1.2, 0), (0, 0, -1.1), _view(rng), glows=True))
+    surfaces.append(surface((-x + 0.01, -0.1, 2.05), (0, 1.2, 0), (0, 0, -1.1), view(rng), glows=True))
     for low, high in (
         ((-x, -0.16, 0.9), (-x + 0.06, -0.1, 2.1)), ((-x, 1.1, 0.9), (-x + 0.06, 1.16, 2.1)),
         ((-x, 0.47, 0.95), (-x + 0.05, 0.53, 2.05)),
@@ -133,7 +133,7 @@ def _pictures(rng: np.random.Generator) -> list[Surface]:
     return surfaces
 
 
-def _notices(rng: np.random.Generator) -> Texture:
+def notices(rng: np.random.Generator) -> Texture:
     """A board of cork with papers on it."""
     board = tint((178, 132, 84), 0.16 * noise(rng, 425, 550, (9, 9), 2))
     for x in range(30, 480, 110):
@@ -146,7 +146,7 @@ def _notices(rng: np.random.Generator) -> Texture:
     return board
 
 
-def _view(rng: np.random.Generator) -> Texture:
+def view(rng: np.random.Generator) -> Texture:
     """What the window shows: sky above, a lawn below."""
     lawn = cv2.cvtColor(photograph("grass.png"), cv2.COLOR_RGB2GRAY)
     sky = np.clip(noise(rng, 512, 512, (110, 180)) * 0.5, 0, 1)[..., None]
@@ -278,7 +278,7 @@ def _floor_lamp(rng: np.random.Generator) -> list[list[Surface]]:
     return [*pole, prism((x, y, 1.4), 0.17, 0.28, shade)]
 
 
-def _plant(rng: np.random.Generator, foot: tuple[float, float, float]) -> list[list[Surface]]:
+def plant(rng: np.random.Generator, foot: tuple[float, float, float]) -> list[list[Surface]]:
     """A pot with long leaves."""
     pot = prism(foot, 0.16, 0.32, partial(stones, rng, colour=(176, 104, 76), size=(24, 60)))
     leaves = []

@@ -13,17 +13,10 @@ from ace_ros.generated.colmap import View, corners, tracked, write_model
 from ace_ros.generated.courtyard import Sky, courtyard_surfaces
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
-from ace_ros.generated.sensor import exposed, fresh, save
+from ace_ros.generated.sensor import exposed, fresh, room_camera, save, write_frame
 from ace_ros.generated.trajectory import mapping_drive, photographs, query_drive
 
 UNIT = 0.2731  # of the courtyard's files, for a metre: as arbitrary as what structure from motion gives
-
-
-def room_camera(size: tuple[int, int] = (640, 480)) -> Camera:
-    """The room's camera, about 63 degrees wide, for images of ``size`` (width, height)."""
-    width, height = size
-    focal = 525.0 * width / 640
-    return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
 def make_room(
@@ -49,9 +42,7 @@ def make_room(
         for index, pose in enumerate(poses):
             image, _ = renderer.render(camera, pose)
             name = f"frame-{index:06d}"
-            save(path / split / "rgb" / f"{name}.color.jpg", exposed(image, np.random.default_rng((seed, part, index))))
-            np.savetxt(path / split / "poses" / f"{name}.pose.txt", pose, fmt="%.9g")
-            np.savetxt(path / split / "calibration" / f"{name}.calibration.txt", camera.matrix, fmt="%.9g")
+            write_frame(path / split, name, exposed(image, np.random.default_rng((seed, part, index))), camera, pose)
     return path
 
 

@@ -1,4 +1,4 @@
-"""What a camera adds to a picture, and how it is stored."""
+"""The room's camera, what a camera adds to a picture, and how frames are stored."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.generated.textures import Texture
+from ace_ros.geometry import Matrix
 
 _QUALITY = 92  # JPEG
+
+
+def room_camera(size: tuple[int, int] = (640, 480)) -> Camera:
+    """The room's camera, about 63 degrees wide, for images of ``size`` (width, height)."""
+    width, height = size
+    focal = 525.0 * width / 640
+    return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
 def exposed(image: Texture, rng: np.random.Generator, noise: float = 2.0) -> Texture:
@@ -33,6 +42,17 @@ def save(path: Path, image: Texture) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise InputError(f"{path}: can't be written ({error.strerror})") from error
+
+
+def write_frame(split: Path, name: str, image: Texture, camera: Camera, map_from_camera: Matrix) -> None:
+    """Write a frame in ACE's layout, into the folders ``rgb/``, ``poses/`` and ``calibration/`` of a split.
+
+    Raises:
+        InputError: it can't be written.
+    """
+    save(split / "rgb" / f"{name}.color.jpg", image)
+    np.savetxt(split / "poses" / f"{name}.pose.txt", map_from_camera, fmt="%.9g")
+    np.savetxt(split / "calibration" / f"{name}.calibration.txt", camera.matrix, fmt="%.9g")
 
 
 def fresh(folder: Path | str) -> Path:

@@ -148,6 +148,13 @@ def bounds(surfaces: Iterable[Surface]) -> Vector:
     return np.array([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 
+def moved(surfaces: Iterable[Surface], pose: ArrayLike) -> list[Surface]:
+    """The surfaces taken elsewhere by a transform (4, 4) that mirrors nothing; their textures are shared."""
+    transform = np.asarray(pose, dtype=np.float64)
+    turn, shift = transform[:3, :3], transform[:3, 3]
+    return [replace(s, origin=turn @ s.origin + shift, right=turn @ s.right, down=turn @ s.down) for s in surfaces]
+
+
 def lit(
     surfaces: Sequence[Surface], lights: list[Light], blockers: Vector, ambient: float, cell: float = 0.1
 ) -> list[Surface]:

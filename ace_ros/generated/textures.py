@@ -74,6 +74,12 @@ def tint(colour: Colour, modulation: Field) -> Texture:
     return np.clip(np.asarray(colour, np.float32) * (1 + modulation[..., None]), 0, 255).astype(np.uint8)
 
 
+def any_colour(rng: np.random.Generator, low: float, high: float) -> Colour:
+    """A colour whose channels all lie between ``low`` and ``high``, grey levels."""
+    red, green, blue = rng.uniform(low, high, 3)
+    return float(red), float(green), float(blue)
+
+
 def plain(height: int, width: int, colour: Colour) -> Texture:
     return np.full((height, width, 3), colour, np.uint8)
 
