@@ -30,7 +30,7 @@ from ace_ros.evaluation.metrics import finite
 from ace_ros.image import Pixels
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
-from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.options import STEPS, MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.recordings import PosedFrame
 from bench import plan, recipe, scenes
@@ -68,7 +68,7 @@ def main(command: Command) -> Row:
         queries = _in_memory(scenes.query_frames(scene, command.queries))
         rungs = _FEW if few else _ALL
         ours = _ours(frames, queries, str(device), rungs["ours"])
-        default = min(ours["rungs"], key=lambda rung: abs(rung["steps"] - MapOptions.steps))
+        default = min(ours["rungs"], key=lambda rung: abs(rung["steps"] - STEPS))
         target = command.accuracy or default["head_median"]
         theirs = _recipe(frames, queries, device, rungs["recipe"], target)
     first = _first(ours["rungs"], "head_median", target)

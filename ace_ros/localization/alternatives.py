@@ -11,7 +11,7 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.trust import SLOPE, Reason, State, Verdict
 
-_RIVAL = 0.6  # of the rank of the best: so much speaks for a twin; set by hand on generated twin rooms
+_RIVAL = 0.6  # of the best's inliers beyond chance: so many speak for a twin; set by hand on generated twin rooms
 _CONFIDENCE = 0.5  # at most, of a pose that has a rival
 
 
@@ -39,11 +39,11 @@ def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
     best = found[0]
     if best.verdict.state is State.LOST:
         return best.verdict, ()
-    rivals = [one for one in found if one.rank >= _RIVAL * best.rank and one.verdict.state is not State.LOST]
+    rivals = [one for one in found if one.excess >= _RIVAL * best.excess and one.verdict.state is not State.LOST]
     if len(rivals) < 2:
         return best.verdict, ()
     # The confidence grows with that power of the inliers, and so do the odds between two poses.
-    odds = np.array([max(one.rank, 1e-9) / best.rank for one in rivals]) ** SLOPE
+    odds = np.array([max(one.excess, 1.0) / max(best.excess, 1.0) for one in rivals]) ** SLOPE
     alternatives = tuple(
         Alternative(one.estimate.map_from_camera, one.verdict.covariance, one.place, float(share))
         for one, share in zip(rivals, odds / odds.sum(), strict=True)

@@ -31,12 +31,14 @@ class Judged:
     Attributes:
         place: number of the place in the map. depth: of its scene, units of the map.
         estimate, verdict: what its estimator found, and what its trust model makes of it.
+        excess: inliers beyond chance, by which one pose is told from another.
     """
 
     place: int
     depth: float
     estimate: Estimate
     verdict: Verdict
+    excess: float
 
     @property
     def rank(self) -> float:
@@ -81,7 +83,7 @@ class Atlas:
             estimator, trust = self._place(number)
             depth = self._map.headers[number].median_depth
             for estimate in estimator.estimates(encoded, prior):
-                found.append(Judged(number, depth, estimate, trust.judge(estimate)))
+                found.append(Judged(number, depth, estimate, trust.judge(estimate), trust.excess(estimate)))
         found.sort(key=lambda one: -one.rank)
         return [one for i, one in enumerate(found) if not any(one.same(better) for better in found[:i])]
 

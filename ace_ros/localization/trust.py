@@ -84,6 +84,10 @@ class TrustModel:
         """Whether to believe an estimate, and how exactly."""
         return replace(judge(estimate.evidence, self.calibration), covariance=self.covariance(estimate))
 
+    def excess(self, estimate: Estimate) -> float:
+        """As :func:`excess`."""
+        return excess(estimate.evidence, self.calibration)
+
     def covariance(self, estimate: Estimate) -> Matrix | None:
         """(6, 6): the inverse information, times a factor for errors that pairs share, plus the lean of detectors."""
         inverse = None if estimate.information is None else covariance_from_information(estimate.information)
@@ -149,6 +153,14 @@ def support(evidence: Evidence, calibration: Calibration) -> float:
         return head
     weight = calibration.landmark_weight
     return max(math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head)), _ALONE * landmarks)
+
+
+def excess(evidence: Evidence, calibration: Calibration) -> float:
+    """Inliers beyond those that chance gives any pose: by these one pose is told from another. Landmarks', if there are
+    any: a head is right or wrong alike for a hundred keypoints, and says as much for a pose beside the true one."""
+    if evidence.has_landmarks:
+        return max(0.0, evidence.landmark_inliers - calibration.chance_landmarks)
+    return max(0.0, evidence.head_inliers - calibration.chance_head * evidence.head_asked)
 
 
 def ratios(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:

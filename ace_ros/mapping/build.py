@@ -47,6 +47,7 @@ def build_place(
 ) -> Place:
     """A place of its own views and of those that its neighbours lend: these teach it, but neither count nor calibrate.
 
+    ``options`` leave nothing open, see :meth:`MapOptions.for_places`.
     The same seed on the same machine gives the same one.
 
     Raises:
@@ -127,6 +128,7 @@ def _train(
     report: Reporter,
 ) -> tuple[Head, dict[str, int | float]]:
     """The head, and figures of its training for the map's header."""
+    assert options.steps is not None and options.width is not None
     shape = HeadShape(profile.dimensions, profile.head_width or options.width, options.blocks, profile.head_layout)
 
     def look(head: Head) -> None:

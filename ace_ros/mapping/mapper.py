@@ -87,10 +87,11 @@ class Mapper:
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
         places, cuts = [], self._cut()
+        options = self.options.for_places(len(cuts))
         for number, cut_ in enumerate(cuts):
             report = Reporter(progress, cancelled, number, len(cuts))
             own, lent = [self._views[i] for i in cut_.own], [self._views[i] for i in cut_.seam]
-            places.append(build_place(own, lent, self._encoder, self.options, self._site, report))
+            places.append(build_place(own, lent, self._encoder, options, self._site, report))
         return SceneMap(tuple(places), MappedFrames.of(self._digests, self._stamps))
 
     def _cut(self) -> list[Cut]:
