@@ -56,8 +56,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Room:
-    """Frames of one room; ``unit`` is what errors are counted in: a metre, or the room's depth if it is 0. A hall is part
-    of the building, but no room that would be mapped by itself."""
+    """Frames of one room; ``unit`` is what errors are counted in: a metre, or the room's depth if it is 0.
+
+    A hall is part of the building, but no room that would be mapped by itself.
+    """
 
     name: str
     mapping: list[PosedFrame]

@@ -39,8 +39,7 @@ class MapOptions(Options):
     image_size: int = option(480, "Short side that images are reduced to.", unit="pixels", low=128)
     landmarks: int = option(
         10000,
-        "Triangulated keypoints that a place of the map keeps; 0: none, a plain ACE head. Maps of ACE's own encoder have "
-        "none.",
+        "Triangulated keypoints that a place keeps; 0: none, a plain ACE head. Maps of ACE's own encoder have none.",
         low=0,
         stand_in=-1,
     )
