@@ -23,12 +23,14 @@ class Likeness:
     Attributes:
         match: two keypoints of mapping views are matched. observe: a keypoint shows the landmark expected there.
         merge: two landmarks a few pixels apart are one. query: a keypoint of a query shows a landmark.
+        vote: it does beyond doubt, and tells in which place.
     """
 
     match: float = 0.8
     observe: float = 0.75
     merge: float = 0.7
     query: float = 0.7
+    vote: float = 0.85
 
 
 USUAL_LIKENESS = Likeness()

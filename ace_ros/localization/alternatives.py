@@ -11,7 +11,12 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.trust import SLOPE, Reason, State, Verdict
 
-_RIVAL = 0.6  # of the best's inliers beyond chance: so many speak for a twin; set by hand on generated twin rooms
+# Set by hand on generated twins and a street.
+_RIVAL = 0.6  # of the best's inliers beyond chance: so many speak for a rival
+# A twin may have fewer landmarks where its place is larger: a pose that would be believed by landmarks alone, and that
+# explains as much of the image.
+_TWIN, _TWIN_CHANCE, _TWIN_COVERAGE = 0.25, 2.5, 0.6  # of the best's excess, times chance, of the best's coverage
+_NEARBY = 1.0  # depths of the scene: a pose so near is no twin, but the same thing seen less well
 _CONFIDENCE = 0.5  # at most, of a pose that has a rival
 
 
@@ -39,7 +44,7 @@ def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
     best = found[0]
     if best.verdict.state is State.LOST:
         return best.verdict, ()
-    rivals = [one for one in found if one.excess >= _RIVAL * best.excess and one.verdict.state is not State.LOST]
+    rivals = [one for one in found if one is best or _is_rival(one, best)]
     if len(rivals) < 2:
         return best.verdict, ()
     # The confidence grows with that power of the inliers, and so do the odds between two poses.
@@ -53,6 +58,19 @@ def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
     confidence = min(best.verdict.confidence, _CONFIDENCE)
     return replace(best.verdict, state=State.UNCERTAIN, confidence=confidence, reason=Reason.AMBIGUOUS,
                    sentence=sentence), alternatives  # fmt: skip
+
+
+def _is_rival(one: Judged, best: Judged) -> bool:
+    a, b = one.estimate.map_from_camera, best.estimate.map_from_camera
+    if one.verdict.state is State.LOST or a is None or b is None:
+        return False
+    if one.excess >= _RIVAL * best.excess:
+        return True
+    nearby = np.linalg.norm(a[:3, 3] - b[:3, 3]) < _NEARBY * best.depth
+    evidence, covered = one.estimate.evidence, best.estimate.evidence.coverage
+    chance = evidence.landmark_inliers - one.excess
+    believed = evidence.landmark_inliers >= _TWIN_CHANCE * chance and one.excess >= _TWIN * best.excess
+    return believed and not nearby and evidence.coverage >= _TWIN_COVERAGE * covered
 
 
 def _where(rivals: Sequence[Judged]) -> str:

@@ -19,7 +19,7 @@ from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.scene_map import SceneMap
 
 _ASKED = 3  # places at most, where the first ones don't convince: the right one was among them for every query seen
-_ALIKE = 0.4  # of the most votes: a place that has so many may be the twin of the one that has most
+_ALIKE = 0.3  # of the most votes: a place that has so many may be the twin of the one that has most
 _MOST_ALIKE = 6  # such places that are asked; set by hand, more than twins have
 _NEAR = 2.0  # depths of the scene that a prior may lie outside a place's cameras and still be in it; set by hand
 

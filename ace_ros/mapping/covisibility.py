@@ -19,6 +19,7 @@ _LIKE_A_KEY = 0.15  # of these matched: the view shows nothing new; set by hand,
 _COMPARED = 5  # key views that a view is compared with, the nearest ones
 _FACING = 60.0  # degrees between the directions of views that may see the same
 _PARALLEL = 0.3  # degrees between two rays that meet nowhere near
+_FAR = 10.0  # depths of the scene: what is matched as far as that is more likely the twin of something near
 _AT_ONCE = 0.01  # depths of the scene: views so near one another see the same however parallel their rays are
 _LEAST = 5  # matches, fewer are chance
 
@@ -108,7 +109,8 @@ class Covisibility:
         sine = np.maximum(1 - cosines**2, 1e-12)
         from_here = ((theirs @ baseline) * cosines - ours @ baseline) / sine
         from_there = (theirs @ baseline - (ours @ baseline) * cosines) / sine
-        met = (off < MAX_EPIPOLAR) & (from_here > 0) & (from_there > 0)
+        known = float(np.median(self._depths[number])) if self._depths[number] else np.inf
+        met = (off < MAX_EPIPOLAR) & (from_here > 0) & (from_there > 0) & (from_there < _FAR * known)
         wide = met & (cosines < np.cos(np.radians(MIN_ANGLE)))
         if wide.any():
             self._depths[number].append(float(np.median((from_there * theirs[:, 2])[wide])))

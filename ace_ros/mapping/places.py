@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+import scipy.spatial.distance
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES
 
 Index = NDArray[np.int64]
-# The largest place that was seen to be served well has 50 key views (a room photographed all around) and 2.6 depths.
-_MOST_KEYS = 60
+# The largest place that was seen to be served well has 49 key views (a room photographed all around) and 2.6 depths.
+_MOST_KEYS = 50
 _MOST_DEPTHS = 4.0  # across all cameras of a place
 _LEAST_SHARED = 15  # matches by which two key views see the same
 _WORTH_CUTTING = 30  # views that each half must have
@@ -123,30 +123,35 @@ def _fiedler(shared: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
 
 def _gathered(graph: _Graph, pieces: list[Index]) -> list[Index]:
     """Pieces that stand in one room become one, as far as it fits; those of a few views join their nearest one."""
-    pieces = sorted(pieces, key=lambda keys: len(graph.views(keys)))
-    done: list[Index] = []
-    while pieces:
-        keys = pieces.pop(0)
-        few = len(graph.views(keys)) < MIN_FRAMES
-        near = _nearest(graph, keys, pieces + done) if pieces or done else None
-        if near is not None:
-            other, distance = near
-            joined = np.sort(np.concatenate([keys, other]))
-            if few or (distance < _BESIDE * graph.reach(joined) and graph.fits(joined)):
-                pieces = [one for one in pieces if one is not other]
-                done = [one for one in done if one is not other]
-                pieces.append(joined)
-                pieces.sort(key=lambda keys: len(graph.views(keys)))
-                continue
-        done.append(keys)
-    return done
+    apart = _apart(graph, pieces)
+    weight = [len(graph.views(keys)) for keys in pieces]
+    waiting = set(range(len(pieces)))
+    alive = set(waiting)
+    while waiting and len(alive) > 1:
+        least = min(waiting, key=lambda k: (weight[k], k))
+        waiting.remove(least)
+        nearest = int(apart[least].argmin())
+        joined = np.sort(np.concatenate([pieces[least], pieces[nearest]]))
+        beside = apart[least, nearest] < _BESIDE * graph.reach(joined) and graph.fits(joined)
+        if weight[least] < MIN_FRAMES or beside:
+            pieces[nearest] = joined
+            weight[nearest] += weight[least]
+            apart[nearest] = apart[:, nearest] = np.minimum(apart[nearest], apart[least])
+            apart[least] = apart[:, least] = apart[nearest, nearest] = np.inf
+            alive.remove(least)
+            waiting.add(nearest)
+    return [pieces[k] for k in sorted(alive)]
 
 
-def _nearest(graph: _Graph, keys: Index, others: list[Index]) -> tuple[Index, float]:
-    tree = cKDTree(graph.centres[graph.views(keys)])
-    distances = [float(tree.query(graph.centres[graph.views(other)])[0].min()) for other in others]
-    nearest = int(np.argmin(distances))
-    return others[nearest], distances[nearest]
+def _apart(graph: _Graph, pieces: list[Index]) -> NDArray[np.float64]:
+    """(P, P) distance between the nearest key views of two pieces, infinite to itself."""
+    order = np.concatenate(pieces)
+    centres = graph.centres[[graph.views(np.array([key]))[0] for key in order]]
+    starts = np.concatenate([[0], np.cumsum([len(keys) for keys in pieces])[:-1]])
+    distance = scipy.spatial.distance.cdist(centres, centres)
+    distance = np.minimum.reduceat(np.minimum.reduceat(distance, starts, axis=0), starts, axis=1)
+    np.fill_diagonal(distance, np.inf)
+    return np.asarray(distance)
 
 
 def _seam(graph: _Graph, keys: Index) -> Index:
