@@ -2,7 +2,8 @@
 
 A point cloud holds the points that frames of a recording are localized by, in the colours seen there. A map holds no
 images, so it takes a recording of the place to paint it with, best the one that it was made from.
-Only points that the localizer relied on are written. Without a recording: the map's landmarks, in grey.
+Only points that the localizer relied on are written. Without a recording: the map's landmarks, in grey or, of a map
+of several places, in a colour for each.
 
 Heads for ACE are written from maps that were made with ACE's own encoder (--encoder ace:PATH). That format is in half
 precision, the scene's mean included: far from the origin of its frame the head is off by up to 25 cm a kilometre along
@@ -20,8 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from ace_ros.cli.console import check_writable, note, stdout, write_file
 from ace_ros.cli.flags import map_argument, recording_argument
 from ace_ros.cli.progress import progress
@@ -32,10 +31,10 @@ from ace_ros.map.official import export_head, head_bytes
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.options import Options, device_option, option, weights_option
 from ace_ros.recordings import SplitOptions, open_recording
+from ace_ros.visual.atlas import landmark_cloud
 from ace_ros.visual.cloud import Cloud, map_cloud, ply_bytes
 
 USAGE = "MAP [RECORDING] --ply FILE [OPTIONS]\nMAP --ace FILE"
-_GREY = 160
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def _write_head(path: Path, scene_map: SceneMap) -> None:
 
 
 def _landmarks(scene_map: SceneMap) -> Cloud:
-    if not len(scene_map.landmarks):
+    cloud = landmark_cloud(scene_map)
+    if not len(cloud):
         raise InputError("this map has no landmarks: give a recording of the place to see it")
-    points = scene_map.landmarks
-    return Cloud(points, np.full(points.shape, _GREY, np.uint8))
+    return cloud

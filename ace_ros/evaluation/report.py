@@ -14,6 +14,7 @@ from ace_ros.evaluation.report_data import look, page_data
 from ace_ros.evaluation.trajectory import estimated_tum, true_tum
 from ace_ros.localization.localizer import Localizer
 from ace_ros.recordings.posed_frame import Recording
+from ace_ros.visual.atlas import atlas_png
 from ace_ros.visual.plots import trajectory_png
 
 _NOT_IN_CSV = ("truth", "estimate", "time")  # the trajectories hold them
@@ -28,6 +29,8 @@ def report_files(
     compared: dict[str, Any] | None = None,
 ) -> dict[str, bytes]:
     """The report's files by name: report.html and its data, trajectory.png, and both trajectories in TUM format.
+
+    Of a map of several places also places.png.
 
     Parameters
     ----------
@@ -47,6 +50,7 @@ def report_files(
         "true.tum": true_tum(results).encode(),
         "trajectory.png": trajectory_png(results, cloud, figures["metric"]),
         "report.html": render(data).encode(),
+        **({"places.png": atlas_png(localizer.scene_map, results)} if len(localizer.scene_map.headers) > 1 else {}),
     }
 
 

@@ -15,9 +15,8 @@ from ace_ros.errors import Cancelled
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.collecting import Collector
+from ace_ros.visual.atlas import landmark_cloud
 from ace_ros.visual.cloud import map_cloud
-
-_GREY = 160  # of 255, of landmarks: seen on light and on dark; set by hand
 
 
 class CloudPublisher:
@@ -37,9 +36,9 @@ class CloudPublisher:
         self._publisher.publish(message)
 
     def publish_landmarks(self, scene_map: SceneMap, frame: str) -> None:
-        """Send the landmarks: all of a place that the map's file can show. They have no colours."""
-        points = scene_map.landmarks
-        self.publish(points, np.full((len(points), 3), _GREY, np.uint8), frame)
+        """Send the landmarks: all that the map's file can show. They have no colours but those of their places."""
+        cloud = landmark_cloud(scene_map)
+        self.publish(cloud.points, cloud.colours, frame)
 
     def publish_coloured(self, localizer: Localizer, collector: Collector, frame: str) -> None:
         """Send what the mapping views are localized by, in their colours, if anything.
