@@ -58,6 +58,12 @@ class Covisibility:
         """(K,) median depth of what each key view sees, units of the map; NaN where nothing was seen from two sides."""
         return np.array([np.median(found) if found else np.nan for found in self._depths])
 
+    @property
+    def last_depth(self) -> float:
+        """Median depth of what the last view sees, units of the map; NaN where nothing was seen from two sides."""
+        found = self._depths[self.key_of[-1]] if self.key_of else []
+        return float(np.median(found)) if found else np.nan
+
     def add(self, view: View) -> None:
         """Find out what the next view sees."""
         features = view.encoded.features.best(_KEYPOINTS)

@@ -25,7 +25,7 @@ class MapOptions(Options):
         metavar="NAME",
     )
     encoder_weights: Path | None = weights_option()
-    views: int = option(1000, "At most so many frames are used, spread over all poses.", low=MIN_FRAMES)
+    views: int = option(1000, "At most so many frames of a place are used, spread over all poses.", low=MIN_FRAMES)
     keypoints: int = option(1000, "So many keypoints of each frame are used.", low=100)
     image_size: int = option(480, "Short side that images are reduced to.", unit="pixels", low=128)
     landmarks: int = option(
