@@ -1,15 +1,18 @@
 """The `ace` command as people run it, on a small generated room: map, evaluate, localize, export, bag, Ctrl-C."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import safetensors
 from ace_command import PROGRAM, ace, ace_here, refused, succeeded
@@ -288,6 +291,32 @@ def test_an_interrupted_map_is_begun_anew_or_gone_on_with(place, tmp_path):
     assert "48 frames of an interrupted run" in done.stderr and "are gone" in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"m.safetensors", "other"}
     assert "nothing to go on with" in succeeded(ace_here("map", place.room, *resume)).stderr
+
+
+def test_places_are_built_by_workers(place, tmp_path):
+    output = tmp_path / "m.safetensors"
+    command = ("map", place.room, "-o", output, *QUICK, "--workers", "1")
+    done = succeeded(ace(*command))
+    assert "building" in done.stderr and "expected accuracy" in done.stdout
+    workers_map = tensors(output)
+    succeeded(ace(*command[:-2], env={**os.environ, "OMP_NUM_THREADS": "1"}))
+    assert tensors(output) == workers_map
+    refused(ace_here(*command, "--cluster", "tcp://127.0.0.1:9"), "--workers: a cluster has its own")
+    # Stopped, it takes its workers along.
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, command), "--steps", "100000"], stderr=subprocess.PIPE, text=True
+    )
+    children = []
+    while not children:
+        time.sleep(0.1)
+        tree = psutil.Process(process.pid).children(recursive=True)
+        children = [child for child in tree if child.cpu_times().user > 5]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.rstrip().endswith("the same command with --resume goes on")
+    gone, left = psutil.wait_procs(tree, timeout=20)
+    assert len(gone) == len(tree) and not left
+    assert tensors(output) == workers_map
 
 
 def test_another_recording_in_the_same_place_is_not_gone_on_with(place, tmp_path):

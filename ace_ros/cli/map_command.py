@@ -10,6 +10,7 @@ examples:
   ace map drive.mcap -o room.safetensors --json room.json
   ace map photos/ -o photos.safetensors --test-every 8    keeps every 8th frame
                                                           for 'ace evaluate'
+  ace map building/ -o building.safetensors --workers 8   many places at once
   ace map building/ -o building.safetensors --resume      goes on where an
                                                           interrupted one was
 """
@@ -36,10 +37,11 @@ from ace_ros.cli.flags import map_output_option, recording_argument
 from ace_ros.cli.frames_to_map import add_frames, thinned
 from ace_ros.cli.progress import progress
 from ace_ros.cli.texts import expected_accuracy, held_back, size_text
+from ace_ros.mapping.cluster import Cluster
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.workspace import Workspace
-from ace_ros.options import Options, option
+from ace_ros.options import OptionError, Options, option
 from ace_ros.recordings import SplitOptions, open_recording
 from ace_ros.recordings.rosbag import matches as is_bag
 
@@ -54,6 +56,13 @@ class Command(Options):
         metavar="FILE",
     )
     resume: bool = option(False, "Go on with what an interrupted 'ace map' of the same recording left beside the map.")
+    workers: int | None = option(
+        None, "Build so many places at once, in processes of their own; for maps of many places.", low=1,
+        without="one after the other, with all cores",
+    )  # fmt: skip
+    cluster: str | None = option(
+        None, "Build places on the workers of this dask scheduler, such as tcp://host:8786.", metavar="ADDRESS"
+    )
     training: MapOptions = field(default_factory=MapOptions)
     reading: SplitOptions = field(default_factory=SplitOptions)
 
@@ -61,6 +70,7 @@ class Command(Options):
         check_writable(self.output)
         if self.json:
             check_writable(self.json)
+        cluster = self._cluster()
         scene = open_recording(self.recording, split="train", options=self.reading)
         for text in scene.notes:
             note(text)
@@ -70,7 +80,7 @@ class Command(Options):
             mapper = Mapper(self.training, scene.map_frame, scene.metric, workspace)
             with progress() as stages:
                 counts = add_frames(mapper, scene, is_bag(self.recording), stages)
-                scene_map = mapper.build(progress=BuildProgress(stages, scene.metric))
+                scene_map = mapper.build(BuildProgress(stages, scene.metric), cluster=cluster)
             with interrupt.writing(self.output):
                 size = scene_map.save(self.output)
                 workspace.remove()
@@ -92,6 +102,16 @@ class Command(Options):
         stdout.print(f"{self.output}: {size_text(size)} from {len(mapper)} frames in {seconds}", soft_wrap=True)
         stdout.print(expected_accuracy(header), soft_wrap=True)
         return 0
+
+    def _cluster(self) -> Cluster | None:
+        if self.workers is None and self.cluster is None:
+            return None
+        if self.workers is not None and self.cluster is not None:
+            raise OptionError("workers", "a cluster has its own; leave --workers or --cluster away")
+        cluster = Cluster(self.workers or 1, self.cluster or "")
+        if self.workers is not None and cluster.workers < self.workers:
+            note(f"{cluster.workers} workers: more than that this machine has no cores or memory for")
+        return cluster
 
 
 @contextlib.contextmanager

@@ -60,9 +60,10 @@ class Covisibility:
 
     @property
     def last_depth(self) -> float:
-        """Median depth of what the last view sees, units of the map; NaN where nothing was seen from two sides."""
-        found = self._depths[self.key_of[-1]] if self.key_of else []
-        return float(np.median(found)) if found else np.nan
+        """Least depth of what the last view and the key views before it see, units of the map; NaN: not known yet."""
+        return float(
+            np.min([d for found in self._depths[max(0, self._last - 4) : self._last + 1] for d in found] or np.nan)
+        )
 
     def add(self, view: View) -> None:
         """Find out what the next view sees."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.build import Site, build_place
+from ace_ros.mapping.cluster import THREADS, Cluster, Job
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.places import Cut, cut
@@ -118,12 +119,16 @@ class Mapper:
         return moved < _HARDLY_MOVED * depth and rotation_angle_deg(last, map_from_camera) < _HARDLY_TURNED
 
     def build(
-        self, progress: Callable[[Progress], None] = lambda p: None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        progress: Callable[[Progress], None] = lambda p: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        cluster: Cluster | None = None,
     ) -> SceneMap:
         """Build a map of the frames taken so far; they stay, so that more can be added and built again.
 
         Args:
             progress: called often from this thread. cancelled: polled often.
+            cluster: builds the places; with however many workers, the same ones. None: this thread does.
 
         Raises:
             MappingError: fewer than 10 frames, or training diverged. Cancelled: as asked.
@@ -131,8 +136,22 @@ class Mapper:
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
         cuts = self._cut()
-        places = [self._place(one, Reporter(progress, cancelled, number, len(cuts))) for number, one in enumerate(cuts)]
-        return SceneMap(tuple(places), MappedFrames.of(self._digests, self._stamps))
+        keys = [self._key(one, cluster) for one in cuts]
+        places = {number: place for number, key in enumerate(keys) if (place := self._kept(key)) is not None}
+        missing = {number: one for number, one in enumerate(cuts) if number not in places}
+
+        def report() -> Reporter:
+            return Reporter(progress, cancelled, len(places), len(cuts))
+
+        built: Iterator[tuple[int, Place]]
+        if cluster is None:
+            built = ((number, self._build(one, report())) for number, one in missing.items())
+        else:
+            jobs = ((number, self._job(one, cluster)) for number, one in missing.items())
+            built = cluster.build(jobs, lambda: report()("building", 0, 1))
+        for number, place in built:
+            places[number] = self._keep(keys[number], place)
+        return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
 
     def _take_up(self, workspace: Workspace) -> None:
         """Go on with the views that are there."""
@@ -161,24 +180,35 @@ class Mapper:
             return [Cut(np.arange(len(self)), np.empty(0, np.int64))]
         return cut(self._covisibility, np.stack(self._centres))
 
-    def _place(self, one: Cut, report: Reporter) -> Place:
-        """Built, unless it was before."""
+    def _build(self, one: Cut, report: Reporter) -> Place:
         own, lent = ([self._views[i] for i in index.tolist()] for index in (one.own, one.seam))
-        if self._workspace is None:
-            return build_place(own, lent, self._encoder, self.options, self._site, report)
-        key = self._key(self._workspace, one)
-        place = self._workspace.place(key)
-        if place is None:
-            built = build_place(own, lent, self._encoder, self.options, self._site, report)
-            place = self._workspace.keep(key, built)
-        self._workspace.views.release()
-        return place
+        return build_place(own, lent, self._encoder, self.options, self._site, report)
 
-    def _key(self, workspace: Workspace, one: Cut) -> str:
-        """Tells a place from all others: of other views, or made in another way."""
-        state = hashlib.sha256(json.dumps([asdict(self.options), asdict(self._site)], default=str).encode())
+    def _job(self, one: Cut, cluster: Cluster) -> Job:
+        if self._workspace is not None and cluster.reads_store:
+            return Job(one.own, one.seam, self._workspace.folder, self.options, self._site, self._encoder.sha256)
+        views = {i: self._views[i] for i in [*one.own.tolist(), *one.seam.tolist()]}
+        return Job(one.own, one.seam, views, self.options, self._site, self._encoder.sha256)
+
+    def _kept(self, key: str) -> Place | None:
+        """A place that was built before."""
+        return self._workspace.place(key) if self._workspace is not None else None
+
+    def _keep(self, key: str, place: Place) -> Place:
+        if self._workspace is None:
+            return place
+        self._workspace.views.release()
+        return self._workspace.keep(key, place)
+
+    def _key(self, one: Cut, cluster: Cluster | None) -> str:
+        """Tells a place on disk from all others: of other views, or made in another way."""
+        if self._workspace is None:
+            return ""
+        # Sums depend on how many threads share them.
+        how = [asdict(self.options), asdict(self._site), torch.get_num_threads() if cluster is None else THREADS]
+        state = hashlib.sha256(json.dumps(how, default=str).encode())
         for index in (one.own, one.seam):
             state.update(b"views")
             for view in index.tolist():
-                state.update(workspace.views.identity(view))
+                state.update(self._workspace.views.identity(view))
         return state.hexdigest()[:32]
