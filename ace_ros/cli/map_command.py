@@ -80,7 +80,8 @@ class Command(Options):
             mapper = Mapper(self.training, scene.map_frame, scene.metric, workspace)
             with progress() as stages:
                 counts = add_frames(mapper, scene, is_bag(self.recording), stages)
-                scene_map = mapper.build(BuildProgress(stages, scene.metric), cluster=cluster)
+                with interrupt.unwinding() if cluster else contextlib.nullcontext():  # workers have to be sent home
+                    scene_map = mapper.build(BuildProgress(stages, scene.metric), cluster=cluster)
             with interrupt.writing(self.output):
                 size = scene_map.save(self.output)
                 workspace.remove()
