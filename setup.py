@@ -37,6 +37,9 @@ setup(
         "rosbags>=0.10,<0.12",
         "matplotlib>=3.6",
     ],
-    extras_require={"demo": ["scikit-image>=0.22"]},  # its photographs, for the generated scenes
+    extras_require={
+        "demo": ["scikit-image>=0.22"],  # its photographs, for the generated scenes
+        "cluster": ["distributed>=2026.8,<2027"],  # places of a map built by many processes or machines
+    },
     entry_points={"console_scripts": ["ace = ace_ros.cli:main"]},
 )

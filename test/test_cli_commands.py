@@ -2,17 +2,26 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
-from ace_command import PROGRAM, ace, ace_here, succeeded
+import safetensors
+from ace_command import PROGRAM, ace, ace_here, refused, succeeded
 
+from ace_ros import __version__
 from ace_ros.generated import make_room, room_camera
 from ace_ros.geometry import pose_error, pose_from_quaternion
+from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.workspace import Workspace
 from ace_ros.recordings import open_recording, read_image
 
 SIZE = (320, 240)
@@ -219,25 +228,107 @@ def test_a_bag_is_evaluated_as_its_recording_is(place, tmp_path):
 
 @pytest.mark.parametrize("when", ["reading", "training"])
 def test_ctrl_c_stops_mapping_in_its_midst(place, tmp_path, when):
-    old = tmp_path / "m.safetensors"
+    room = shutil.copytree(place.room, tmp_path / "room")
+    (tmp_path / "maps").mkdir()
+    old = tmp_path / "maps" / "m.safetensors"
     old.write_text("the old map")
     code = f"""
 import os, signal, sys
-from ace_ros.cli import main, map_command
+from ace_ros.cli import build_progress, frames_to_map, main
 def stop(*_):
     os.kill(os.getpid(), signal.SIGINT)
 if {when!r} == "reading":
-    map_command.prefetched = lambda frames, p=map_command.prefetched: (stop() or item for item in p(frames))
+    def read(frames, p=frames_to_map.prefetched):
+        for number, item in enumerate(p(frames)):
+            yield (stop() if number == 20 else None) or item
+    frames_to_map.prefetched = read
 else:
-    real = map_command._figures
-    map_command._figures = lambda p, *more: (stop() if p.stage == {when!r} else None) or real(p, *more)
+    real = build_progress.figures
+    build_progress.figures = lambda p, *more: (stop() if p.stage == {when!r} else None) or real(p, *more)
 sys.exit(main())
 """
-    command = [sys.executable, "-c", code, "map", str(place.room), "-o", str(old), *QUICK]
+    command = [sys.executable, "-c", code, "map", str(room), "-o", str(old), *QUICK]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 130, done.stderr
     assert "stopped; nothing was written" in done.stderr and "Traceback" not in done.stderr
-    assert old.read_text() == "the old map" and [p.name for p in tmp_path.iterdir()] == [old.name]
+    frames = {"reading": 20, "training": 48}[when]
+    unfinished = f"{old}.unfinished"
+    assert f"{unfinished} keeps {frames} frames, the same command with --resume goes on" in done.stderr
+    assert old.read_text() == "the old map" and {str(p) for p in old.parent.iterdir()} == {str(old), unfinished}
+    # On from there, to what would have become of it undisturbed; what was encoded is not asked for again.
+    for frame in sorted((room / "train" / "rgb").iterdir())[: frames - 1]:
+        frame.write_bytes(b"")
+    succeeded(ace("map", room, "-o", old, "--json", tmp_path / "m.json", *QUICK, "--resume"))
+    assert [path.name for path in old.parent.iterdir()] == [old.name]
+    figures = json.loads((tmp_path / "m.json").read_text())
+    assert figures["frames"] == 48 and figures["skipped"] == 0
+    assert tensors(old) == tensors(place.map)
+
+
+def tensors(path):
+    with safetensors.safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
+
+
+def test_an_interrupted_map_is_begun_anew_or_gone_on_with(place, tmp_path):
+    output = tmp_path / "m.safetensors"
+    started = [sys.executable, "-c", PROGRAM, "map", str(place.room), "-o", str(output), *QUICK, "--steps", "100000"]
+    process = subprocess.Popen(started, stderr=subprocess.PIPE, text=True)
+    while "triangulating" not in process.stderr.readline():
+        assert process.poll() is None
+    refused(ace_here("map", place.room, "-o", output, *QUICK), f"{output}: another process is making this map")
+    process.kill()
+    process.communicate(timeout=60)
+    resume = ("-o", output, *QUICK, "--steps", "20", "--resume")
+    refused(ace_here("map", place.room, *resume, "--image-size", "200"), "image size 240, now it is 200")
+    refused(ace_here("map", tmp_path, *resume), str(tmp_path))
+    other = tmp_path / "other"
+    shutil.copytree(place.room, other)
+    refused(ace_here("map", other, *resume), f"recording {place.room}, now it is {other}")
+    assert "keeps" not in ace_here("map", other, *resume).stderr
+    done = succeeded(ace_here("map", place.room, *resume[:-1]))
+    assert "48 frames of an interrupted run" in done.stderr and "are gone" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"m.safetensors", "other"}
+    assert "nothing to go on with" in succeeded(ace_here("map", place.room, *resume)).stderr
+
+
+def test_places_are_built_by_workers(place, tmp_path):
+    output = tmp_path / "m.safetensors"
+    command = ("map", place.room, "-o", output, *QUICK, "--workers", "1")
+    done = succeeded(ace(*command))
+    assert "building" in done.stderr and "expected accuracy" in done.stdout
+    workers_map = tensors(output)
+    refused(ace_here(*command, "--cluster", "tcp://127.0.0.1:9"), "--workers: a cluster has its own")
+    # Stopped, it takes its workers along.
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, command), "--steps", "100000"], stderr=subprocess.PIPE, text=True
+    )
+    children = []
+    while not children:
+        time.sleep(0.1)
+        tree = psutil.Process(process.pid).children(recursive=True)
+        children = [child for child in tree if child.cpu_times().user > 5]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.rstrip().endswith("the same command with --resume goes on")
+    gone, left = psutil.wait_procs(tree, timeout=20)
+    assert len(gone) == len(tree) and not left
+    assert tensors(output) == workers_map
+
+
+def test_another_recording_in_the_same_place_is_not_gone_on_with(place, tmp_path):
+    room = shutil.copytree(place.room, tmp_path / "room")
+    workspace = Workspace(tmp_path / "m")
+    workspace.claim(version=__version__, recording=str(room))
+    mapper = Mapper(MapOptions(device="cpu", image_size=240), workspace=workspace)
+    for frame in open_recording(room, "train").frames[:12]:
+        mapper.add(frame.read(), frame.camera, frame.map_from_camera, frame.name)
+    workspace.close()
+    frame = open_recording(room, "train").frames[5]
+    (pose,) = room.glob(f"train/poses/{Path(frame.name).stem.split('.')[0]}*")
+    np.savetxt(pose, frame.map_from_camera + np.pad([[0.1]], ((0, 3), (3, 0))))
+    done = ace_here("map", room, "-o", tmp_path / "m", *QUICK, "--resume")
+    refused(done, "is not what was read before", frame.name, "begin anew without --resume")
 
 
 def test_ctrl_c_from_outside_while_it_starts_or_works(place, tmp_path):
@@ -252,5 +343,5 @@ def test_ctrl_c_from_outside_while_it_starts_or_works(place, tmp_path):
             process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=120)
         assert process.returncode == 130, said
-        assert said.endswith("stopped; nothing was written\n") and "Traceback" not in said
-    assert not list(tmp_path.iterdir())
+        assert "stopped; nothing was written" in said.splitlines()[-1] and "Traceback" not in said
+    assert not (tmp_path / "m").exists()

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,7 @@ _requested = False
 _held = False
 _unwind = False
 _written: list[str] = []
+_last_words: Callable[[], str] = str  # nothing
 
 
 def install() -> None:
@@ -31,6 +32,12 @@ def install() -> None:
 def requested() -> bool:
     """Whether the user pressed Ctrl-C: then whatever error follows is only its echo."""
     return _requested
+
+
+def last_words(words: Callable[[], str]) -> None:
+    """What else to say when the process is stopped: how its work can go on. Empty: nothing."""
+    global _last_words
+    _last_words = words
 
 
 @contextmanager
@@ -66,6 +73,8 @@ def leave() -> NoReturn:
         sys.stdout.flush()
     show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
     said = f"{', '.join(_written)} had been written" if _written else "nothing was written"
+    with contextlib.suppress(Exception):
+        said = "; ".join(filter(None, (said, _last_words())))
     with contextlib.suppress(OSError):
         os.write(2, f"{show_cursor}\nstopped; {said}\n".encode())
     os._exit(EXIT_CODE)

@@ -10,17 +10,21 @@ examples:
   ace map drive.mcap -o room.safetensors --json room.json
   ace map photos/ -o photos.safetensors --test-every 8    keeps every 8th frame
                                                           for 'ace evaluate'
+  ace map building/ -o building.safetensors --workers 8   many places at once
+  ace map building/ -o building.safetensors --resume      goes on where an
+                                                          interrupted one was
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
+from ace_ros import __version__
 from ace_ros.cli import interrupt
+from ace_ros.cli.build_progress import BuildProgress
 from ace_ros.cli.console import (
     check_writable,
     note,
@@ -30,17 +34,15 @@ from ace_ros.cli.console import (
     write_json,
 )
 from ace_ros.cli.flags import map_output_option, recording_argument
+from ace_ros.cli.frames_to_map import add_frames, thinned
 from ace_ros.cli.progress import progress
 from ace_ros.cli.texts import expected_accuracy, held_back, size_text
-from ace_ros.errors import InputError, MappingError
-from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.cluster import Cluster
 from ace_ros.mapping.mapper import Mapper
-from ace_ros.mapping.options import MapOptions
-from ace_ros.mapping.progress import Progress
-from ace_ros.mapping.views import spread_poses
-from ace_ros.options import Options, option
-from ace_ros.recordings import Recording, SplitOptions, open_recording
-from ace_ros.recordings.prefetch import prefetched
+from ace_ros.mapping.options import MIN_FRAMES, MapOptions
+from ace_ros.mapping.workspace import Workspace
+from ace_ros.options import OptionError, Options, option
+from ace_ros.recordings import SplitOptions, open_recording
 from ace_ros.recordings.rosbag import matches as is_bag
 
 
@@ -50,8 +52,16 @@ class Command(Options):
     output: Path = map_output_option()
     json: Path | None = option(
         None,
-        "Also write the figures of this run: frames, steps, seconds, peak_rss_bytes, map_bytes, held_back.",
+        "Also write the figures of this run: frames, places, steps, seconds, peak_rss_bytes, map_bytes, held_back.",
         metavar="FILE",
+    )
+    resume: bool = option(False, "Go on with what an interrupted 'ace map' of the same recording left beside the map.")
+    workers: int | None = option(
+        None, "Build so many places at once, in processes of their own; for maps of many places.", low=1,
+        without="one after the other, with all cores",
+    )  # fmt: skip
+    cluster: str | None = option(
+        None, "Build places on the workers of this dask scheduler, such as tcp://host:8786.", metavar="ADDRESS"
     )
     training: MapOptions = field(default_factory=MapOptions)
     reading: SplitOptions = field(default_factory=SplitOptions)
@@ -60,18 +70,26 @@ class Command(Options):
         check_writable(self.output)
         if self.json:
             check_writable(self.json)
+        cluster = self._cluster()
         scene = open_recording(self.recording, split="train", options=self.reading)
         for text in scene.notes:
             note(text)
-        scene = _thinned(scene, self.training.views)
-        mapper = Mapper(self.training, map_frame=scene.map_frame, metric=scene.metric)
-        scene_map = _train(mapper, scene, stamped=is_bag(self.recording))
-        with interrupt.writing(self.output):
-            size = scene_map.save(self.output)
+        scene = thinned(scene)
+        with _workspace(self.output, self.resume) as workspace:
+            workspace.claim(version=__version__, recording=str(self.recording.resolve()))
+            mapper = Mapper(self.training, scene.map_frame, scene.metric, workspace)
+            with progress() as stages:
+                counts = add_frames(mapper, scene, is_bag(self.recording), stages)
+                with interrupt.unwinding() if cluster else contextlib.nullcontext():  # workers have to be sent home
+                    scene_map = mapper.build(BuildProgress(stages, scene.metric), cluster=cluster)
+            with interrupt.writing(self.output):
+                size = scene_map.save(self.output)
+                workspace.remove()
         header = scene_map.header
         figures = {
             "frames": len(mapper),
-            "skipped": len(scene.frames) - len(mapper),
+            **counts,
+            "places": len(scene_map.places),
             "steps": header.training.get("steps"),
             "seconds": seconds_since_start(),
             "peak_rss_bytes": peak_rss_bytes(),
@@ -86,58 +104,44 @@ class Command(Options):
         stdout.print(expected_accuracy(header), soft_wrap=True)
         return 0
 
-
-def _thinned(scene: Recording, most: int) -> Recording:
-    """At most ``most`` of the frames with poses, spread over all of them: more take time and teach little."""
-    posed = [frame for frame in scene.frames if frame.map_from_camera is not None]
-    if len(posed) <= most:
-        return scene
-    kept = spread_poses(np.stack([frame.map_from_camera for frame in posed if frame.map_from_camera is not None]), most)
-    note(f"{most} of {len(posed)} frames are used, spread over all poses; --views N takes more")
-    return replace(scene, frames=[posed[i] for i in kept])
-
-
-def _train(mapper: Mapper, scene: Recording, stamped: bool) -> SceneMap:
-    """Read, encode and train under a progress bar a stage; ``stamped``: the frames' stamps are their own."""
-    skipped = 0
-    with progress() as stages:
-        stages.begin("reading", len(scene.frames))
-        for frame, image in prefetched(scene.frames):
-            try:
-                if isinstance(image, InputError):
-                    raise image
-                if frame.map_from_camera is None:
-                    raise InputError("has no pose")
-                stamp = frame.stamp if stamped else None
-                mapper.add(image, frame.camera, frame.map_from_camera, frame.name, stamp)
-            except InputError as error:
-                skipped += 1
-                if skipped <= 5:
-                    note(f"skipped {frame.name}: {error}")
-            stages.advance([f"{skipped} skipped"] if skipped else [])
-        if not len(mapper):
-            raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
-        stage = ""
-
-        def show(now: Progress) -> None:
-            nonlocal stage
-            if now.stage != stage:
-                stage = now.stage
-                stages.begin(stage, now.total)
-            figures = _figures(now, scene.metric)
-            stages.update(now.done, total=now.total, figures=figures, seconds_left=now.seconds_left)
-
-        return mapper.build(progress=show)
+    def _cluster(self) -> Cluster | None:
+        if self.workers is None and self.cluster is None:
+            return None
+        if self.workers is not None and self.cluster is not None:
+            raise OptionError("workers", "a cluster has its own; leave --workers or --cluster away")
+        cluster = Cluster(self.workers or 1, self.cluster or "")
+        if self.workers is not None and cluster.workers < self.workers:
+            note(f"{cluster.workers} workers: more than that this machine has no cores or memory for")
+        return cluster
 
 
-def _figures(progress: Progress, metric: bool) -> list[str]:
-    """Most telling first."""
-    figures = []
-    if progress.held_back is not None and math.isfinite(progress.held_back):
-        miss = f"{progress.held_back * 100:.1f} cm" if metric else f"{progress.held_back:.3g} units"
-        figures.append(f"held-back views {miss} off")
-    if progress.loss is not None:
-        figures.append(f"loss {progress.loss:.2f}")
-    if progress.inliers is not None:
-        figures.append(f"inliers {progress.inliers:.0%}")
-    return figures
+@contextlib.contextmanager
+def _workspace(output: Path, resume: bool) -> Iterator[Workspace]:
+    """Removed by whom it is for; kept, with a sentence, when it was stopped or failed before."""
+    workspace = Workspace(output, resume)
+    at_first = len(workspace.views)
+    if workspace.forgotten:
+        note(
+            f"{workspace.folder}: {workspace.forgotten} frames of an interrupted run are gone; --resume would use them"
+        )
+    if resume and not at_first:
+        note(f"{workspace.folder}: there is nothing to go on with; all is done from the beginning")
+
+    def left() -> str:
+        if workspace.removed:
+            return ""
+        if len(workspace.views) < MIN_FRAMES:  # a second's work
+            workspace.remove()
+            return ""
+        return f"{workspace.folder} keeps {len(workspace.views)} frames, the same command with --resume goes on"
+
+    interrupt.last_words(left)
+    try:
+        yield workspace
+    except BaseException:
+        if (words := left()) and len(workspace.views) > at_first:
+            note(words)
+        raise
+    finally:
+        interrupt.last_words(str)
+        workspace.close()

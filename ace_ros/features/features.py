@@ -34,9 +34,14 @@ class Features:
         """The ``count`` best keypoints."""
         return Features(self.descriptors[:count], self.pixels[:count], self.scores[:count])
 
-    def stored_as(self, dtype: torch.dtype) -> Features:
-        """The same with descriptors of that type: half precision to keep them, float32 to work with."""
-        return replace(self, descriptors=self.descriptors.to(dtype))
+    def stored_as(self, dtype: torch.dtype, device: torch.device) -> Features:
+        """The same there, with descriptors of that type: half precision to keep them, float32 to work with."""
+        return replace(
+            self,
+            descriptors=self.descriptors.to(device, dtype),
+            pixels=self.pixels.to(device),
+            scores=self.scores.to(device),
+        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ace_ros.mapping.progress import Reporter
 from ace_ros.mapping.selection import select
 from ace_ros.mapping.training import TrainingOptions, settle_depth, train
 from ace_ros.mapping.triangulation import Tracks, triangulate
-from ace_ros.mapping.views import PackedViews, View, spread
+from ace_ros.mapping.views import PackedViews, View, spread, spread_poses
 
 _HELD_BACK = 15  # one view in so many calibrates the map instead of making it, set by hand
 _MOST_HELD_BACK = 40  # and this many at most: each costs a map three queries; set by hand
@@ -58,10 +58,10 @@ def build_place(
     held_back, taught = _hold_back(list(views))
     own = min(len(taught), options.views)
     taught += lent
+    if len(taught) > options.views:
+        poses = np.stack([view.map_from_camera for view in taught])
+        taught = [taught[i] for i in spread_poses(poses, options.views)]
     packed = PackedViews(taught, options.keypoints, device, profile.likeness)
-    if packed.count > options.views:
-        taught = [taught[i] for i in spread(packed, options.views)]
-        packed = PackedViews(taught, options.keypoints, device, profile.likeness)
     tracks, depth = _triangulate(packed, options, profile, report)
     generator = torch.Generator(device).manual_seed(options.seed)
     buffer = TrainingBuffer(

@@ -59,7 +59,8 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
     looks like this place to every witness, but from nowhere.
     """
     lean, calibration = profile_of(place.header.encoder).lean, place.header.calibration
-    images = [replace(view.encoded, features=view.encoded.features.stored_as(torch.float32)) for view in held_back]
+    encoded = [view.encoded for view in held_back]
+    images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
     total, done = 2 * len(images) + max(_DECOYS, len(images)), 0
 
     def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[Estimate]:

@@ -59,6 +59,13 @@ class Covisibility:
         """(K,) median depth of what each key view sees, units of the map; NaN where nothing was seen from two sides."""
         return np.array([np.median(found) if found else np.nan for found in self._depths])
 
+    @property
+    def last_depth(self) -> float:
+        """Least depth of what the last view and the key views before it see, units of the map; NaN: not known yet."""
+        return float(
+            np.min([d for found in self._depths[max(0, self._last - 4) : self._last + 1] for d in found] or np.nan)
+        )
+
     def add(self, view: View) -> None:
         """Find out what the next view sees."""
         features = view.encoded.features.best(_KEYPOINTS)

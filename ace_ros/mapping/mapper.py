@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.errors import MappingError
 from ace_ros.features.registry import make_encoder, parse_encoder
-from ace_ros.geometry import Matrix, check_pose
+from ace_ros.geometry import Matrix, check_pose, rotation_angle_deg
 from ace_ros.image import Image, Pixels
 from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
+from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.build import Site, build_place
+from ace_ros.mapping.cluster import THREADS, Cluster, Job
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.places import Cut, cut
 from ace_ros.mapping.progress import Progress, Reporter
+from ace_ros.mapping.store import ViewStore
 from ace_ros.mapping.views import View
+from ace_ros.mapping.workspace import Workspace
+
+_HOST = torch.device("cpu")
+# What moves by less is nearly the same picture: some 10 and 20 pixels of 640. Set by hand: at walking pace, seen at
+# 30 Hz, every third frame or so remains.
+_HARDLY_MOVED = 0.02  # depths of the scene
+_HARDLY_TURNED = 2.0  # degrees
 
 
 class Mapper:
@@ -30,21 +43,42 @@ class Mapper:
     Args:
         options: see :class:`MapOptions`. map_frame: name of the frame that the poses are in.
         metric: whether a unit of the poses is a metre.
+        workspace: keeps views and finished places on disk, so that many frames need little memory and a process that
+            ends before its map is made can be followed by one that goes on: the views in it are taken already. None:
+            views stay in memory.
+
+    Raises:
+        InputError: no such encoder or device. MappingError: the workspace was begun with another encoder.
     """
 
-    def __init__(self, options: MapOptions | None = None, map_frame: str = "map", metric: bool = True) -> None:
+    def __init__(
+        self,
+        options: MapOptions | None = None,
+        map_frame: str = "map",
+        metric: bool = True,
+        workspace: Workspace | None = None,
+    ) -> None:
         options = options or MapOptions()
         name, weights = parse_encoder(options.encoder, options.encoder_weights)
         self.options = replace(options, encoder=name, encoder_weights=weights)
         self._site = Site(map_frame, metric)
         self._encoder = make_encoder(name, resolve_device(options.device), options.image_size, weights)
-        self._views: list[View] = []
         self._covisibility = Covisibility(self._encoder.profile.likeness)
         self._digests: list[int] = []
         self._stamps: list[int] = []
+        self._centres: list[NDArray[np.float64]] = []
+        self._workspace = workspace
+        self._views: list[View] | ViewStore = []
+        if workspace is not None:
+            self._take_up(workspace)
 
     def __len__(self) -> int:
         return len(self._views)
+
+    @property
+    def views(self) -> Sequence[View]:
+        """Those taken so far."""
+        return self._views
 
     def add(
         self,
@@ -63,40 +97,119 @@ class Mapper:
 
         Raises:
             InputError: an unusable image or pose; the frame is not taken, the others stay.
+            MappingError: the workspace's disk is full.
         """
         pose = check_pose(map_from_camera, name)
         encoded = self._encoder.encode(Image(image, camera, name), self.options.keypoints)
-        kept = replace(encoded, features=encoded.features.stored_as(torch.half))
-        self._views.append(View(name, pose, kept))
-        if self._encoder.has_keypoints:
-            self._covisibility.add(self._views[-1])
-        self._digests.append(pixel_digest(image))
-        self._stamps += [] if stamp is None else [stamp]
+        kept = replace(encoded, features=encoded.features.stored_as(torch.half, _HOST))
+        view = View(name, pose, kept, pixel_digest(image), stamp)
+        self._views.append(view)
+        self._learn(view)
+
+    def hardly_moved(self, map_from_camera: Matrix) -> bool:
+        """Whether a camera there would see what the last frame showed, nearly from the same place.
+
+        Where the depth of the scene is not known yet, that can't be told, and False is.
+        """
+        depth = self._covisibility.last_depth
+        if not np.isfinite(depth):
+            return False
+        last = self._views[-1].map_from_camera
+        moved = float(np.linalg.norm(map_from_camera[:3, 3] - last[:3, 3]))
+        return moved < _HARDLY_MOVED * depth and rotation_angle_deg(last, map_from_camera) < _HARDLY_TURNED
 
     def build(
-        self, progress: Callable[[Progress], None] = lambda p: None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        progress: Callable[[Progress], None] = lambda p: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        cluster: Cluster | None = None,
     ) -> SceneMap:
         """Build a map of the frames taken so far; they stay, so that more can be added and built again.
 
         Args:
             progress: called often from this thread. cancelled: polled often.
+            cluster: builds the places; with however many workers, the same ones. None: this thread does.
 
         Raises:
             MappingError: fewer than 10 frames, or training diverged. Cancelled: as asked.
         """
         if len(self) < MIN_FRAMES:
             raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
-        places, cuts = [], self._cut()
+        cuts = self._cut()
         options = self.options.for_places(len(cuts))
-        for number, cut_ in enumerate(cuts):
-            report = Reporter(progress, cancelled, number, len(cuts))
-            own, lent = [self._views[i] for i in cut_.own], [self._views[i] for i in cut_.seam]
-            places.append(build_place(own, lent, self._encoder, options, self._site, report))
-        return SceneMap(tuple(places), MappedFrames.of(self._digests, self._stamps))
+        keys = [self._key(one, options, cluster) for one in cuts]
+        places = {number: place for number, key in enumerate(keys) if (place := self._kept(key)) is not None}
+        missing = {number: one for number, one in enumerate(cuts) if number not in places}
+
+        def report() -> Reporter:
+            return Reporter(progress, cancelled, len(places), len(cuts))
+
+        built: Iterator[tuple[int, Place]]
+        if cluster is None:
+            built = ((number, self._build(one, options, report())) for number, one in missing.items())
+        else:
+            jobs = ((number, self._job(one, options, cluster)) for number, one in missing.items())
+            built = cluster.build(jobs, lambda: report()("building", 0, 1))
+        for number, place in built:
+            places[number] = self._keep(keys[number], place)
+        return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
+
+    def _take_up(self, workspace: Workspace) -> None:
+        """Go on with the views that are there."""
+        workspace.claim(
+            encoder=self.options.encoder,
+            encoder_weights=self._encoder.sha256,
+            image_size=self.options.image_size,
+            keypoints=self.options.keypoints,
+            device=self._encoder.device.type,
+        )
+        self._views = workspace.views
+        for view in workspace.views:
+            self._learn(view)
+
+    def _learn(self, view: View) -> None:
+        """What is kept in memory of a view."""
+        if self._encoder.has_keypoints:
+            self._covisibility.add(view)
+        self._centres.append(view.map_from_camera[:3, 3])
+        self._digests.append(view.digest)
+        self._stamps += [] if view.stamp is None else [view.stamp]
 
     def _cut(self) -> list[Cut]:
         """The places that the views fall into; an encoder whose features can't be matched knows of one only."""
-        centres = np.stack([view.map_from_camera[:3, 3] for view in self._views])
         if not self._encoder.has_keypoints:
             return [Cut(np.arange(len(self)), np.empty(0, np.int64))]
-        return cut(self._covisibility, centres)
+        return cut(self._covisibility, np.stack(self._centres))
+
+    def _build(self, one: Cut, options: MapOptions, report: Reporter) -> Place:
+        own, lent = ([self._views[i] for i in index.tolist()] for index in (one.own, one.seam))
+        return build_place(own, lent, self._encoder, options, self._site, report)
+
+    def _job(self, one: Cut, options: MapOptions, cluster: Cluster) -> Job:
+        if self._workspace is not None and cluster.reads_store:
+            return Job(one.own, one.seam, self._workspace.folder, options, self._site, self._encoder.sha256)
+        views = {i: self._views[i] for i in [*one.own.tolist(), *one.seam.tolist()]}
+        return Job(one.own, one.seam, views, options, self._site, self._encoder.sha256)
+
+    def _kept(self, key: str) -> Place | None:
+        """A place that was built before."""
+        return self._workspace.place(key) if self._workspace is not None else None
+
+    def _keep(self, key: str, place: Place) -> Place:
+        if self._workspace is None:
+            return place
+        self._workspace.views.release()
+        return self._workspace.keep(key, place)
+
+    def _key(self, one: Cut, options: MapOptions, cluster: Cluster | None) -> str:
+        """Tells a place on disk from all others: of other views, or made in another way."""
+        if self._workspace is None:
+            return ""
+        # Sums depend on how many threads share them.
+        how = [asdict(options), asdict(self._site), torch.get_num_threads() if cluster is None else THREADS]
+        state = hashlib.sha256(json.dumps(how, default=str).encode())
+        for index in (one.own, one.seam):
+            state.update(b"views")
+            for view in index.tolist():
+                state.update(self._workspace.views.identity(view))
+        return state.hexdigest()[:32]

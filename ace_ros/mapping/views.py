@@ -23,11 +23,14 @@ class View:
         name: for messages.
         map_from_camera: (4, 4) float64.
         encoded: its keypoints; all errors are measured in pixels at the size of encoding.
+        digest: of the image's pixels. stamp: ns, if it has one that no other recording has.
     """
 
     name: str
     map_from_camera: Matrix
     encoded: EncodedImage
+    digest: int = 0
+    stamp: int | None = None
 
 
 class PackedViews:

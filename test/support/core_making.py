@@ -1,6 +1,6 @@
 """What the tests of the core share: views of a world of points that is known exactly, and a small map of the room."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -120,6 +120,7 @@ class SmallRoom:
 
 
 OPTIONS = MapOptions(steps=250, batch=1024, samples=300, width=128)
+QUICK = MapOptions(steps=20, batch=256, samples=100, keypoints=300, width=64, blocks=1, landmarks=500)
 
 
 @cache
@@ -145,3 +146,14 @@ def map_of(images, poses, camera, options) -> SceneMap:
     for index, (image, pose) in enumerate(zip(images, poses, strict=True)):
         mapper.add(image, camera, pose, f"frame {index}")
     return mapper.build()
+
+
+def contents(scene_map: SceneMap) -> list:
+    """All of a map but the time."""
+    held = []
+    for place in scene_map.places:
+        training = {key: value for key, value in place.header.training.items() if not key.endswith("seconds")}
+        weights = {name: value.numpy().tobytes() for name, value in place.head.state_dict().items()}
+        header = replace(place.header, created="", training=training)
+        held.append((header, weights, place.points.tobytes(), place.codes.tobytes()))
+    return held
