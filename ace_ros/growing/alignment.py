@@ -73,8 +73,8 @@ class Alignment:
             raise InputError(f"{path}: is not an alignment as 'ace align' writes it ({error})") from None
         if not 1 / _LARGEST < scale < _LARGEST:
             raise InputError(f"{path}: a scale of {scale:g} can't be; align again")
-        counts = {name: int(numbers.pop(name)) for name in ("agreeing", "localized", "of")}
-        return Alignment(pose, scale, covariance, **counts, **numbers)
+        agreeing, localized, of = (int(numbers.pop(name)) for name in ("agreeing", "localized", "of"))
+        return Alignment(pose, scale, covariance, agreeing, localized, of, **numbers)
 
 
 _READ = ("map_from_recording", "scale", "covariance")

@@ -36,9 +36,7 @@ class Newcomers:
         self.scene_map, self.options = scene_map, options or GrowOptions()
         header = scene_map.header
         where = resolve_device(self.options.device)
-        self.encoder: Encoder = make_encoder(
-            header.encoder, where, header.encoder_size, self.options.encoder_weights
-        )
+        self.encoder: Encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
         scene_map.check_encoder(self.encoder)
         if not self.encoder.has_keypoints:
             raise InputError(

@@ -30,10 +30,11 @@ class Evidence:
     """What new views of a place saw.
 
     Attributes:
-        views: those that teach, packed. tracks: what they triangulated, in the frame local to them. held_back: the
-            others.
+        taught: those that teach. views: the same, packed. tracks: what they triangulated, in the frame local to them.
+        held_back: the others.
     """
 
+    taught: list[View]
     views: PackedViews
     tracks: Tracks
     held_back: list[View]
@@ -41,7 +42,7 @@ class Evidence:
     def points(self, place: Place) -> NDArray[np.float32]:
         """(L, 3) of the tracks, in the local frame of a place."""
         shift = self.views.origin - np.asarray(place.header.origin)
-        return (self.tracks.points.cpu().numpy().astype(np.float64) + shift).astype(np.float32)
+        return np.asarray(self.tracks.points.cpu().numpy().astype(np.float64) + shift, np.float32)
 
 
 def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, report: Reporter) -> Evidence:
@@ -52,11 +53,11 @@ def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, r
     report("triangulating", 0, 1)
     depth = matching.scene_depth(packed, spread(packed, options.landmark_views))
     if depth is None:
-        return Evidence(packed, Tracks.none(packed), held_back)
+        return Evidence(taught, packed, Tracks.none(packed), held_back)
     tracks = triangulate(
         packed, options.landmark_views, depth, lambda done, total: report("triangulating", done, total)
     )
-    return Evidence(packed, tracks, held_back)
+    return Evidence(taught, packed, tracks, held_back)
 
 
 def updated(

@@ -136,9 +136,7 @@ class MapHeader(Checked):
     held_back: HeldBack = field(default=HeldBack(), metadata=reads(nested(HeldBack)))
     calibration: Calibration = field(default=Calibration(), metadata=reads(nested(Calibration)))
     format_version: int = field(default=FORMAT_VERSION, metadata=reads(whole(1, _MOST)))
-    sources: tuple[Source, ...] = field(
-        default=(), metadata=reads(listed(_MOST_SOURCES, nested(Source)), later=True)
-    )
+    sources: tuple[Source, ...] = field(default=(), metadata=reads(listed(_MOST_SOURCES, nested(Source)), later=True))
 
     @property
     def history(self) -> tuple[Source, ...]:
