@@ -1,4 +1,4 @@
-"""A map of half a room learns the other half; what it knows it does not learn again, what nobody saw stays as it was."""
+"""A map of half a room learns the other half; what it knows is not learnt again, what nobody saw stays as it was."""
 
 from dataclasses import replace
 

@@ -18,7 +18,9 @@ from ace_ros.map.place import Place
 _RADIUS = 4.0  # pixels around where a landmark ought to appear, as the estimator's finest search
 _ASIDE = 12.0  # pixels: new tracks that tell how far a landmark's ray goes; set by hand, the grain of tracks in a view
 _MOST = 6  # of these tracks
-_BEHIND = 1.1  # times as far as the landmark, all of them: seen through; of 1.05, 1.1 and 1.15 in the generated room
+_BEHIND = (
+    1.05  # times as far as the landmark, all of them: seen through; of 1.03 to 1.15 in the generated room, by hand
+)
 _OFTEN = 3  # views that see through what is gone, at least; set by hand: a track or two may be wrong
 _NEVER = 0.1  # of these: in so few it may be found, by chance; set by hand
 
