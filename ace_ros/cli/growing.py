@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import check_writable, note, peak_rss_bytes, seconds_since_start, stdout, write_json
@@ -21,15 +18,17 @@ from ace_ros.growing.alignment import Alignment
 from ace_ros.growing.extending import Grown, Told
 from ace_ros.growing.newcomers import Newcomers
 from ace_ros.growing.options import GrowOptions
+from ace_ros.growing.sighting import PoseCheck
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.progress import Progress
-from ace_ros.mapping.views import spread_poses
 from ace_ros.options import Options, option
 from ace_ros.recordings import Recording, Split, SplitOptions, open_recording
+from ace_ros.recordings.posed_frame import evenly
 from ace_ros.recordings.prefetch import prefetched
 from ace_ros.recordings.rosbag import matches as is_bag
 
 _LISTED = 5  # frames that were skipped are told one by one
+_ASKED = 12  # frames by which poses in another frame are found out; half a second
 
 
 def alignment_option() -> Any:
@@ -67,10 +66,16 @@ class Change(Options):
         alignment = Alignment.load(self.alignment) if self.alignment else None
         scene = opened(self.recording, self.split, self.reading)
         check_frame(scene_map, scene, alignment, self.map)
-        scene = thinned(scene, self.growing.views)
         newcomers = Newcomers(scene_map, self.growing)
         with progress() as stages:
             _read(newcomers, scene, alignment, is_bag(self.recording), stages)
+            asked, elsewhere = misplaced(newcomers, stages)
+        if elsewhere > asked / 2:
+            note(
+                f"{elsewhere} of {asked} frames that were asked are localized elsewhere than their poses say: if the "
+                "recording has an origin of its own, 'ace align' finds how it lies in the map; if this is a place that "
+                "looks like another, all is well"
+            )
         return newcomers, scene
 
     def finish(self, grown: Grown, newcomers: Newcomers) -> None:
@@ -128,16 +133,6 @@ def check_frame(scene_map: SceneMap, scene: Recording, alignment: Alignment | No
         raise InputError(f"the recording's poses are {units[scene.metric]}, the map is {units[header.metric]}; {found}")
 
 
-def thinned(scene: Recording, most: int) -> Recording:
-    """At most ``most`` of the frames with poses, spread over all of them."""
-    posed = [frame for frame in scene.frames if frame.map_from_camera is not None]
-    if len(posed) <= most:
-        return scene
-    kept = spread_poses(np.stack([frame.map_from_camera for frame in posed if frame.map_from_camera is not None]), most)
-    note(f"{most} of {len(posed)} frames are used, spread over all poses; --views N takes more")
-    return replace(scene, frames=[posed[i] for i in kept])
-
-
 def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, stamped: bool, stages: Stages) -> None:
     skipped = 0
     stages.begin("reading", len(scene.frames))
@@ -160,6 +155,18 @@ def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, s
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     if repeated := newcomers.repeated():
         note(f"the map was made from {repeated} of these {len(newcomers)} frames already")
+
+
+def misplaced(newcomers: Newcomers, stages: Stages) -> tuple[int, int]:
+    """How many frames were asked where they are, a few of all, and how many of these the map surely has elsewhere."""
+    asked = evenly(newcomers.views, _ASKED)
+    stages.begin("checking", len(asked))
+    check = PoseCheck(newcomers)
+    elsewhere = 0
+    for view in asked:
+        elsewhere += check.elsewhere(view)
+        stages.advance()
+    return len(asked), elsewhere
 
 
 @contextmanager
@@ -187,8 +194,3 @@ def save(scene_map: SceneMap, output: Path) -> int:
 
 def plural(noun: str, count: int) -> str:
     return noun if count == 1 else f"{noun}s"
-
-
-def same_file(a: Path, b: Path) -> bool:
-    """Whether both are one file that is there."""
-    return a.exists() and b.exists() and os.path.samefile(a, b)

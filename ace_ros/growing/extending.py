@@ -62,8 +62,9 @@ def extend(
     scene_map, views = newcomers.scene_map, newcomers.views
     recorded = Recorded.now(recording, "extend")
     report = Reporter(progress, cancelled)
-    found = Knowledge(scene_map, newcomers.encoder).of(views, lambda done, total: report("comparing", done, total))
-    cuts, found = _cut(newcomers, found)
+    knowledge = Knowledge(scene_map, newcomers.encoder)
+    found = knowledge.of(views, lambda done, total: report("comparing", done, total))
+    cuts, found = _cut(newcomers, knowledge, found)
     touched = _touched(found)
     grown = Grown(scene_map, known=sum(one.known for one in found))
     places: list[Place] = []
@@ -97,7 +98,7 @@ def extend(
 
 
 def _cut(
-    newcomers: Newcomers, found: list[Acquaintance]
+    newcomers: Newcomers, knowledge: Knowledge, found: list[Acquaintance]
 ) -> tuple[list[tuple[list[int], list[int]]], list[Acquaintance]]:
     """Views of each new place with those lent to it, and the views that are too few for one given to a place nearby."""
     views, most = newcomers.views, newcomers.options.views
@@ -109,7 +110,7 @@ def _cut(
         covisibility.add(views[i])
     centres = np.stack([views[i].map_from_camera[:3, 3] for i in unknown])
     pieces: list[Cut] = cut(covisibility, centres)
-    knowledge, found = Knowledge(newcomers.scene_map, newcomers.encoder), list(found)
+    found = list(found)
     partly = [i for i, one in enumerate(found) if one.place is not None]
     new = []
     for piece in pieces:

@@ -22,7 +22,7 @@ from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Reporter
 from ace_ros.mapping.selection import select
 from ace_ros.mapping.triangulation import MERGE_RADIUS, Tracks, triangulate
-from ace_ros.mapping.views import PackedViews, View, spread
+from ace_ros.mapping.views import PackedViews, View, spread, spread_poses
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Evidence:
 def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, report: Reporter) -> Evidence:
     """What views of a place see from several sides."""
     torch.manual_seed(options.seed)
-    held_back, taught = hold_back(list(views))
+    views = [views[i] for i in spread_poses(np.stack([view.map_from_camera for view in views]), options.views)]
+    held_back, taught = hold_back(views)
     packed = PackedViews(taught, options.keypoints, encoder.device, encoder.profile.likeness)
     report("triangulating", 0, 1)
     depth = matching.scene_depth(packed, spread(packed, options.landmark_views))
