@@ -29,6 +29,7 @@ _OUTLIER = 22.5  # squared sigmas of a pose, six degrees of freedom: 99.9 %
 _MEDIAN = 5.35  # of the squared sigmas of a pose
 _TAIL = 12.6  # squared sigmas (95 %) at which a frame begins to count less
 _STEPS = 20
+_ALIKE = 0.1  # correlation of residuals that is none; set by hand
 _WORST_SCALE = 0.05  # standard deviation of a scale that is no use; set by hand
 _LEAST_SIGMA = 1e-4, 1e-4  # depths, radians: no localization is better than this
 
@@ -204,9 +205,27 @@ def _refined(seen: _Sightings, s: _Similarity, near: NDArray[np.bool_], with_sca
     return s, covariance
 
 
+def _repeated(residuals: Matrix) -> float:
+    """How many frames one after the other err alike, seeing the same: so many count as one.
+
+    The integrated autocorrelation of the residuals (N, 6), each scaled to its own spread, one at least; frames are in
+    order of time.
+    """
+    scaled = residuals / np.maximum(residuals.std(0), 1e-12)
+    scaled = scaled - scaled.mean(0)
+    total = 1.0
+    for lag in range(1, len(scaled) // 2):
+        alike = float((scaled[lag:] * scaled[:-lag]).mean())
+        if alike < _ALIKE:
+            break
+        total += 2 * alike
+    return total
+
+
 def _judged(seen: _Sightings, s: _Similarity, agreeing: NDArray[np.bool_], of: int, with_scale: bool) -> Alignment:
     s, covariance = _refined(seen, s, agreeing, with_scale)
     residuals = seen.residuals(s)[agreeing]
+    covariance *= _repeated(residuals)
     sigma_scale = float(np.sqrt(covariance[6, 6]))
     if with_scale and not sigma_scale < _WORST_SCALE:
         raise MappingError(
