@@ -15,7 +15,9 @@ class GrowOptions(Options):
     """How new places are made and old ones changed. All else is as the map has it."""
 
     steps: int = option(1000, "Training steps of the head of a new place.", low=1)
-    landmarks: int = option(10000, "Landmarks that a place has at most; none loses any by this.", low=1)
+    landmarks: int = option(
+        10000, "Landmarks that a place has at most, those seen most often; one with more keeps as many.", low=1
+    )
     views: int = option(1000, "At most so many frames teach a place, spread over its poses.", low=10)
     device: str = device_option()
     seed: int = option(0, "Seed of all that is random; with the same one a machine makes the same map.", low=0)
