@@ -2,7 +2,8 @@
 
 A recording is replayed at 30 Hz into mapping_node, which builds a map; its other frames are replayed into
 localization_node, whose poses are compared with the truth. The nodes are real processes over DDS. Without an
-argument a small room is made up and photographed, for ``building`` a few rooms along a corridor. Exits with 1 when anything failed or the result is poor.
+argument a small room is made up and photographed, for ``building`` a few rooms along a corridor. Exits with 1 when
+anything failed or the result is poor.
 """
 
 from __future__ import annotations

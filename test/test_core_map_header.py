@@ -59,6 +59,9 @@ def test_no_field_may_be_missing_or_null(saved, name):
     assert f"{saved}: header field {name}" in refusal(lambda: SceneMap.load(saved))
     values = asdict(made_map().header)
     del values[name]
+    if name == "sources":  # came later
+        assert parse_headers(json.dumps(values))[0].sources == ()
+        return
     assert refusal(lambda: parse_headers(json.dumps(values))) == f"header field {name}: is missing"
     saved.write_bytes(whole)
     SceneMap.load(saved)

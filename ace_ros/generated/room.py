@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -31,8 +32,12 @@ HEIGHT = 2.6
 _LAMPS = ((-1.4, 0.0), (1.4, 0.0))
 
 
-def room_surfaces(seed: int = 0) -> list[Surface]:
-    """Everything that the room shows, with light and shadow."""
+# A third of the things as they stand after a while, by their number: moved by x and y, and turned, radians.
+_MOVES = {3: (0.55, -1.2, 0.9), 4: (0.0, -1.35, 0.0), 8: (0.2, 1.1, 1.0), 9: (2.6, 0.3, 2.0)}
+
+
+def room_surfaces(seed: int = 0, moved: bool = False) -> list[Surface]:
+    """Everything that the room shows, with light and shadow; ``moved``: a third of the furniture stands elsewhere."""
     rng = np.random.default_rng(seed)
     things = [
         _desk(rng), _bookcase(rng, (-2.2, 2.26), 1.6, 2.1), _sofa(rng), _coffee_table(rng), _cabinet(rng),
@@ -40,12 +45,33 @@ def room_surfaces(seed: int = 0) -> list[Surface]:
         plant(rng, (-2.85, -0.75, 0.0)), _chair(rng),
         _floor_lamp(rng),
     ]  # fmt: skip
+    if moved:
+        things = [_moved(thing, *_MOVES.get(number, (0.0, 0.0, 0.0))) for number, thing in enumerate(things)]
     blockers = np.array([bounds(item) for thing in things for item in thing])
     surfaces = [*_shell(rng), *_pictures(rng), *(s for thing in things for item in thing for s in item)]
     grid = np.array([[x, y] for x in (-0.25, 0.25) for y in (-0.25, 0.25)])
     lights = [Light(np.column_stack([grid + lamp, np.full(4, HEIGHT - 0.08)]), 1.7) for lamp in _LAMPS]
     window = [[-HALF[0] + 0.05, y, z] for y in (0.1, 0.9) for z in (1.2, 1.8)]
     return lit(surfaces, [*lights, Light(np.array(window), 1.1)], blockers, ambient=0.27)
+
+
+def _moved(thing: list[list[Surface]], x: float, y: float, turn: float) -> list[list[Surface]]:
+    """The thing somewhere else on the floor, turned about its middle."""
+    middle = bounds(s for item in thing for s in item).mean(0) * (1, 1, 0)
+    cosine, sine = np.cos(turn), np.sin(turn)
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    return [
+        [
+            replace(
+                s,
+                origin=rotation @ (s.origin - middle) + middle + (x, y, 0),
+                right=rotation @ s.right,
+                down=rotation @ s.down,
+            )
+            for s in item
+        ]
+        for item in thing
+    ]
 
 
 def _shell(rng: np.random.Generator) -> list[Surface]:

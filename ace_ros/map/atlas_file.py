@@ -78,17 +78,17 @@ def open_atlas(path: Path) -> tuple[Sequence[Place], MappedFrames]:
     """
     content, held = open_map(path)
     headers = parse_headers(content)
-    frames = sum(header.frames for header in headers)
     if len(headers) == 1:
         loaded = held.of("")
-        return (_place(headers[0], loaded),), tensors.read_frames(frames, headers[0].training, loaded)
+        return (_place(headers[0], loaded),), tensors.read_frames(headers[0].frames, headers[0].training, loaded)
     check_together(headers)
     for number, header in enumerate(headers):
         try:
             tensors.check_shapes(header, held.shapes(_prefix(number)))
         except MapFileError as error:
             raise MapFileError(f"place {number}: {error}") from None
-    return StoredPlaces(path, headers, held), tensors.read_frames(frames, {}, held.of("", tensors.FRAMES))
+    # Of maps that were merged some may not have known their frames: no count is too small.
+    return StoredPlaces(path, headers, held), tensors.read_frames(0, {}, held.of("", tensors.FRAMES))
 
 
 def _place(header: MapHeader, held: Mapping[str, Tensor]) -> Place:

@@ -135,6 +135,17 @@ def several(count: int, reader: Reader) -> Reader:
     return read
 
 
+def listed(most: int, reader: Reader) -> Reader:
+    """A tuple of at most ``most`` values, each as ``reader`` has it."""
+
+    def read(name: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)) or len(value) > most:
+            raise refusal(name, f"a list of at most {most}", value)
+        return tuple(reader(f"{name}[{index}]", item) for index, item in enumerate(value))
+
+    return read
+
+
 def nested(kind: type[Checked]) -> Reader:
     """An object of that class, or the JSON of one."""
     return lambda _, value: value if isinstance(value, kind) else kind.from_json(value)

@@ -12,6 +12,7 @@ from ace_ros.map.fields import (
     flag,
     free,
     hexadecimal,
+    listed,
     nested,
     number,
     optional,
@@ -29,6 +30,7 @@ MANY_PLACES = 2  # the version of a map that lists the headers of several places
 FARTHEST = 1e12  # units of the map: a light hour in metres; squares fit into float32
 _MOST = 10**9  # of anything that is counted
 _MOST_PLACES = 100_000
+_MOST_SOURCES = 10_000
 _NAME = 255  # characters, as of a file's name
 _POINT = several(3, number(-FARTHEST, FARTHEST))
 _PIXELS = number(1e-3, 1e3)  # of a standard deviation
@@ -81,6 +83,24 @@ class HeldBack(Checked):
 
 
 @dataclass(frozen=True)
+class Source(Checked):
+    """A recording that a place was made of, or changed by.
+
+    Attributes:
+        name: of the recording; empty where it is not known. command: what was done with it, ``map`` or ``extend`` say.
+        when: ISO 8601, UTC. frames: how many of it taught the place. held_back: how many calibrated it.
+    """
+
+    WHERE: ClassVar[str] = "sources."
+
+    name: str = field(metadata=reads(text(0, _NAME)))
+    command: str = field(metadata=reads(text(0, _NAME)))
+    when: str = field(metadata=reads(text(0, _NAME)))
+    frames: int = field(metadata=reads(whole(0, _MOST)))
+    held_back: int = field(default=0, metadata=reads(whole(0, _MOST)))
+
+
+@dataclass(frozen=True)
 class MapHeader(Checked):
     """Everything about a place of a map but its numbers; a map of one place has no more to say. Making one checks it,
     whether from a file or in code.
@@ -95,6 +115,7 @@ class MapHeader(Checked):
         extent: least and greatest x, y, z of the mapping cameras, map frame.
         created: ISO 8601, UTC. frames: mapping views that were used, 0 for an imported head.
         training: steps, loss, inliers, landmarks, tracks, seconds a stage; for people to read.
+        sources: the recordings that it came of, the first one first, as far as they were noted; see :attr:`history`.
 
     Raises:
         MapFileError: a field of another type or out of its range.
@@ -115,6 +136,12 @@ class MapHeader(Checked):
     held_back: HeldBack = field(default=HeldBack(), metadata=reads(nested(HeldBack)))
     calibration: Calibration = field(default=Calibration(), metadata=reads(nested(Calibration)))
     format_version: int = field(default=FORMAT_VERSION, metadata=reads(whole(1, _MOST)))
+    sources: tuple[Source, ...] = field(default=(), metadata=reads(listed(_MOST_SOURCES, nested(Source)), later=True))
+
+    @property
+    def history(self) -> tuple[Source, ...]:
+        """The recordings that it came of: what a map that noted none was mapped from has no name."""
+        return self.sources or (Source("", "map", self.created, self.frames, self.held_back.frames),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

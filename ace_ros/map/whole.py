@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ace_ros.errors import MapFileError
-from ace_ros.map.header import HeldBack, MapHeader
+from ace_ros.map.header import HeldBack, MapHeader, Source
 
 _SHARED = ("encoder", "encoder_sha256", "encoder_size", "map_frame", "metric")
 
@@ -32,6 +32,7 @@ def whole(headers: Sequence[MapHeader]) -> MapHeader:
         frames=sum(header.frames for header in headers),
         training=_training(headers),
         held_back=held_back([header.held_back for header in headers]),
+        sources=_sources(headers),
     )
 
 
@@ -72,6 +73,19 @@ def held_back(places: Sequence[HeldBack]) -> HeldBack:
         middle([place.median_rotation_deg for place in places]),
         middle([place.nees_mean for place in places]),
     )
+
+
+def _sources(headers: Sequence[MapHeader]) -> tuple[Source, ...]:
+    """Each recording once for what was done with it, with the frames of all places that it taught; oldest first."""
+    found: dict[tuple[str, str, str], Source] = {}
+    noted = any(header.sources for header in headers)
+    for source in (source for header in headers if noted for source in header.history):
+        key = source.name, source.command, source.when if source.name else ""
+        before = found.get(key, replace(source, frames=0, held_back=0))
+        found[key] = replace(
+            before, frames=before.frames + source.frames, held_back=before.held_back + source.held_back
+        )
+    return tuple(sorted(found.values(), key=lambda source: source.when))
 
 
 def _training(headers: Sequence[MapHeader]) -> dict[str, int | float]:

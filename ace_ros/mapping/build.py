@@ -55,7 +55,7 @@ def build_place(
     """
     torch.manual_seed(options.seed)
     profile, device = encoder.profile, encoder.device
-    held_back, taught = _hold_back(list(views))
+    held_back, taught = hold_back(list(views))
     own = min(len(taught), options.views)
     taught += lent
     if len(taught) > options.views:
@@ -91,7 +91,7 @@ def build_place(
     return calibrate(place, held_back, device, lambda done, total: report("calibrating", done, total))
 
 
-def _hold_back(views: list[View]) -> tuple[list[View], list[View]]:
+def hold_back(views: list[View]) -> tuple[list[View], list[View]]:
     """Views to calibrate on, and the others."""
     count = min(_MOST_HELD_BACK, max(2, len(views) // _HELD_BACK))
     chosen = set(np.linspace(0, len(views) - 1, count + 2).round().astype(int)[1:-1].tolist())

@@ -21,7 +21,7 @@ from ace_ros.mapping.views import PackedViews, spread
 
 _PARTNERS = 10  # views that a view is matched with; set by hand
 _MIN_VIEWS = 3  # two views agree by accident along an epipolar line
-_MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one; below a cell of the encoder
+MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one; below a cell of the encoder
 _OBSERVE_RADIUS = 3.0  # pixels, as MAX_EPIPOLAR
 
 
@@ -119,7 +119,7 @@ def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Ten
     descriptors = _mean_descriptors(views, len(points), view, keypoint, track)
     first = observations[:, 0] // views.keypoints
     depth = ((points - views.centres[first]) * views.rotations[first, :, 2]).sum(1).abs()
-    keep = _suppress(points, _MERGE_RADIUS * depth / views.focals[first], descriptors, views.likeness.merge)
+    keep = _suppress(points, MERGE_RADIUS * depth / views.focals[first], descriptors, views.likeness.merge)
     return points[keep], descriptors[keep]
 
 

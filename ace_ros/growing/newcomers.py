@@ -1,0 +1,84 @@
+"""Frames that come to a map: encoded as its own were, in its frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ace_ros.camera import Camera
+from ace_ros.device import resolve_device
+from ace_ros.errors import InputError
+from ace_ros.features.encoder import Encoder
+from ace_ros.features.registry import make_encoder
+from ace_ros.geometry import Matrix, check_pose
+from ace_ros.growing.options import GrowOptions
+from ace_ros.image import Image, Pixels
+from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
+from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.views import View
+
+
+class Newcomers:
+    """Collects posed frames for a map, encoding each at once.
+
+    Attributes:
+        scene_map: the map. options: how it is to grow. encoder: its own. views: the frames.
+
+    Raises:
+        InputError: the map's encoder has no keypoints that landmarks could be made of. MapVersionError: the encoder's
+            weights are others.
+    """
+
+    def __init__(self, scene_map: SceneMap, options: GrowOptions | None = None) -> None:
+        self.scene_map, self.options = scene_map, options or GrowOptions()
+        header = scene_map.header
+        where = resolve_device(self.options.device)
+        self.encoder: Encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
+        scene_map.check_encoder(self.encoder)
+        if not self.encoder.has_keypoints:
+            raise InputError(
+                f"maps of encoder {header.encoder} have no landmarks by which to tell what is new; map the recording "
+                "by itself and lay both maps side by side: ace merge"
+            )
+        self.views: list[View] = []
+        self._digests: list[int] = []
+        self._stamps: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def add(
+        self,
+        image: Pixels,
+        camera: Camera,
+        map_from_camera: Matrix,
+        name: str = "frame",
+        stamp: int | None = None,
+    ) -> None:
+        """Take a frame, as :meth:`ace_ros.mapping.mapper.Mapper.add`; raises the same."""
+        pose = check_pose(map_from_camera, name)
+        encoded = self.encoder.encode(Image(image, camera, name), self.options.mapping(self.scene_map.header).keypoints)
+        kept = replace(encoded, features=encoded.features.stored_as(torch.half))
+        if stamp is not None:
+            self._stamps[len(self)] = stamp
+        self.views.append(View(name, pose, kept))
+        self._digests.append(pixel_digest(image))
+
+    def repeated(self) -> int:
+        """How many of the frames the map was made from already."""
+        known = set(self.scene_map.mapped.digests.tolist())
+        return sum(count for digest, count in Counter(self._digests).items() if digest in known)
+
+    def mapped_with(self, taken: list[int]) -> MappedFrames:
+        """The frames that the map is of when those of these numbers have taught it too."""
+        old = self.scene_map.mapped
+        known = set(old.digests.tolist())
+        new = [self._digests[i] for i in taken if self._digests[i] not in known]
+        stamps = [self._stamps[i] for i in taken if i in self._stamps]
+        return MappedFrames(
+            np.concatenate([old.digests, np.array(new, np.int64)]),
+            np.unique(np.concatenate([old.stamps, np.array(stamps, np.int64)])),
+        )
