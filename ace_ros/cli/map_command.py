@@ -37,6 +37,7 @@ from ace_ros.cli.flags import map_output_option, recording_argument
 from ace_ros.cli.frames_to_map import add_frames, thinned
 from ace_ros.cli.progress import progress
 from ace_ros.cli.texts import expected_accuracy, held_back, size_text
+from ace_ros.growing.provenance import Recorded, made_of
 from ace_ros.mapping.cluster import Cluster
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
@@ -82,6 +83,7 @@ class Command(Options):
                 counts = add_frames(mapper, scene, is_bag(self.recording), stages)
                 with interrupt.unwinding() if cluster else contextlib.nullcontext():  # workers have to be sent home
                     scene_map = mapper.build(BuildProgress(stages, scene.metric), cluster=cluster)
+            scene_map = made_of(scene_map, Recorded.now(scene.name, "map"))
             with interrupt.writing(self.output):
                 size = scene_map.save(self.output)
                 workspace.remove()

@@ -61,7 +61,7 @@ class Newcomers:
         """Take a frame, as :meth:`ace_ros.mapping.mapper.Mapper.add`; raises the same."""
         pose = check_pose(map_from_camera, name)
         encoded = self.encoder.encode(Image(image, camera, name), self.options.mapping(self.scene_map.header).keypoints)
-        kept = replace(encoded, features=encoded.features.stored_as(torch.half))
+        kept = replace(encoded, features=encoded.features.stored_as(torch.half, torch.device("cpu")))
         if stamp is not None:
             self._stamps[len(self)] = stamp
         self.views.append(View(name, pose, kept))

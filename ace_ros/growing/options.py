@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ace_ros.map.header import MapHeader
-from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.options import PLACE_STEPS, PLACE_WIDTH, MapOptions
 from ace_ros.options import Options, device_option, option, weights_option
 
 
@@ -14,7 +14,7 @@ from ace_ros.options import Options, device_option, option, weights_option
 class GrowOptions(Options):
     """How new places are made and old ones changed. All else is as the map has it."""
 
-    steps: int = option(1000, "Training steps of the head of a new place.", low=1)
+    steps: int = option(PLACE_STEPS, "Training steps of the head of a new place.", low=1)
     landmarks: int = option(
         10000, "Landmarks that a place has at most, those seen most often; one with more keeps as many.", low=1
     )
@@ -34,6 +34,6 @@ class GrowOptions(Options):
             encoder=header.encoder,
             encoder_weights=self.encoder_weights,
             image_size=header.encoder_size,
-            width=header.head.width,
+            width=min(header.head.width, PLACE_WIDTH),
             blocks=header.head.blocks,
         )

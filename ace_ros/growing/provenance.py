@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ace_ros.map.header import MapHeader, Source
+from ace_ros.map.scene_map import SceneMap
 
 _LONGEST = 255  # characters of a name in a header
 
@@ -26,6 +27,15 @@ class Recorded:
 
     def source(self, frames: int, held_back: int) -> Source:
         return Source(self.recording, self.command, self.when, frames, held_back)
+
+
+def made_of(scene_map: SceneMap, recorded: Recorded) -> SceneMap:
+    """The new map with the recording that all its places were made of."""
+    places = []
+    for place in scene_map.places:
+        source = recorded.source(place.header.frames, place.header.held_back.frames)
+        places.append(replace(place, header=with_source(place.header, source, first=True)))
+    return replace(scene_map, places=tuple(places))
 
 
 def with_source(header: MapHeader, source: Source, first: bool = False) -> MapHeader:

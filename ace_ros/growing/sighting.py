@@ -43,7 +43,7 @@ class PoseCheck:
 
     def elsewhere(self, view: View) -> bool:
         """Whether the map is sure of the view, and has it far from its pose."""
-        features = view.encoded.features.stored_as(torch.float32)
+        features = view.encoded.features.stored_as(torch.float32, torch.device("cpu"))
         found = Localization.of(self._atlas.find(replace(view.encoded, features=features)))
         if found.state is not State.LOCALIZED or found.map_from_camera is None or found.place is None:
             return False
