@@ -18,6 +18,7 @@ from rclpy.qos import QoSProfile
 from ace_ros.errors import AceError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
+from ace_ros.nodes.alternative_markers import AlternativeMarkers
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
@@ -66,7 +67,7 @@ class LocalizationNode(LifecycleNode):
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
-        self._debug = DebugImages(self)
+        self._debug, self._alternatives = DebugImages(self), AlternativeMarkers(self)
         self._cloud = CloudPublisher(self)
         group = ReentrantCallbackGroup()
         self._localize_service = LocalizeService(self, group)
@@ -201,7 +202,11 @@ class LocalizationNode(LifecycleNode):
         if answer.kidnapped:
             self.get_logger().warning("the robot was moved: a run of poses agrees on another place than the odometry")
         latency = (self.get_clock().now().nanoseconds - frame.stamp) * 1e-9
-        self._publish_status(frame_status(result, fault, latency))
+        message = frame_status(result, fault, latency)
+        self._publish_status(message)
+        if self.loaded is not None:
+            depth = self.loaded.scene_map.header.median_depth
+            self._alternatives.publish(message.header, answer.alternatives, depth)
         self._localize_service.answer(placed, fault.sentence)
 
     def _show(self, result: FrameResult) -> None:
