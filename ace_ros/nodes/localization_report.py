@@ -108,14 +108,15 @@ def fill_counts(message: Status, counters: FrameCounters, images: ImageInput | N
     message.kidnap_count = counters.kidnapped
 
 
-def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str) -> None:
-    """Fill in the node's entry of /diagnostics."""
+def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str, outdated: str) -> None:
+    """Fill in the node's entry of /diagnostics; ``outdated``: why the map is older than its file."""
     name = _STATE_NAMES[last.state]
     if rival:
         status.summary(DiagnosticStatus.ERROR, rival)
     elif last.state == Status.STATE_LOCALIZED:
-        level = DiagnosticStatus.WARN if last.reason else DiagnosticStatus.OK
-        status.summary(level, f"localized: {last.reason}" if last.reason else "localized")
+        reason = last.reason or outdated
+        level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
+        status.summary(level, f"localized: {reason}" if reason else "localized")
     elif last.state in (Status.STATE_UNCERTAIN, Status.STATE_LOST):
         status.summary(DiagnosticStatus.WARN, f"{name}: {last.reason}")
     else:
@@ -123,6 +124,7 @@ def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCount
     for key, value in vars(counters).items():
         status.add(f"frames {key}", str(value))
     status.add("map", f"{last.map_name} ({last.map_id})")
+    status.add("map file", outdated or "in use")
     status.add("place", str(last.place) if last.place >= 0 else "none")
     status.add("alternatives", ", ".join(f"place {one.place}: {one.probability:.0%}" for one in last.alternatives))
     status.add("confidence", f"{last.confidence:.2f}")

@@ -101,6 +101,13 @@ class OnlineLocalizer:
         self._tracker = Tracker(self._options, self._options.prior_max_age)
         self._first = True
 
+    def follow(self, localizer: Localizer) -> None:
+        """From the next image on, localize in a map that has the same frame and scale; from any thread.
+
+        What is known of the robot stays known.
+        """
+        self._localizer = localizer
+
     def localize(
         self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
     ) -> OnlineAnswer:
