@@ -75,8 +75,8 @@ class Hypotheses:
         self._views += 1
         known = [*found.values(), *refuted]
         best = min(range(len(poses)), key=lambda index: found[index].against)
-        least = min(one.against for one in known)
-        self._alive = [one for one in known if one.against <= least + _CARRIED * self._needed]
+        # What was refuted so often is gone for good: its drift would grow until it agreed with something.
+        self._alive = [one for one in known if one.against < one.late + self._needed]
         rivals = sum(one.against < found[best].against + self._needed for one in known)
         return best if rivals == 1 and self._views >= self._needed else None
 
