@@ -15,10 +15,12 @@ import psutil
 import pytest
 import safetensors
 from ace_command import PROGRAM, ace, ace_here, refused, succeeded
+from twin_making import SHIFT, half_twin
 
 from ace_ros import __version__
 from ace_ros.generated import make_room, room_camera
 from ace_ros.geometry import pose_error, pose_from_quaternion
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.workspace import Workspace
@@ -114,6 +116,24 @@ def test_localize_prints_a_line_an_image_whatever_the_camera_comes_from(place, t
     written = json.loads((tmp_path / "l.json").read_text())["images"][0]
     assert written["position"] == pytest.approx(values[:3], abs=1e-6)
     assert np.array(written["covariance"]).shape == (6, 6)
+
+
+def test_localize_tells_all_poses_of_an_image_that_fits_two_places(place, tmp_path):
+    half_twin(SceneMap.load(place.map)).save(tmp_path / "twins.safetensors")
+    written = ("--camera", place.camera_text, "--json", tmp_path / "l.json")
+    done = ace_here("localize", tmp_path / "twins.safetensors", *place.queries[::2], *written)
+    assert done.returncode == 3, done.stderr
+    answers = json.loads((tmp_path / "l.json").read_text())["images"]
+    answer = next(one for one in answers if one["alternatives"])
+    assert answer["state"] == "UNCERTAIN" and answer["place"] == answer["alternatives"][0]["place"]
+    apart = np.subtract(*(one["position"] for one in answer["alternatives"]))
+    assert np.abs(apart) == pytest.approx(SHIFT, abs=0.2)
+    lines = done.stdout.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith(answer["name"]))
+    for line, one in zip(lines[first + 1 : first + 3], answer["alternatives"], strict=True):
+        mark, maybe, *numbers = line.split()
+        assert (mark, maybe) == ("#", "maybe") and f"in place {one['place']}, {one['probability']:.0%}" in line
+        assert [float(number) for number in numbers[:3]] == pytest.approx(one["position"], abs=1e-6)
 
 
 def test_localize_says_what_cannot_be_localized_or_read(place, tmp_path):

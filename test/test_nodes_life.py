@@ -1,5 +1,7 @@
 """localization_node over DDS: its life cycle, parameters that are refused, other maps while it is at work, cameras."""
 
+import itertools
+import time
 from dataclasses import replace
 
 import cv2
@@ -9,17 +11,17 @@ from drive import BEST_EFFORT, camera_info, raw_image
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from localizing import Localizing, base_pose, near
-from map_making import with_header
+from map_making import with_header, with_place
 from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from ros_harness import Process, own_domain
+from ros_harness import PATIENCE, Process, own_domain
 from sensor_msgs.msg import PointCloud2
 
 from ace_ros.geometry import pose_error
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
-from ace_ros.nodes.conversions import pose_matrix
+from ace_ros.nodes.conversions import nanoseconds, pose_matrix
 from ace_ros.srv import LoadMap
 
 LOCALIZED = Status.STATE_LOCALIZED
@@ -157,6 +159,46 @@ def test_other_maps_while_it_works(mapped_room, domain, tmp_path):
         assert node.statuses[-1].kidnap_count == 0
         ids = [message.map_id for message in node.statuses if message.map_id]
         assert ids == sorted(ids, key=lambda name: name != old)  # the old one never again
+
+
+def test_a_map_that_grows_while_the_robot_drives(mapped_room, domain, tmp_path):
+    """Its file is followed without a gap in poses or TF; a broken one is told of, and the old map goes on."""
+    whole = SceneMap.load(mapped_room.map)
+    (place,) = whole.places
+    file, new = tmp_path / "room.safetensors", tmp_path / "new"
+    with_place(whole, points=place.points[::2], codes=place.codes[::2]).save(file)
+
+    with Localizing(mapped_room, domain, tmp_path, map=str(file)) as node:
+        indices = itertools.cycle([*range(1, 20), *range(20, 1, -1)])
+
+        def drive_until(done):
+            end = time.monotonic() + PATIENCE
+            while not done():
+                assert time.monotonic() < end
+                index = next(indices)
+                stamp = node.send(index)
+                status = node.answer(stamp)
+                assert (status.state, status.kidnapped) == (LOCALIZED, False), status.reason
+                assert near(node.pose_of(stamp), node.truth(index))
+
+        def told(word):
+            return [s for m in node.diagnostics for s in m.status if word in s.message]
+
+        half = node.statuses[-1].map_id
+        new.write_bytes(file.read_bytes()[:5000])
+        new.replace(file)
+        drive_until(lambda: told("can't be used"))
+        assert "room.safetensors" in told("can't be used")[0].message and node.statuses[-1].map_id == half
+
+        corrections = len(node.corrections())
+        whole.save(file)
+        drive_until(lambda: node.statuses[-1].map_id != half)
+        assert node.statuses[-1].map_name == "room"
+        node.diagnostics.clear()
+        drive_until(lambda: [s for m in node.diagnostics for s in m.status])
+        assert not told("can't be used")
+        stamps = [nanoseconds(t.header.stamp) for t in node.corrections()[corrections - 1 :]]
+        assert len(stamps) > 2 and np.diff(stamps).max() < 1_000_000_000  # 20 Hz, on a busy machine
 
 
 def test_camera_info_is_honoured(mapped_room, domain, tmp_path):

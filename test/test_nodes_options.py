@@ -112,6 +112,7 @@ def test_layouts_and_the_filter_name_topics_that_there_are():
     foxglove = json.loads((CONFIG / "ace_ros.foxglove.json").read_text())
     panels = foxglove["configById"]
     assert {"/localization_node/map_cloud", "/mapping_node/map_cloud"} <= shown & set(panels["3D!map"]["topics"])
+    assert "/localization_node/alternatives" in shown & set(panels["3D!map"]["topics"])
     assert "/localization_node/debug_image" in shown
     assert panels["Image!debug"]["imageMode"]["imageTopic"] == "/localization_node/debug_image"
     fused = yaml.safe_load((CONFIG / "robot_localization.yaml").read_text())["ekf_map"]["ros__parameters"]

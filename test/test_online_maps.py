@@ -6,6 +6,7 @@ from core_making import small_room
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.localization.trust import State
 from ace_ros.online.loading import load_map
+from ace_ros.online.map_watch import FileVersion, MapWatch
 from ace_ros.online.maps_dir import find_map, map_path
 
 
@@ -47,3 +48,25 @@ def test_a_loaded_map_localizes_and_has_an_identity(tmp_path):
     assert load_map(same).identity == loaded.identity
     with pytest.raises(MapFileError, match="nowhere"):
         load_map(tmp_path / "nowhere.safetensors")
+
+
+def test_a_file_that_changes_is_noticed_once_it_rests(tmp_path):
+    file, other = tmp_path / "room.safetensors", tmp_path / "other"
+    file.write_bytes(b"one")
+    watch = MapWatch(file, FileVersion.of(file))
+    assert not watch.changed() and not watch.changed()
+    with file.open("ab") as growing:
+        for _ in range(3):
+            growing.write(b"piece")
+            growing.flush()
+            assert not watch.changed()
+    assert watch.changed() and not watch.changed()
+    other.write_bytes(file.read_bytes())
+    other.replace(file)  # of the same size
+    assert [watch.changed() for _ in range(3)] == [False, True, False]
+    file.unlink()
+    assert not watch.changed() and not watch.changed()
+    before = FileVersion.of(file)
+    assert before is None
+    file.write_bytes(b"two")
+    assert [MapWatch(file, before).changed(), watch.changed(), watch.changed()] == [False, False, True]

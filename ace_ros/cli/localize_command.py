@@ -1,8 +1,9 @@
 """Say where images were taken: one line an image, 'name tx ty tz qx qy qz qw confidence state'.
 
 The pose is that of the camera in the map: position in units of the map, unit quaternion, camera axes x right, y down,
-z forward. Of an image that can't be localized, the line says so, with the reason. The exit code is 0 when every
-image was localized, 3 when some were not, 1 when some could not be read.
+z forward. Of an image that can't be localized, the line says so, with the reason. Of one that several places of the map
+explain about equally well, the line has the likeliest pose, and comments after it have them all. The exit code is 0
+when every image was localized, 3 when some were not, 1 when some could not be read.
 
 examples:
   ace localize room.safetensors a.jpg b.jpg --camera 525,525,320,240
@@ -21,7 +22,8 @@ from ace_ros.cli.console import check_writable, note, write_json
 from ace_ros.cli.flags import map_argument
 from ace_ros.errors import InputError
 from ace_ros.evaluation.trajectory import pose_text
-from ace_ros.geometry import quaternion_xyzw
+from ace_ros.geometry import Matrix, quaternion_xyzw
+from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
@@ -70,19 +72,35 @@ class Command(Options):
         except InputError as error:
             note(str(error) if str(path) in str(error) else f"{path}: {error}")
             return {"name": str(path), "state": None, "reason": str(error)}
-        print(pose_line(str(path), found), flush=True)
-        pose = found.map_from_camera if found.state.name != "LOST" else None
+        print("\n".join([pose_line(str(path), found), *map(alternative_line, found.alternatives)]), flush=True)
+        lost = found.state.name == "LOST"
         return {
             "name": str(path),
             "state": found.state.name,
             "reason": found.reason,
-            "position": None if pose is None else pose[:3, 3].tolist(),
-            "orientation_xyzw": None if pose is None else quaternion_xyzw(pose).tolist(),
-            "covariance": None if pose is None or found.covariance is None else found.covariance.tolist(),
+            **_posed(None if lost else found.map_from_camera, found.covariance),
+            "place": None if lost else found.place,
+            "alternatives": [
+                {**_posed(one.map_from_camera, one.covariance), "place": one.place, "probability": one.probability}
+                for one in found.alternatives
+            ],
             "confidence": found.confidence,
             "inliers": found.inliers,
             "candidates": found.candidates,
         }
+
+
+def _posed(pose: Matrix | None, covariance: Matrix | None) -> dict[str, Any]:
+    return {
+        "position": None if pose is None else pose[:3, 3].tolist(),
+        "orientation_xyzw": None if pose is None else quaternion_xyzw(pose).tolist(),
+        "covariance": None if pose is None or covariance is None else covariance.tolist(),
+    }
+
+
+def alternative_line(one: Alternative) -> str:
+    """A comment: ``#   maybe tx ty tz qx qy qz qw in place 3, 48%``."""
+    return f"#   maybe {pose_text(one.map_from_camera, 6)} in place {one.place}, {one.probability:.0%}"
 
 
 def pose_line(name: str, found: Localization) -> str:

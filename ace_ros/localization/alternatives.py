@@ -27,12 +27,14 @@ class Alternative:
     Attributes:
         map_from_camera: (4, 4) float64. covariance: as :attr:`Localization.covariance`. place: number in the map.
         probability: of it among the alternatives, as far as their inliers tell; they add up to one.
+        confidence: what it would be if there were no other.
     """
 
     map_from_camera: Matrix
     covariance: Matrix | None
     place: int
     probability: float
+    confidence: float
 
 
 def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
@@ -50,7 +52,9 @@ def decide(found: Sequence[Judged]) -> tuple[Verdict, tuple[Alternative, ...]]:
     # The confidence grows with that power of the inliers, and so do the odds between two poses.
     odds = np.array([max(one.excess, 1.0) / max(best.excess, 1.0) for one in rivals]) ** SLOPE
     alternatives = tuple(
-        Alternative(one.estimate.map_from_camera, one.verdict.covariance, one.place, float(share))
+        Alternative(
+            one.estimate.map_from_camera, one.verdict.covariance, one.place, float(share), one.verdict.confidence
+        )
         for one, share in zip(rivals, odds / odds.sum(), strict=True)
         if one.estimate.map_from_camera is not None
     )

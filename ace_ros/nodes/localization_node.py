@@ -18,6 +18,7 @@ from rclpy.qos import QoSProfile
 from ace_ros.errors import AceError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
+from ace_ros.nodes.alternative_markers import AlternativeMarkers
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
@@ -27,6 +28,7 @@ from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_statu
 from ace_ros.nodes.localize_frame import FrameResult, FrameWork
 from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_cloud import CloudPublisher
+from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
@@ -66,11 +68,12 @@ class LocalizationNode(LifecycleNode):
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
-        self._debug = DebugImages(self)
+        self._debug, self._alternatives = DebugImages(self), AlternativeMarkers(self)
         self._cloud = CloudPublisher(self)
         group = ReentrantCallbackGroup()
         self._localize_service = LocalizeService(self, group)
         self._load_service = LoadService(self, group)
+        self._follower = MapFollower(self)
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
         threshold = JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True)
@@ -169,6 +172,21 @@ class LocalizationNode(LifecycleNode):
         if new:
             self._cloud.publish_landmarks(loaded.scene_map, self.map_frame)
 
+    def follow_map(self, old: LoadedMap, new: LoadedMap) -> bool:
+        """Go on in a map that has grown, without a gap; False where the node has let go of the old one meanwhile."""
+        with self._lock:
+            if self.loaded is not old:
+                return False
+            before, after = old.scene_map.header, new.scene_map.header
+            if (before.map_frame, before.metric) != (after.map_frame, after.metric):
+                self.use_map(new)  # nothing of before counts
+                return True
+            self.loaded = new
+            if self._work is not None:
+                self._work.follow_map(new.localizer)
+        self._cloud.publish_landmarks(new.scene_map, self.map_frame)
+        return True
+
     def _on_jump(self, jump: TimeJump) -> None:
         self._restart(f"time jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
 
@@ -201,7 +219,11 @@ class LocalizationNode(LifecycleNode):
         if answer.kidnapped:
             self.get_logger().warning("the robot was moved: a run of poses agrees on another place than the odometry")
         latency = (self.get_clock().now().nanoseconds - frame.stamp) * 1e-9
-        self._publish_status(frame_status(result, fault, latency))
+        message = frame_status(result, fault, latency)
+        self._publish_status(message)
+        if self.loaded is not None:
+            depth = self.loaded.scene_map.header.median_depth
+            self._alternatives.publish(message.header, answer.alternatives, depth)
         self._localize_service.answer(placed, fault.sentence)
 
     def _show(self, result: FrameResult) -> None:
@@ -217,7 +239,7 @@ class LocalizationNode(LifecycleNode):
     # --- reports ---
 
     def _heartbeat(self) -> None:
-        """Twice a second: status where no frame brings one, the image's QoS, and questions that got no answer."""
+        """Twice a second: status where no frame brings one, the image's QoS, questions without an answer, the map."""
         if self._work is None:
             self._publish_status(inactive(self._fault))
         else:
@@ -227,6 +249,8 @@ class LocalizationNode(LifecycleNode):
             elif time.monotonic() - self._last_time > _SILENCE:
                 self._publish_status(self._last)
         self._localize_service.expire(self._last.reason)
+        if self.options.follow_map:
+            self._follower.look()
 
     def _publish_status(self, message: Status) -> None:
         with self._lock:
@@ -239,7 +263,8 @@ class LocalizationNode(LifecycleNode):
             self._status.publish(message)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
-        diagnose(status, self._last, self._counters, self._output.rival() if self._work else "")
+        rival = self._output.rival() if self._work else ""
+        diagnose(status, self._last, self._counters, rival, self._follower.fault)
 
 
 def main() -> int:

@@ -11,6 +11,8 @@ from diagnostic_updater import DiagnosticStatusWrapper
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.trust import Reason, State
 from ace_ros.msg import LocalizationStatus as Status
+from ace_ros.msg import PoseAlternative
+from ace_ros.nodes.conversions import pose_message
 from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.localize_frame import FrameResult
 from ace_ros.online.frame_stream import FrameCounters
@@ -23,6 +25,7 @@ REASONS: dict[Reason | OnlineReason, int] = {
     Reason.POOR_COVERAGE: Status.REASON_POOR_COVERAGE,
     Reason.DEGENERATE_GEOMETRY: Status.REASON_DEGENERATE_GEOMETRY,
     Reason.WITNESSES_DISAGREE: Status.REASON_WITNESSES_DISAGREE,
+    Reason.AMBIGUOUS: Status.REASON_AMBIGUOUS,
     OnlineReason.NO_MAP: Status.REASON_NO_MAP,
     OnlineReason.NO_IMAGE: Status.REASON_NO_IMAGE,
     OnlineReason.NO_CAMERA: Status.REASON_NO_CAMERA_INFO,
@@ -66,11 +69,15 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
     message.kidnapped = result.answer.kidnapped
     if result.answer.localization is not None:
         _fill_estimate(message, result.answer.localization)
+    message.alternatives = [
+        PoseAlternative(pose=pose_message(one.map_from_frame), place=one.place, probability=one.probability)
+        for one in result.answer.alternatives
+    ]
     return message
 
 
 def _message(state: int, fault: Fault) -> Status:
-    message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence)
+    message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence, place=-1)
     for name in (
         "confidence", "reprojection_error", "translation_stddev", "rotation_stddev", "processing_time", "latency",
     ):  # fmt: skip
@@ -83,6 +90,8 @@ def _fill_estimate(message: Status, found: Localization) -> None:
     message.inliers = int(found.inliers)
     message.candidates = int(found.candidates)
     message.reprojection_error = float(found.reprojection_error)
+    if found.place is not None:
+        message.place = found.place
     if found.covariance is not None:
         variances = np.diag(found.covariance)
         message.translation_stddev = float(np.sqrt(variances[:3].sum()))
@@ -99,14 +108,15 @@ def fill_counts(message: Status, counters: FrameCounters, images: ImageInput | N
     message.kidnap_count = counters.kidnapped
 
 
-def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str) -> None:
-    """Fill in the node's entry of /diagnostics."""
+def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str, outdated: str) -> None:
+    """Fill in the node's entry of /diagnostics; ``outdated``: why the map is older than its file."""
     name = _STATE_NAMES[last.state]
     if rival:
         status.summary(DiagnosticStatus.ERROR, rival)
     elif last.state == Status.STATE_LOCALIZED:
-        level = DiagnosticStatus.WARN if last.reason else DiagnosticStatus.OK
-        status.summary(level, f"localized: {last.reason}" if last.reason else "localized")
+        reason = last.reason or outdated
+        level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
+        status.summary(level, f"localized: {reason}" if reason else "localized")
     elif last.state in (Status.STATE_UNCERTAIN, Status.STATE_LOST):
         status.summary(DiagnosticStatus.WARN, f"{name}: {last.reason}")
     else:
@@ -114,6 +124,9 @@ def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCount
     for key, value in vars(counters).items():
         status.add(f"frames {key}", str(value))
     status.add("map", f"{last.map_name} ({last.map_id})")
+    status.add("map file", outdated or "in use")
+    status.add("place", str(last.place) if last.place >= 0 else "none")
+    status.add("alternatives", ", ".join(f"place {one.place}: {one.probability:.0%}" for one in last.alternatives))
     status.add("confidence", f"{last.confidence:.2f}")
     status.add("inliers", f"{last.inliers} of {last.candidates}")
     status.add("processing time, ms", f"{1e3 * last.processing_time:.1f}")

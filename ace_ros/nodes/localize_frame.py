@@ -71,7 +71,12 @@ class FrameWork:
         frames = FrameNames(map_frame, options.odom_frame, base)
         robot, told = _RobotInTf(self._tree, frames), part(OnlineOptions, options)
         online = OnlineLocalizer(localizer, robot, frames, told, options.tf_mode == "map_to_odom")
+        self._online = online
         self._stream.renew(lambda frame: self._localize(online, frame))
+
+    def follow_map(self, localizer: Localizer) -> None:
+        """From the next frame on localize in this map, which has the frame and the scale of the one before."""
+        self._online.follow(localizer)
 
     def forget(self) -> None:
         """Time jumped: stamps of before don't count."""

@@ -94,6 +94,9 @@ class PlaceOptions(Options):
     map: str = option("", "The map: a path, or a name below maps_dir.")
     maps_dir: Path = maps_dir_option()
     map_frame: str = option("", "Frame of the poses.", without="the frame that the map was built in")
+    follow_map: bool = option(
+        True, "When the map's file changes (the map grew, or was repaired), go on in the new one, without a gap."
+    )
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,23 @@ from ace_ros.files import fingerprint
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.online.map_watch import FileVersion
 from ace_ros.online.maps_dir import SUFFIX
 
 
 @dataclass(frozen=True)
 class LoadedMap:
-    """A map in memory with its localizer. ``identity`` tells maps of one name apart."""
+    """A map in memory with its localizer.
+
+    Attributes:
+        identity: tells maps of one name apart. path, version: the file that it is from, as it was then.
+    """
 
     name: str
     identity: str
     localizer: Localizer
+    path: Path
+    version: FileVersion | None
 
     @property
     def scene_map(self) -> SceneMap:
@@ -36,6 +43,7 @@ def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "
     Raises:
         MapFileError: see :meth:`SceneMap.load`. InputError: the device, or no weights for the map's encoder.
     """
+    version = FileVersion.of(path)  # before it is read: what is written meanwhile is news
     scene_map = SceneMap.load(path)
     try:
         identity = fingerprint(path)
@@ -43,7 +51,7 @@ def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "
         raise MapFileError(str(error)) from None
     localizer = Localizer(scene_map, options, device)
     _warm_up(localizer)
-    return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer)
+    return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer, path, version)
 
 
 def _warm_up(localizer: Localizer) -> None:

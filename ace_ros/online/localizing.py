@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, move_covariance
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.trust import State
-from ace_ros.online.motion import tilt_deg
+from ace_ros.localization.trust import Reason, State
+from ace_ros.online.motion import planar, tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
-from ace_ros.online.placing import Placed, bounded_covariance
+from ace_ros.online.placing import Placed, PlacedAlternative, bounded_covariance
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, Robot, Whereabouts
-from ace_ros.online.tracking import Tracker
+from ace_ros.online.tracking import Tracker, Verdicts
 from ace_ros.options import option
 
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
@@ -52,10 +52,13 @@ class OnlineAnswer:
 
     Attributes:
         state: LOCALIZED: rely on :attr:`placed`, which is there exactly then. Odometry can make an image that the
-            library would be sure of UNCERTAIN, and so can a robot that does not know where its camera is.
+            library would be sure of UNCERTAIN, and so can a robot that does not know where its camera is. It can also
+            tell alternatives apart: then the state is LOCALIZED.
         fault: why it is not LOCALIZED; or what is missing all the same.
-        localization: the library's answer to the image alone; None where it was not asked.
+        localization: the library's answer to the image alone, or to the image and the drive where only both can tell
+            the pose; None where it was not asked.
         kidnapped: the robot is elsewhere than its odometry says, and this is the pose that settled it.
+        alternatives: poses between which nothing has decided; empty where there is no such doubt.
     """
 
     state: State
@@ -63,6 +66,7 @@ class OnlineAnswer:
     localization: Localization | None = None
     placed: Placed | None = None
     kidnapped: bool = False
+    alternatives: tuple[PlacedAlternative, ...] = ()
 
 
 def unreadable(error: InputError) -> OnlineAnswer:
@@ -97,6 +101,13 @@ class OnlineLocalizer:
         self._tracker = Tracker(self._options, self._options.prior_max_age)
         self._first = True
 
+    def follow(self, localizer: Localizer) -> None:
+        """From the next image on, localize in a map that has the same frame and scale; from any thread.
+
+        What is known of the robot stays known.
+        """
+        self._localizer = localizer
+
     def localize(
         self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
     ) -> OnlineAnswer:
@@ -113,23 +124,52 @@ class OnlineLocalizer:
             found = self._localizer.localize(pixels, camera, prior)
         except InputError as error:
             return unreadable(error)
-        if found.state is not State.LOCALIZED:
+        if found.state is not State.LOCALIZED and not found.alternatives:
             self._tracker.without_pose(known.roughly(stamp))
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
         if unmounted and known.base_may_come:
             return OnlineAnswer(State.UNCERTAIN, unmounted, found)
         odom_from_base, unmoved = known.odom_from_base(stamp)
+        found, verdicts = self._judged(found, stamp, odom_from_base, base_from_camera)
+        if not verdicts.accepted:
+            reason = Reason.AMBIGUOUS if found.alternatives else OnlineReason.ODOMETRY_DISAGREES
+            alternatives = self._alternatives(found, base_from_camera)
+            return OnlineAnswer(State.UNCERTAIN, Fault(reason, verdicts.reason), found, alternatives=alternatives)
         pose, covariance = found.map_from_camera, found.covariance
         assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
-        verdicts = self._tracker.judge(pose, covariance, stamp, odom_from_base, base_from_camera)
-        if not verdicts.accepted:
-            return OnlineAnswer(State.UNCERTAIN, Fault(OnlineReason.ODOMETRY_DISAGREES, verdicts.reason), found)
         jump, self._first = verdicts.kidnapped or self._first, False
         placed = self._placed(pose, covariance, stamp, camera_frame, base_from_camera, odom_from_base, jump)
         fault = self._missing(unmounted, unmoved, placed)
         if self._options.planar:
             placed = placed.levelled()
         return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
+
+    def _judged(
+        self, found: Localization, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None
+    ) -> tuple[Localization, Verdicts]:
+        """What the drive says to what was found; of several poses, the one that it has decided for is found."""
+        if not found.alternatives:
+            pose, covariance = found.map_from_camera, found.covariance
+            assert pose is not None and covariance is not None
+            return found, self._tracker.judge(pose, covariance, stamp, odom_from_base, base_from_camera)
+        choice = self._tracker.choose(found.alternatives, stamp, odom_from_base, base_from_camera)
+        if choice is None:
+            return found, Verdicts(False, found.reason)
+        one = found.alternatives[choice.index]
+        decided = replace(
+            found, state=State.LOCALIZED, reason="", reason_code=Reason.NONE, map_from_camera=one.map_from_camera,
+            covariance=one.covariance, confidence=one.confidence, place=one.place, alternatives=(),
+        )  # fmt: skip
+        return decided, Verdicts(True, kidnapped=choice.kidnapped)
+
+    def _alternatives(self, found: Localization, base_from_camera: Matrix | None) -> tuple[PlacedAlternative, ...]:
+        camera_from_base = np.eye(4) if base_from_camera is None else invert(base_from_camera)
+        flat = self._options.planar and base_from_camera is not None
+        return tuple(
+            PlacedAlternative(planar(pose) if flat else pose, one.place, one.probability)
+            for one in found.alternatives
+            for pose in [one.map_from_camera @ camera_from_base]
+        )
 
     def _placed(
         self,

@@ -50,6 +50,18 @@ class Placed:
         return replace(self, map_from_frame=planar(self.map_from_frame), odom_from_base=odom_from_base)
 
 
+@dataclass(frozen=True)
+class PlacedAlternative:
+    """One of several poses that an image may have been taken from: ``map_from_frame`` as :class:`Placed` has it.
+
+    ``place`` and ``probability`` as in :class:`~ace_ros.localization.alternatives.Alternative`.
+    """
+
+    map_from_frame: Matrix
+    place: int
+    probability: float
+
+
 class InitialPose:
     """Says which poses another localizer (AMCL, slam_toolbox) is to be started with."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ace_ros.geometry import Matrix, invert, move_covariance
-from ace_ros.online.odometry_gate import GateOptions, OdometryGate, Verdict
+from ace_ros.localization.alternatives import Alternative
+from ace_ros.localization.trust import LOCALIZED
+from ace_ros.online.hypotheses import Hypotheses
+from ace_ros.online.odometry_gate import Anchor, GateOptions, OdometryGate, Verdict
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,20 @@ class Verdicts:
     kidnapped: bool = False
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The one of several poses that the drive decided for; and whether it says that the robot was moved."""
+
+    index: int
+    kidnapped: bool = False
+
+
 class Tracker:
     """Remembers the last pose. Odometry and the camera's place on the robot may be missing at any frame."""
 
     def __init__(self, gate: GateOptions, prior_max_age: float) -> None:
         """``prior_max_age``: s that the last pose is a guess for where there is no odometry."""
-        self._gate = OdometryGate(gate)
+        self._gate, self._hypotheses = OdometryGate(gate), Hypotheses(gate)
         self._prior_max_age = prior_max_age
         self._kidnap_frames = gate.kidnap_frames
         self._last: tuple[Matrix, int] | None = None
@@ -30,6 +42,7 @@ class Tracker:
     def forget(self) -> None:
         """Another map, or time went back."""
         self._gate.forget()
+        self._hypotheses.forget()
         self._last = None
 
     def prior(self, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None) -> Matrix | None:
@@ -46,6 +59,32 @@ class Tracker:
         """A frame that gave no pose: the robot moved on all the same."""
         if odom_from_base is not None:
             self._gate.observe(odom_from_base)
+            self._hypotheses.observe(odom_from_base)
+
+    def choose(
+        self,
+        alternatives: Sequence[Alternative],
+        stamp: int,
+        odom_from_base: Matrix | None,
+        base_from_camera: Matrix | None,
+    ) -> Choice | None:
+        """Ask the drive which of several poses it is that an image was taken from; None where it can't tell (yet)."""
+        self.without_pose(odom_from_base)
+        if odom_from_base is None or base_from_camera is None:
+            return None
+        camera_from_base = invert(base_from_camera)
+        poses = []
+        for one in alternatives:
+            if one.covariance is None:  # it agrees with anything
+                return None
+            covariance = move_covariance(one.covariance, one.map_from_camera, camera_from_base)
+            poses.append(Anchor.at(one.map_from_camera @ camera_from_base, covariance, odom_from_base))
+        index = self._hypotheses.weigh(poses, self._gate.belief)
+        if index is None or alternatives[index].confidence < LOCALIZED:
+            return None
+        self._hypotheses.forget()
+        self._last = (alternatives[index].map_from_camera, stamp)
+        return Choice(index, self._gate.settle(poses[index]))
 
     def judge(
         self,
@@ -60,6 +99,7 @@ class Tracker:
             self._last = (map_from_camera, stamp)
             return Verdicts(True)
         camera_from_base = invert(base_from_camera)
+        self._hypotheses.observe(odom_from_base)
         judgement = self._gate.check(
             map_from_camera @ camera_from_base,
             move_covariance(covariance, map_from_camera, camera_from_base),
@@ -71,5 +111,6 @@ class Tracker:
                 f"{judgement.translation:.2f} m and {judgement.rotation_deg:.1f} degrees from where the odometry "
                 f"carries the last pose ({judgement.run} of {self._kidnap_frames} frames that would be believed)",
             )
+        self._hypotheses.forget()
         self._last = (map_from_camera, stamp)
         return Verdicts(True, kidnapped=judgement.verdict is Verdict.KIDNAPPED)
