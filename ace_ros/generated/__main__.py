@@ -15,10 +15,15 @@ Size = tuple[int, int]
 
 
 def room(
-    folder: tyro.conf.Positional[Path], train: int = 200, test: int = 60, size: Size = (640, 480), seed: int = 0
+    folder: tyro.conf.Positional[Path],
+    train: int = 200,
+    test: int = 60,
+    size: Size = (640, 480),
+    seed: int = 0,
+    moved: bool = False,
 ) -> None:
     """Render a furnished room: a mapping drive and a query drive in ACE's layout."""
-    print(make_room(folder, train, test, size, seed))
+    print(make_room(folder, train, test, size, seed, moved))
 
 
 def building(

@@ -20,7 +20,12 @@ UNIT = 0.2731  # of the courtyard's files, for a metre: as arbitrary as what str
 
 
 def make_room(
-    folder: Path | str, train: int = 200, test: int = 60, size: tuple[int, int] = (640, 480), seed: int = 0
+    folder: Path | str,
+    train: int = 200,
+    test: int = 60,
+    size: tuple[int, int] = (640, 480),
+    seed: int = 0,
+    moved: bool = False,
 ) -> Path:
     """Render a furnished room in metres: a mapping drive in ``train/`` and a query drive in ``test/``.
 
@@ -28,14 +33,14 @@ def make_room(
         folder: new; it gets ACE's layout: per split ``rgb/``, ``poses/`` (camera to world), ``calibration/`` (K).
         train, test: frames of each drive; the way is always the same.
         size: of the images, (width, height).
-        seed: of the textures and the noise.
+        seed: of the textures and the noise. moved: a third of the furniture stands elsewhere.
 
     Raises:
         InputError: the folder is not empty or can't be written, or the photographs for the posters are missing.
     """
     path = fresh(folder)
     camera = room_camera(size)
-    renderer = Renderer(room_surfaces(seed))
+    renderer = Renderer(room_surfaces(seed, moved))
     for part, (split, poses) in enumerate((("train", mapping_drive(train)), ("test", query_drive(test)))):
         for kind in ("rgb", "poses", "calibration"):
             (path / split / kind).mkdir(parents=True)
