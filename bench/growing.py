@@ -83,9 +83,8 @@ def extended(out: Path) -> Row:
         "ratio": seconds / alone_seconds,
         "new_places": len(grown.new_places),
         "touched": grown.touched,
-        "queries_of_the_room": {
-            name: summary(found) for name, found in asked(Room(room, [], here), after, before).items()
-        },
+        "after": summary(found["atlas"]),
+        "before": summary(found["own"]),
         "answers_of_other_rooms": len(there),
         "unchanged": same,
     }
@@ -141,13 +140,8 @@ def repaired(out: Path) -> Row:
         name: summary(asked(queries, Localizer(one, device="cpu"), None)["atlas"])
         for name, one in (("old", old), ("repaired", grown.scene_map), ("fresh", fresh))
     }
-    return {
-        "seconds": seconds,
-        "fresh_seconds": fresh_seconds,
-        "forgotten": grown.forgotten,
-        "added": grown.touched,
-        **found,
-    }
+    counts = {"forgotten": grown.forgotten, "added": grown.touched}
+    return {"seconds": seconds, "fresh_seconds": fresh_seconds, **counts, **found}
 
 
 def _made(folder: Path, make: Any) -> Path:
