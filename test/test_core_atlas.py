@@ -158,6 +158,17 @@ def test_many_places_come_back_as_they_were(saved):
     assert SceneMap.load(again).headers == back.headers
 
 
+def test_a_place_may_stand_in_a_map_twice(tmp_path):
+    SceneMap(made_map().places * 2).save(tmp_path / "twice.safetensors")
+    assert len(SceneMap.load(tmp_path / "twice.safetensors").landmarks) == 400
+
+
+def test_codes_are_read_without_their_place(saved):
+    for places in (SceneMap.load(saved), together(made_map(), made_map())):
+        np.testing.assert_array_equal(places.codes(1, 50), made_map().places[0].codes[:50])
+        assert places.codes(0, 10**6).shape == (200, 64)
+
+
 def test_a_place_that_cannot_be_so_is_told_by_its_number_before_it_is_read(saved):
     for tensors, said in (
         ({"places.1.landmarks.codes": None}, "place 1: tensor landmarks.codes: is missing"),
@@ -198,7 +209,7 @@ def test_places_that_do_not_go_together_are_no_map(tmp_path, field, value):
 def test_each_keypoint_votes_for_the_place_of_the_landmark_it_resembles():
     rng = np.random.default_rng(1)
     places = [replace(made_map().places[0], codes=rng.integers(-127, 128, (200, 64)).astype(np.int8)) for _ in range(5)]
-    votes = PlaceVotes(places, CPU, USUAL_LIKENESS)
+    votes = PlaceVotes(SceneMap(places), CPU, USUAL_LIKENESS)
     for number, place in enumerate(places):
         looks = torch.nn.functional.normalize(torch.from_numpy(place.codes[:80]).float(), dim=1)
         strangers = torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal((40, 64))).float(), dim=1)

@@ -67,7 +67,7 @@ class Atlas:
         self._map, self._profile, self._device, self._iterations = scene_map, profile, device, iterations
         self._asked: dict[int, tuple[PoseEstimator, TrustModel]] = {}
         several = len(scene_map.headers) > 1
-        self._votes = PlaceVotes(scene_map.places, device, profile.likeness) if several else None
+        self._votes = PlaceVotes(scene_map, device, profile.likeness) if several else None
         if not several:
             self._place(0)
 

@@ -5,8 +5,6 @@ No global descriptor and no images: the landmarks that a map holds anyway tell i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,12 +12,11 @@ from numpy.typing import NDArray
 from ace_ros.device import fast_dtype
 from ace_ros.features.encoder import Likeness
 from ace_ros.features.features import Features
-from ace_ros.map.place import Place
+from ace_ros.map.scene_map import SceneMap
 
-_VOTERS = (
-    4000  # landmarks of a place, those seen most often: with these the right one of 15 places came first for every
-)
-# query of a generated building that has no twin, with 2,000 for 96 %, with 1,000 for 91 %
+# Landmarks of a place, those seen most often: with these the right one of 15 places came first for every query of a
+# generated building that shows no twin, with 2,000 for 96 %, with 1,000 for 91 %.
+_VOTERS = 4000
 _ASKED = 150  # keypoints that vote, the best ones: as good as 300
 _FEW = 20.0  # votes: fewer tell nothing, and less likeness has to do
 _TEMPERATURE = 0.01  # of the cosine: so much less likeness is worth a third of the vote
@@ -29,15 +26,15 @@ class PlaceVotes:
     """The voters of all places, on a device.
 
     Args:
-        places: of a map; each is looked at once.
+        scene_map: whose places are voted for.
     """
 
-    def __init__(self, places: Sequence[Place], device: torch.device, likeness: Likeness) -> None:
+    def __init__(self, scene_map: SceneMap, device: torch.device, likeness: Likeness) -> None:
         self._cosines = likeness.vote, likeness.query
         self._device, self._dtype = device, fast_dtype(device)
         voters = []
-        for place in places:
-            codes = torch.from_numpy(np.array(place.codes[:_VOTERS])).float()
+        for number in range(len(scene_map.headers)):
+            codes = torch.from_numpy(np.array(scene_map.codes(number, _VOTERS))).float()
             # As many of each place; a code of zeros resembles nothing.
             missing = torch.zeros(_VOTERS - len(codes), codes.shape[1])
             voters.append(torch.cat([torch.nn.functional.normalize(codes, dim=1), missing]).to(device, self._dtype))

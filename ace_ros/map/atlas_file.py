@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import overload
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.errors import MapFileError
@@ -47,6 +49,10 @@ class StoredPlaces(Sequence[Place]):
             return _place(self.headers[number], self._held.of(_prefix(number)))
         except MapFileError as error:
             raise MapFileError(f"{self._path}: place {number}: {error}; map again") from None
+
+    def codes(self, number: int, most: int) -> NDArray[np.int8]:
+        """(at most ``most``, D) codes of the landmarks of one place that were seen most often; nothing else is read."""
+        return np.asarray(self._held.rows(_prefix(number) + tensors.CODES, most).numpy())
 
 
 def write_atlas(path: Path, places: Sequence[Place], mapped: MappedFrames) -> int:

@@ -30,6 +30,11 @@ class StoredTensors:
         """Those whose names begin with ``prefix``, by the rest of their names, which may have to be among ``names``."""
         return {name: self._file.get_tensor(prefix + name) for name in self._below(prefix, names)}
 
+    def rows(self, name: str, most: int) -> Tensor:
+        """The first rows of one of them."""
+        found: Tensor = self._file.get_slice(name)[:most]
+        return found
+
     def shapes(self, prefix: str) -> dict[str, Tensor]:
         """The same without their numbers: tensors on the meta device, for shapes and types."""
         held = {}
@@ -52,12 +57,22 @@ def write_map(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tenso
         MapFileError: the folder is missing, read-only or full.
     """
     metadata = {"format": _FORMAT, "header": json.dumps(header, allow_nan=False)}
-    data = safetensors.torch.save(dict(tensors), metadata)
+    data = safetensors.torch.save(_apart(tensors), metadata)
     try:
         write_whole(path, data)
     except OSError as error:
         raise MapFileError(f"{path}: could not be written ({error.strerror}); nothing was changed") from None
     return len(data)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each with memory of its own: a place may stand in a map twice, and safetensors takes that for a mistake."""
+    apart: dict[str, Tensor] = {}
+    known: set[int] = set()
+    for name, value in tensors.items():
+        apart[name] = value.clone() if value.data_ptr() in known else value
+        known.add(value.data_ptr())
+    return apart
 
 
 def open_map(path: Path) -> tuple[str, StoredTensors]:

@@ -50,6 +50,12 @@ class SceneMap:
         """(L, 3) landmarks of all places in the map frame."""
         return np.concatenate([place.landmarks for place in self.places])
 
+    def codes(self, number: int, most: int) -> NDArray[np.int8]:
+        """(at most ``most``, D) codes of a place's landmarks, those seen most often, without reading the place."""
+        if isinstance(self.places, StoredPlaces):
+            return self.places.codes(number, most)
+        return self.places[number].codes[:most]
+
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the map, whole or not at all; an older file of that name stays until the new one is complete.
 

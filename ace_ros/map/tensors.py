@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.errors import MapFileError
-from ace_ros.map.head import Head
+from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import FARTHEST, MapHeader
 from ace_ros.map.heads import make_head
 from ace_ros.map.mapped_frames import MappedFrames
@@ -39,7 +40,7 @@ def packed_frames(mapped: MappedFrames) -> dict[str, Tensor]:
 
 def check_shapes(header: MapHeader, tensors: Tensors) -> None:
     """Are there a head and landmarks as the header has them, whatever they hold? Raises as :func:`read_head`."""
-    _head_state(_untrained(header), tensors)
+    _head_state(header, tensors)
     _landmarks(header, tensors)
 
 
@@ -51,7 +52,7 @@ def read_head(header: MapHeader, tensors: Tensors) -> Head:
     """
     head = _untrained(header)
     state = {}
-    for name, half in _head_state(head, tensors).items():
+    for name, half in _head_state(header, tensors).items():
         value = half.float()
         if not bool(value.isfinite().all()):
             raise MapFileError(f"tensor {_HEAD}{name}: holds values that are not finite")
@@ -67,12 +68,19 @@ def _untrained(header: MapHeader) -> Head:
         return make_head(header.head)
 
 
-def _head_state(head: Head, tensors: Tensors) -> dict[str, Tensor]:
-    expected = head.state_dict()
+@lru_cache(maxsize=64)
+def _shapes(shape: HeadShape) -> dict[str, tuple[int, ...]]:
+    """Of a head's tensors; the places of a map mostly have heads of one shape."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in make_head(shape).state_dict().items()}
+
+
+def _head_state(header: MapHeader, tensors: Tensors) -> dict[str, Tensor]:
+    expected = _shapes(header.head)
     for name in tensors:
         if name.startswith(_HEAD) and name.removeprefix(_HEAD) not in expected:
             raise MapFileError(f"tensor {name}: is not of a head as header field head has it")
-    return {name: _checked(tensors, _HEAD + name, torch.float16, tuple(like.shape)) for name, like in expected.items()}
+    return {name: _checked(tensors, _HEAD + name, torch.float16, shape) for name, shape in expected.items()}
 
 
 def read_landmarks(header: MapHeader, tensors: Tensors) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
