@@ -54,7 +54,7 @@ def test_align_finds_the_offset_and_extend_and_repair_take_it(drives, tmp_path):
     done = succeeded(ace_here("repair", *given))
     assert "landmarks forgotten" in done.stdout and json.loads(figures.read_text())["places"] == 1
     header = SceneMap.load(new).header
-    assert [(s.name, s.command) for s in header.sources] == [("", "map"), ("second", "repair")]
+    assert [(s.name, s.command) for s in header.sources] == [("room", "map"), ("second", "repair")]
     assert drives.map.read_bytes() == before
     assert "repair second" in succeeded(ace_here("info", new)).stdout
 
