@@ -49,7 +49,7 @@ class Command:
     queries: int = 70
     """Of each of its rooms."""
     own: int = 1000
-    """So many rooms are mapped by themselves as well."""
+    """So many rooms are mapped by themselves as well, those without a twin first."""
     out: Path = measure.ROOT / "build" / "bench" / "building"
     """Folder for the building, its map and figures.json."""
 
@@ -194,7 +194,7 @@ def _building(command: Command) -> list[Room]:
         Room(name, mapping[name], queries[name], 1.0, plan.twins_of(name), name.startswith(("corridor", "stairs")))
         for name in mapping
     ]
-    return sorted(rooms, key=lambda room: (room.hall, room.name))
+    return sorted(rooms, key=lambda room: (room.hall, bool(room.twins), room.name))
 
 
 def _joined(command: Command) -> list[Room]:
