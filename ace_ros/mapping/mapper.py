@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
-from ace_ros.errors import MappingError
+from ace_ros.errors import Cancelled, MappingError
 from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.geometry import Matrix, check_pose, rotation_angle_deg
 from ace_ros.image import Image, Pixels
@@ -24,7 +24,7 @@ from ace_ros.mapping.build import Site, build_place
 from ace_ros.mapping.cluster import THREADS, Cluster, Job
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
-from ace_ros.mapping.places import Cut, cut
+from ace_ros.mapping.places import Cut, cut, gone_since
 from ace_ros.mapping.progress import Progress, Reporter
 from ace_ros.mapping.store import ViewStore
 from ace_ros.mapping.views import View
@@ -35,6 +35,7 @@ _HOST = torch.device("cpu")
 # 30 Hz, every third frame or so remains.
 _HARDLY_MOVED = 0.02  # depths of the scene
 _HARDLY_TURNED = 2.0  # degrees
+_AT_REST = 2.0  # depths of a place that the camera went since it last saw it; set by hand
 
 
 class Mapper:
@@ -67,6 +68,7 @@ class Mapper:
         self._digests: list[int] = []
         self._stamps: list[int] = []
         self._centres: list[NDArray[np.float64]] = []
+        self._settled: dict[str, tuple[Cut, Place]] = {}  # built ahead, by their keys
         self._workspace = workspace
         self._views: list[View] | ViewStore = []
         if workspace is not None:
@@ -74,6 +76,11 @@ class Mapper:
 
     def __len__(self) -> int:
         return len(self._views)
+
+    @property
+    def places_ahead(self) -> int:
+        """How many places are built already, see :meth:`build_ahead`."""
+        return len(self._settled)
 
     @property
     def views(self) -> Sequence[View]:
@@ -154,6 +161,39 @@ class Mapper:
             places[number] = self._keep(keys[number], place)
         return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
 
+    def build_ahead(self, standing: bool = False, cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Build a place that the camera has left, so that :meth:`build` need not; returns whether there was one.
+
+        It stays that place from then on, unless the camera comes back for long. As long as the frames may be those of
+        one room, nothing is built.
+
+        Args:
+            standing: the camera goes nowhere now, so that the place where it is may be built too.
+            cancelled: polled often; frames may be added meanwhile, by this very function. Once it is True, the place
+                is given up, and False returned.
+
+        Raises:
+            MappingError: training diverged.
+        """
+        if len(self) < MIN_FRAMES or not self._encoder.has_keypoints:
+            return False
+        centres = np.stack(self._centres)
+        cuts = cut(self._covisibility, centres, [one for one, _place in self._settled.values()])
+        self._settled = {key: (one, place) for key, (one, place) in self._settled.items() if one in cuts}
+        rest = [one for one in cuts if one not in {settled for settled, _place in self._settled.values()}]
+        if len(cuts) > 1 and not standing:
+            rest = [one for one in rest if gone_since(self._covisibility, centres, one) > _AT_REST]
+        if len(cuts) == 1 or not rest:
+            return False
+        options = self.options.for_places(len(cuts))
+        key = self._key(rest[0], options, None)
+        try:
+            place = self._kept(key) or self._build(rest[0], options, Reporter(lambda progress: None, cancelled))
+        except Cancelled:
+            return False
+        self._settled[key] = rest[0], self._keep(key, place)
+        return True
+
     def _take_up(self, workspace: Workspace) -> None:
         """Go on with the views that are there."""
         workspace.claim(
@@ -179,7 +219,11 @@ class Mapper:
         """The places that the views fall into; an encoder whose features can't be matched knows of one only."""
         if not self._encoder.has_keypoints:
             return [Cut(np.arange(len(self)), np.empty(0, np.int64))]
-        return cut(self._covisibility, np.stack(self._centres))
+        centres = np.stack(self._centres)
+        cuts = cut(self._covisibility, centres)
+        # What turned out to be one room is its map, whatever was built ahead.
+        settled = [one for one, _place in self._settled.values()]
+        return cuts if len(cuts) == 1 or not settled else cut(self._covisibility, centres, settled)
 
     def _build(self, one: Cut, options: MapOptions, report: Reporter) -> Place:
         own, lent = ([self._views[i] for i in index.tolist()] for index in (one.own, one.seam))
@@ -193,7 +237,9 @@ class Mapper:
 
     def _kept(self, key: str) -> Place | None:
         """A place that was built before."""
-        return self._workspace.place(key) if self._workspace is not None else None
+        if self._workspace is not None:
+            return self._workspace.place(key)
+        return self._settled[key][1] if key in self._settled else None
 
     def _keep(self, key: str, place: Place) -> Place:
         if self._workspace is None:
@@ -202,14 +248,12 @@ class Mapper:
         return self._workspace.keep(key, place)
 
     def _key(self, one: Cut, options: MapOptions, cluster: Cluster | None) -> str:
-        """Tells a place on disk from all others: of other views, or made in another way."""
-        if self._workspace is None:
-            return ""
+        """Tells a finished place from all others: of other views, or made in another way."""
         # Sums depend on how many threads share them.
         how = [asdict(options), asdict(self._site), torch.get_num_threads() if cluster is None else THREADS]
         state = hashlib.sha256(json.dumps(how, default=str).encode())
         for index in (one.own, one.seam):
             state.update(b"views")
             for view in index.tolist():
-                state.update(self._workspace.views.identity(view))
+                state.update(b"%d " % view if self._workspace is None else self._workspace.views.identity(view))
         return state.hexdigest()[:32]
