@@ -68,6 +68,8 @@ def test_where_the_camera_stands_is_built_too_when_it_goes_nowhere(room, built):
         pass
     assert mapper.places_ahead == 2 and len(built) == 2
     assert len(mapper.build().places) == 2 and len(built) == 2
+    drive(mapper, room, [50], AWAY)  # it goes on: no frame of where it stood is left out
+    assert [place.header.frames for place in mapper.build().places] == [22, 23] and len(built) == 3
     mapper.options = replace(QUICK, steps=25)
     assert mapper.build().places[0].header.training["steps"] == 25  # another map than was thought
 

@@ -68,7 +68,8 @@ class Mapper:
         self._digests: list[int] = []
         self._stamps: list[int] = []
         self._centres: list[NDArray[np.float64]] = []
-        self._settled: dict[str, tuple[Cut, Place]] = {}  # built ahead, by their keys
+        self._ahead: dict[str, Place] = {}  # built ahead, by their keys
+        self._settled: list[Cut] = []  # which of these are cut no more
         self._workspace = workspace
         self._views: list[View] | ViewStore = []
         if workspace is not None:
@@ -80,7 +81,7 @@ class Mapper:
     @property
     def places_ahead(self) -> int:
         """How many places are built already, see :meth:`build_ahead`."""
-        return len(self._settled)
+        return len(self._ahead)
 
     @property
     def views(self) -> Sequence[View]:
@@ -164,11 +165,12 @@ class Mapper:
     def build_ahead(self, standing: bool = False, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Build a place that the camera has left, so that :meth:`build` need not; returns whether there was one.
 
-        It stays that place from then on, unless the camera comes back for long. As long as the frames may be those of
-        one room, nothing is built.
+        What the camera has left is not cut anew from then on, unless the camera comes back for long. As long as the
+        frames may be those of one room, nothing is built.
 
         Args:
-            standing: the camera goes nowhere now, so that the place where it is may be built too.
+            standing: the camera goes nowhere now, so that the places where it is are built too. They are cut anew when
+                more frames come.
             cancelled: polled often; frames may be added meanwhile, by this very function. Once it is True, the place
                 is given up, and False returned.
 
@@ -178,21 +180,25 @@ class Mapper:
         if len(self) < MIN_FRAMES or not self._encoder.has_keypoints:
             return False
         centres = np.stack(self._centres)
-        cuts = cut(self._covisibility, centres, [one for one, _place in self._settled.values()])
-        self._settled = {key: (one, place) for key, (one, place) in self._settled.items() if one in cuts}
-        rest = [one for one in cuts if one not in {settled for settled, _place in self._settled.values()}]
-        if len(cuts) > 1 and not standing:
-            rest = [one for one in rest if gone_since(self._covisibility, centres, one) > _AT_REST]
-        if len(cuts) == 1 or not rest:
-            return False
+        cuts = cut(self._covisibility, centres, self._settled)
         options = self.options.for_places(len(cuts))
-        key = self._key(rest[0], options, None)
-        try:
-            place = self._kept(key) or self._build(rest[0], options, Reporter(lambda progress: None, cancelled))
-        except Cancelled:
+        keys = {self._key(one, options, None): one for one in cuts}
+        self._ahead = {key: place for key, place in self._ahead.items() if key in keys}
+        self._settled = [one for one in self._settled if one in cuts]
+        if len(cuts) == 1:
             return False
-        self._settled[key] = rest[0], self._keep(key, place)
-        return True
+        for key, one in keys.items():
+            left = gone_since(self._covisibility, centres, one) > _AT_REST
+            if one in self._settled or not (left or (standing and self._kept(key) is None)):
+                continue
+            try:
+                place = self._kept(key) or self._build(one, options, Reporter(lambda progress: None, cancelled))
+            except Cancelled:
+                return False
+            self._ahead[key] = self._keep(key, place)
+            self._settled += [one] if left else []
+            return True
+        return False
 
     def _take_up(self, workspace: Workspace) -> None:
         """Go on with the views that are there."""
@@ -222,8 +228,7 @@ class Mapper:
         centres = np.stack(self._centres)
         cuts = cut(self._covisibility, centres)
         # What turned out to be one room is its map, whatever was built ahead.
-        settled = [one for one, _place in self._settled.values()]
-        return cuts if len(cuts) == 1 or not settled else cut(self._covisibility, centres, settled)
+        return cuts if len(cuts) == 1 or not self._settled else cut(self._covisibility, centres, self._settled)
 
     def _build(self, one: Cut, options: MapOptions, report: Reporter) -> Place:
         own, lent = ([self._views[i] for i in index.tolist()] for index in (one.own, one.seam))
@@ -239,7 +244,7 @@ class Mapper:
         """A place that was built before."""
         if self._workspace is not None:
             return self._workspace.place(key)
-        return self._settled[key][1] if key in self._settled else None
+        return self._ahead.get(key)
 
     def _keep(self, key: str, place: Place) -> Place:
         if self._workspace is None:
