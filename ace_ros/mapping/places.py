@@ -151,9 +151,11 @@ def _fiedler(shared: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
 def _gathered(graph: _Graph, pieces: list[Index], stay: list[Index]) -> list[Index]:
     """Pieces that stand in one room become one, as far as it fits; those of a few views join their nearest one.
 
-    Those that stay are joined by such few views only.
+    Those that stay are joined by such few views only, and where nothing else is left: what is settled must not come
+    apart by its own settling.
     """
-    waiting = set(range(len(pieces)))
+    free = len(pieces)
+    waiting = set(range(free))
     pieces = pieces + stay
     apart = _apart(graph, pieces)
     weight = [len(graph.views(keys)) for keys in pieces]
@@ -162,8 +164,8 @@ def _gathered(graph: _Graph, pieces: list[Index], stay: list[Index]) -> list[Ind
         least = min(waiting, key=lambda k: (weight[k], k))
         waiting.remove(least)
         near = apart[least].copy()
-        if weight[least] >= MIN_FRAMES:
-            near[len(near) - len(stay) :] = np.inf
+        if weight[least] >= MIN_FRAMES or np.isfinite(near[:free]).any():
+            near[free:] = np.inf
         nearest = int(near.argmin())
         joined = np.sort(np.concatenate([pieces[least], pieces[nearest]]))
         beside = near[nearest] < _BESIDE * graph.reach(joined) and graph.fits(joined)
