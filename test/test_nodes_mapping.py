@@ -285,3 +285,19 @@ def test_too_many_frames_and_a_build_by_itself(mapped_room, domain, tmp_path):
         assert accounted(told) - accounted(node.before) == sent
         header = SceneMap.load(node.maps / "room.safetensors").header
         assert header.frames + header.held_back.frames == told.frames_taken
+
+
+def test_a_room_that_was_left_is_built_before_the_drive_is_over(mapped_room, domain, tmp_path):
+    """Two rooms that look the same, 60 m apart."""
+    with Mapping(mapped_room, domain, tmp_path) as node:
+        for x in (0.0, 60.0):
+            for index in range(0, 120, 6):
+                pose = mapped_room.mapping[index][2].copy()
+                pose[0, 3] += x
+                node.drive([index], pose=pose)
+        node.probe.until(lambda: "1 place is finished" in node.statuses[-1].message, "the first room", timeout=120.0)
+        feedback = []
+        built = node.build(feedback)
+        assert built.result == RESULT.RESULT_SUCCESS and built.frames == 40, built.message
+        assert len(SceneMap.load(built.map_path).places) == 2
+        assert all(told.progress >= 0.5 for told in feedback)  # none, where the second one is done as well

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from core_making import OPTIONS, small_room
+from core_making import OPTIONS, QUICK, small_room
 from online_making import SECOND, pose
 from scipy.spatial.transform import Rotation
 
@@ -15,6 +15,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError, MappingError
 from ace_ros.map.header import HeldBack
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.build import build_place
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.album import Album
@@ -232,6 +233,73 @@ def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
     with pytest.raises(MapFileError, match="folder"):
         session.save("file/again")
     assert session.reset() == taken and session.counters.taken == 0
+
+
+def until(condition):
+    deadline = time.monotonic() + 120.0
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_rooms_that_were_left_are_built_while_frames_come(tmp_path):
+    """Two rooms that look the same, 60 m apart: when the drive is over, only the second is left to build."""
+    reported, outcomes, steps = [], [], []
+    picker = KeyframePicker(KeyframeOptions(0.02, 2.0))
+    collector = Collector(lambda: Mapper(QUICK), picker, 60, 0, reported.append)
+    session = MappingSession(collector, SessionOptions("rooms", tmp_path), outcomes.append)
+
+    def drive(frames, x):
+        for index in frames:
+            session.offer(candidate(index, map_from_camera=pose(x=x) @ small_room().poses[index]))
+        settled(collector)
+
+    try:
+        drive(range(0, 48, 2), 0.0)
+        drive(range(1, 33, 2), 60.0)  # 40 in all, when it is looked what can be built
+        until(lambda: collector.places_ahead == 1)
+        assert session.state()[1].endswith("so far; 1 place is finished")
+        drive(range(33, 48, 2), 60.0)
+        session.build(on_progress=steps.append)
+        until(lambda: outcomes)
+        assert {(step.place, step.places) for step in steps} == {(1, 2)} and overall(steps[0]) == 0.5
+        assert outcomes[0].result is Result.SUCCESS and len(outcomes[0].scene_map.places) == 2, outcomes[0].message
+        session.reset()
+        until(lambda: collector.places_ahead == 0)
+    finally:
+        session.close()
+    assert not reported
+
+
+def test_a_place_that_is_built_ahead_is_in_nobodys_way(tmp_path, monkeypatch):
+    """Neither of a build that is cancelled, nor of a reset, nor of the end."""
+    begun, outcomes, reported = [], [], []
+    monkeypatch.setattr("ace_ros.mapping.mapper.build_place", lambda *how: begun.append(how) or build_place(*how))
+    hours = replace(QUICK, steps=1_000_000)
+    collector = Collector(lambda: Mapper(hours), KeyframePicker(KeyframeOptions(0.02, 2.0)), 60, 0, reported.append)
+    session = MappingSession(collector, SessionOptions("rooms", tmp_path), outcomes.append)
+
+    def drive(count):
+        begun.clear()
+        for index in range(count):
+            shift = pose(x=0.0 if index < 12 else 60.0)
+            session.offer(candidate(index, map_from_camera=shift @ small_room().poses[index]))
+            until(lambda: collector.counters.encoded == collector.counters.taken)  # also while a place is built
+        until(lambda: begun)
+
+    try:
+        drive(36)
+        session.build()
+        session.cancel()
+        until(lambda: outcomes)
+        assert outcomes[0].result is Result.CANCELED and collector.places_ahead == 0
+        session.reset()
+        drive(36)
+        session.reset()
+        drive(36)
+    finally:
+        session.close()
+    assert len(outcomes) == 1 and not reported
 
 
 def test_a_session_collects_when_it_is_told_to(collector, tmp_path):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
-from ace_ros.errors import MappingError
+from ace_ros.errors import Cancelled, MappingError
 from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.geometry import Matrix, check_pose, rotation_angle_deg
 from ace_ros.image import Image, Pixels
@@ -24,7 +24,7 @@ from ace_ros.mapping.build import Site, build_place
 from ace_ros.mapping.cluster import THREADS, Cluster, Job
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
-from ace_ros.mapping.places import Cut, cut
+from ace_ros.mapping.places import Cut, cut, gone_since
 from ace_ros.mapping.progress import Progress, Reporter
 from ace_ros.mapping.store import ViewStore
 from ace_ros.mapping.views import View
@@ -35,6 +35,7 @@ _HOST = torch.device("cpu")
 # 30 Hz, every third frame or so remains.
 _HARDLY_MOVED = 0.02  # depths of the scene
 _HARDLY_TURNED = 2.0  # degrees
+_AT_REST = 2.0  # depths of a place that the camera went since it last saw it; set by hand
 
 
 class Mapper:
@@ -67,6 +68,8 @@ class Mapper:
         self._digests: list[int] = []
         self._stamps: list[int] = []
         self._centres: list[NDArray[np.float64]] = []
+        self._ahead: dict[str, Place] = {}  # built ahead, by their keys
+        self._settled: list[Cut] = []  # which of these are cut no more
         self._workspace = workspace
         self._views: list[View] | ViewStore = []
         if workspace is not None:
@@ -74,6 +77,11 @@ class Mapper:
 
     def __len__(self) -> int:
         return len(self._views)
+
+    @property
+    def places_ahead(self) -> int:
+        """How many places are built already, see :meth:`build_ahead`."""
+        return len(self._ahead)
 
     @property
     def views(self) -> Sequence[View]:
@@ -154,6 +162,44 @@ class Mapper:
             places[number] = self._keep(keys[number], place)
         return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
 
+    def build_ahead(self, standing: bool = False, cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Build a place that the camera has left, so that :meth:`build` need not; returns whether there was one.
+
+        What the camera has left is not cut anew from then on, unless the camera comes back for long. As long as the
+        frames may be those of one room, nothing is built.
+
+        Args:
+            standing: the camera goes nowhere now, so that the places where it is are built too. They are cut anew when
+                more frames come.
+            cancelled: polled often; frames may be added meanwhile, by this very function. Once it is True, the place
+                is given up, and False returned.
+
+        Raises:
+            MappingError: training diverged.
+        """
+        if len(self) < MIN_FRAMES or not self._encoder.has_keypoints:
+            return False
+        centres = np.stack(self._centres)
+        cuts = cut(self._covisibility, centres, self._settled)
+        options = self.options.for_places(len(cuts))
+        keys = {self._key(one, options, None): one for one in cuts}
+        self._ahead = {key: place for key, place in self._ahead.items() if key in keys}
+        self._settled = [one for one in self._settled if one in cuts]
+        if len(cuts) == 1:
+            return False
+        for key, one in keys.items():
+            left = gone_since(self._covisibility, centres, one) > _AT_REST
+            if one in self._settled or not (left or (standing and self._kept(key) is None)):
+                continue
+            try:
+                place = self._kept(key) or self._build(one, options, Reporter(lambda progress: None, cancelled))
+            except Cancelled:
+                return False
+            self._ahead[key] = self._keep(key, place)
+            self._settled += [one] if left else []
+            return True
+        return False
+
     def _take_up(self, workspace: Workspace) -> None:
         """Go on with the views that are there."""
         workspace.claim(
@@ -179,7 +225,10 @@ class Mapper:
         """The places that the views fall into; an encoder whose features can't be matched knows of one only."""
         if not self._encoder.has_keypoints:
             return [Cut(np.arange(len(self)), np.empty(0, np.int64))]
-        return cut(self._covisibility, np.stack(self._centres))
+        centres = np.stack(self._centres)
+        cuts = cut(self._covisibility, centres)
+        # What turned out to be one room is its map, whatever was built ahead.
+        return cuts if len(cuts) == 1 or not self._settled else cut(self._covisibility, centres, self._settled)
 
     def _build(self, one: Cut, options: MapOptions, report: Reporter) -> Place:
         own, lent = ([self._views[i] for i in index.tolist()] for index in (one.own, one.seam))
@@ -193,7 +242,9 @@ class Mapper:
 
     def _kept(self, key: str) -> Place | None:
         """A place that was built before."""
-        return self._workspace.place(key) if self._workspace is not None else None
+        if self._workspace is not None:
+            return self._workspace.place(key)
+        return self._ahead.get(key)
 
     def _keep(self, key: str, place: Place) -> Place:
         if self._workspace is None:
@@ -202,14 +253,12 @@ class Mapper:
         return self._workspace.keep(key, place)
 
     def _key(self, one: Cut, options: MapOptions, cluster: Cluster | None) -> str:
-        """Tells a place on disk from all others: of other views, or made in another way."""
-        if self._workspace is None:
-            return ""
+        """Tells a finished place from all others: of other views, or made in another way."""
         # Sums depend on how many threads share them.
         how = [asdict(options), asdict(self._site), torch.get_num_threads() if cluster is None else THREADS]
         state = hashlib.sha256(json.dumps(how, default=str).encode())
         for index in (one.own, one.seam):
             state.update(b"views")
             for view in index.tolist():
-                state.update(self._workspace.views.identity(view))
+                state.update(b"%d " % view if self._workspace is None else self._workspace.views.identity(view))
         return state.hexdigest()[:32]

@@ -5,6 +5,7 @@ Nothing here depends on the unit of the poses: sizes are in depths of the scene,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,10 @@ _SEAM = (
     0.3  # of a place's own views: so many of its neighbours' are added, so that it knows what is seen across the seam
 )
 _UNBALANCED = 0.25  # of the views that the lesser half of a cut has at least
+_LATE = 0.1  # of a settled place's own views: it may do without so many that came later and show the same; set by hand
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cut:
     """Views of one place: indices of its own, and of its neighbours' that see across the seam; sorted."""
 
@@ -63,18 +65,43 @@ class _Graph:
         return float(np.median(known)) if len(known) else np.inf
 
 
-def cut(covisibility: Covisibility, centres: NDArray[np.float64]) -> list[Cut]:
-    """Places, in the order of their first views. Each view is one place's own.
+def cut(covisibility: Covisibility, centres: NDArray[np.float64], settled: Sequence[Cut] = ()) -> list[Cut]:
+    """Places, in the order of their first views. Each view is one place's own, but for those that came late.
 
     Args:
         covisibility: of all views. centres: (V, 3) of their cameras, map frame.
+        settled: places of a cut of the first of these views, which stay as they are. Views that came later and are
+            like theirs are left out, as long as they are few; where they are more, the place is settled no longer, nor
+            where a handful of views has no other neighbour.
     """
     graph = _graph(covisibility, centres)
-    count, label = connected_components(graph.shared, directed=False)
-    pieces = [piece for k in range(count) for piece in _halved(graph, np.nonzero(label == k)[0])]
-    pieces = _gathered(graph, pieces)
+    settled = [one for one in settled if len(graph.views(_keys(graph, one))) <= (1 + _LATE) * len(one.own)]
+    stay = [_keys(graph, one) for one in settled]
+    free = np.setdiff1d(np.arange(len(covisibility)), np.concatenate([np.empty(0, np.int64), *stay]))
+    pieces = [piece for part in _components(graph, free) for piece in _halved(graph, part)]
+    pieces = _gathered(graph, pieces, stay)
     pieces.sort(key=lambda keys: int(graph.views(keys)[0]))
-    return [Cut(graph.views(keys), _seam(graph, keys)) for keys in pieces]
+    untouched = {keys.tobytes(): one for keys, one in zip(stay, settled, strict=True)}
+    return [untouched.get(keys.tobytes()) or Cut(graph.views(keys), _seam(graph, keys)) for keys in pieces]
+
+
+def gone_since(covisibility: Covisibility, centres: NDArray[np.float64], one: Cut) -> float:
+    """How far the camera went since the place's last view, or the last that it was lent, in depths of the place."""
+    graph = _graph(covisibility, centres)
+    last = max([one.own[-1], *one.seam[-1:]])
+    return float(np.linalg.norm(np.diff(centres[last:], axis=0), axis=1).sum() / graph.reach(_keys(graph, one)))
+
+
+def _keys(graph: _Graph, one: Cut) -> Index:
+    return np.unique(graph.key_of[one.own])
+
+
+def _components(graph: _Graph, keys: Index) -> list[Index]:
+    """Those of them that see the same, directly or through one another."""
+    if not len(keys):
+        return []
+    count, label = connected_components(graph.shared[keys][:, keys], directed=False)
+    return [keys[label == k] for k in range(count)]
 
 
 def _graph(covisibility: Covisibility, centres: NDArray[np.float64]) -> _Graph:
@@ -121,18 +148,27 @@ def _fiedler(shared: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
     return np.asarray(connected if connected[np.abs(connected).argmax()] > 0 else -connected)
 
 
-def _gathered(graph: _Graph, pieces: list[Index]) -> list[Index]:
-    """Pieces that stand in one room become one, as far as it fits; those of a few views join their nearest one."""
+def _gathered(graph: _Graph, pieces: list[Index], stay: list[Index]) -> list[Index]:
+    """Pieces that stand in one room become one, as far as it fits; those of a few views join their nearest one.
+
+    Those that stay are joined by such few views only, and where nothing else is left: what is settled must not come
+    apart by its own settling.
+    """
+    free = len(pieces)
+    waiting = set(range(free))
+    pieces = pieces + stay
     apart = _apart(graph, pieces)
     weight = [len(graph.views(keys)) for keys in pieces]
-    waiting = set(range(len(pieces)))
-    alive = set(waiting)
+    alive = set(range(len(pieces)))
     while waiting and len(alive) > 1:
         least = min(waiting, key=lambda k: (weight[k], k))
         waiting.remove(least)
-        nearest = int(apart[least].argmin())
+        near = apart[least].copy()
+        if weight[least] >= MIN_FRAMES or np.isfinite(near[:free]).any():
+            near[free:] = np.inf
+        nearest = int(near.argmin())
         joined = np.sort(np.concatenate([pieces[least], pieces[nearest]]))
-        beside = apart[least, nearest] < _BESIDE * graph.reach(joined) and graph.fits(joined)
+        beside = near[nearest] < _BESIDE * graph.reach(joined) and graph.fits(joined)
         if weight[least] < MIN_FRAMES or beside:
             pieces[nearest] = joined
             weight[nearest] += weight[least]

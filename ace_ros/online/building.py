@@ -16,9 +16,6 @@ from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.maps_dir import prepare_folder
 
-# How much of a build is done when a stage begins and when it ends; set by hand, training takes most of the time.
-_STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
-
 
 class Result(enum.Enum):
     """How a build ended."""
@@ -101,8 +98,5 @@ def expectation(scene_map: SceneMap) -> str:
 
 
 def overall(progress: Progress | None) -> float:
-    """Fraction of the whole build that is done; training takes most of it."""
-    if progress is None:
-        return 0.0
-    start, end = _STAGES.get(progress.stage, (0.0, 1.0))
-    return start + (end - start) * min(1.0, progress.done / max(progress.total, 1))
+    """Fraction of the whole build that is done, all places together."""
+    return progress.overall if progress else 0.0

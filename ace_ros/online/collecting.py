@@ -2,6 +2,7 @@
 
 One worker thread does all the heavy work in order of arrival. A frame is taken only when there is
 room for it in the queue; a frame that was taken gets into the map, or is counted as rejected with a reason.
+While nothing waits, the thread builds places that the camera has left, so that little is left to do in the end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from ace_ros.online.album import Album
 from ace_ros.online.building import Outcome, build_map, told
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
+
+_LOOK_EVERY = 10  # frames between two looks for a place to build ahead; a look takes some 10 ms; set by hand
+_STANDING = 10.0  # s without a frame, after which the camera is taken to stand; set by hand
+_IDLE = 1.0  # s between two looks at the clock while nothing comes
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,12 @@ class Collector:
         self._new_mapper, self._picker, self._report = new_mapper, picker, report
         self._queue_size, self._max_frames = queue_size, max_frames or None
         self._mapper = new_mapper()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Candidate | Callable[[], None]] = deque()
         self._queued_frames = 0
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._cancel = threading.Event()
+        self._looked = (0, False)  # when there was no place to build ahead
         self.building = False
         self.counters = Counters()
         self._metric = metric
@@ -106,7 +112,7 @@ class Collector:
             with self._wake:
                 counters.taken += 1
                 self._queued_frames += 1
-                self._jobs.append(lambda: self._encode(candidate))
+                self._jobs.append(candidate)
                 self._wake.notify()
             return True
         return False
@@ -149,6 +155,11 @@ class Collector:
             self._wake.notify()
 
     @property
+    def places_ahead(self) -> int:
+        """How many places are built already, before the build that is asked for."""
+        return self._mapper.places_ahead
+
+    @property
     def closing(self) -> bool:
         """Whether the worker is about to stop."""
         return self._closing.is_set()
@@ -164,14 +175,48 @@ class Collector:
     def _work(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._jobs or self._closing.is_set())
+                self._wake.wait_for(lambda: self._jobs or self._closing.is_set() or self._look_due(), _IDLE)
                 if self._closing.is_set():
                     return
-                job = self._jobs.popleft()
+                job = self._jobs.popleft() if self._jobs else self._build_ahead
             try:
-                job()
+                if isinstance(job, Candidate):
+                    self._encode(job)
+                else:
+                    job()
             except Exception as error:
                 self._report(told(error))
+
+    def _look(self) -> tuple[int, bool]:
+        """What a look for a place to build ahead depends on."""
+        return self.counters.encoded // _LOOK_EVERY, time.monotonic() - self.last_taken > _STANDING
+
+    def _look_due(self) -> bool:
+        return self._look() != self._looked
+
+    def _build_ahead(self) -> None:
+        if self._look_due():
+            look = self._look()
+            try:
+                if self._mapper.build_ahead(look[1], self._meanwhile):
+                    look = self._looked  # there may be more
+            finally:
+                self._looked = look
+
+    def _meanwhile(self) -> bool:
+        """Take the frames that wait; tells whether the place that is built ahead is given up.
+
+        A build that waits for it is helped by it.
+        """
+        while not self._closing.is_set():
+            with self._wake:
+                first = self._jobs[0] if self._jobs else None
+                if not isinstance(first, Candidate):
+                    break
+                self._jobs.popleft()
+            self._encode(first)
+        forgotten = bool(self._jobs) and self._jobs[0] == self._renew
+        return forgotten or self._closing.is_set() or (self.building and self._cancel.is_set())
 
     def _renew(self) -> None:
         self._mapper = self._new_mapper()

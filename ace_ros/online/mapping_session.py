@@ -187,7 +187,9 @@ class MappingSession:
             return MappingState.READY if success else MappingState.FAILED, outcome.message
         if not self.collecting:
             return MappingState.COLLECTING, "not taking frames until it is told to collect"
-        return MappingState.COLLECTING, f"taking frames, {taken} so far"
+        ahead = self._collector.places_ahead
+        finished = f"; {ahead} {'place is' if ahead == 1 else 'places are'} finished" if ahead else ""
+        return MappingState.COLLECTING, f"taking frames, {taken} so far{finished}"
 
     def advice(self, intake: Intake | None = None) -> list[str]:
         """A sentence for each thing that would make the map better; ``intake``: of what never came here."""
