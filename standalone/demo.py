@@ -35,7 +35,9 @@ from ace_ros.recordings import Recording, SplitOptions, open_recording, write_ba
 from ace_ros.visual.atlas import atlas_png
 
 _RATE = 30  # Hz, of usual cameras
-_LEAST_LOCALIZED = 0.8  # of the queries that the node worked on; set by hand, below what the generated room gives
+# Of the queries that the node worked on; set by hand, below what the generated room gives, and the generated building,
+# two of whose six rooms are twins.
+_LEAST_LOCALIZED, _LEAST_OF_BUILDING = 0.8, 0.6
 _ROOMS = 6  # of the generated building
 _SILENCE = 5.0  # s without news, after which nothing more comes; set by hand
 _CAMERA = {"use_sim_time": True, "image_transport": "compressed", "image_reliability": "reliable"}
@@ -64,8 +66,10 @@ def main() -> int:
 
 
 def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
+    least = _LEAST_LOCALIZED
     with Show() as show:
         if path == Path("building") and not path.exists():
+            least = _LEAST_OF_BUILDING
             with show.step("a building is made up"):
                 path = make_building(temporary / "building", rooms=_ROOMS, workers=len(os.sched_getaffinity(0)))
         with show.step("a room is made up" if path is None else f"reading {path}"):
@@ -96,8 +100,8 @@ def run(path: Path | None, output: Path, temporary: Path, domain: int) -> int:
     )
     print(table(outcome, output))
     fraction = outcome.figures["localized"] / outcome.figures["frames"]
-    if fraction < _LEAST_LOCALIZED:
-        raise DemoError(f"only {fraction:.0%} of the queries were localized, {_LEAST_LOCALIZED:.0%} were expected")
+    if fraction < least:
+        raise DemoError(f"only {fraction:.0%} of the queries were localized, {least:.0%} were expected")
     return 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from core_making import CPU, make_world, small_room
+from core_making import CPU, OPTIONS, make_world, small_room
 from map_making import made_map, rewritten, with_header
 
 from ace_ros.errors import MapFileError
@@ -18,7 +18,9 @@ from ace_ros.localization.trust import Reason, State
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.calibration import calibrate
 from ace_ros.mapping.covisibility import Covisibility
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.places import cut
 
 AWAY = np.array([30.0, -4.0, 2.5])
@@ -269,3 +271,19 @@ def test_places_that_overlap_find_one_pose(room):
     for image in room.query_images[:5]:
         one, two = alone.localize(image, room.camera), localizer.localize(image, room.camera)
         assert one.state is two.state and not two.alternatives
+
+
+def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
+    """A place that holds everything twice: its own views are right in one bay and wrong in the other, as it happens."""
+    (place,) = room.map.places
+    mapper = Mapper(OPTIONS)
+    for image, pose in zip(room.images[::10], room.poses[::10], strict=True):
+        mapper.add(image, room.camera, pose)
+    views = list(mapper.views)
+    rng = np.random.default_rng(0)
+    points = np.stack([place.points, place.points + AWAY.astype(np.float32)], axis=1).reshape(-1, 3)
+    codes = np.repeat(place.codes, 2, axis=0) + rng.integers(-2, 3, (2 * len(place.codes), 64))  # no two look the same
+    twice = replace(place, points=points, codes=codes.clip(-127, 127).astype(np.int8))
+    once, both = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, twice))
+    assert once.held_back.localized == 6 and once.held_back.median_translation < 0.05
+    assert both.held_back.localized == 0 and both.held_back.median_translation is None

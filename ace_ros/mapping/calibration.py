@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
+from ace_ros.localization.alternatives import decide
+from ace_ros.localization.atlas import Judged
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.solver import covariance_from_information, ransac
@@ -63,7 +65,7 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
     images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
     total, done = 2 * len(images) + max(_DECOYS, len(images)), 0
 
-    def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[Estimate]:
+    def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[list[Estimate]]:
         nonlocal done
         trust = TrustModel(calibration, lean)
         taught = replace(place, header=replace(place.header, calibration=calibration))
@@ -71,15 +73,15 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
         for image in images:
             report(done, total)
             done += 1
-            estimates.append(estimator.estimate(image))
+            estimates.append(estimator.estimates(image))
         return estimates
 
-    calibration = _with_sigmas(calibration, estimates_of(images, calibration))
-    landmarks, head = _chance(estimates_of(_decoys(images), calibration), len(place.points))
+    calibration = _with_sigmas(calibration, _first(estimates_of(images, calibration)))
+    landmarks, head = _chance(_first(estimates_of(_decoys(images), calibration)), len(place.points))
     calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head)
     estimates = estimates_of(images, calibration)
-    calibration = replace(calibration, landmark_weight=_landmark_weight(estimates, calibration))
-    judged = _judged(estimates, held_back, TrustModel(calibration, lean))
+    calibration = replace(calibration, landmark_weight=_landmark_weight(_first(estimates), calibration))
+    judged = _judged(estimates, held_back, TrustModel(calibration, lean), place.header.median_depth)
     measured = HeldBack(len(held_back))
     if judged:
         scale = _covariance_scale(judged)
@@ -106,12 +108,18 @@ def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: 
     return float(np.median(distances))
 
 
-def _judged(estimates: list[Estimate], views: list[View], trust: TrustModel) -> list[_Judged]:
-    """Of the views that are believed."""
+def _first(estimates: list[list[Estimate]]) -> list[Estimate]:
+    """The best of each image, without its rivals."""
+    return [of_image[0] for of_image in estimates]
+
+
+def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustModel, depth: float) -> list[_Judged]:
+    """Of the views that are believed; what shows one of several equal bays teaches nothing."""
     judged = []
-    for estimate, view in zip(estimates, views, strict=True):
-        pose, information = estimate.map_from_camera, estimate.information
-        if pose is None or information is None or trust.judge(estimate).state is not State.LOCALIZED:
+    for of_image, view in zip(estimates, views, strict=True):
+        estimate, pose, information = of_image[0], of_image[0].map_from_camera, of_image[0].information
+        found = [Judged(0, depth, one, trust.judge(one), trust.excess(one)) for one in of_image]
+        if pose is None or information is None or decide(found)[0].state is not State.LOCALIZED:
             continue
         inverse = covariance_from_information(information)
         assert inverse is not None  # or it would not have been believed
