@@ -87,3 +87,12 @@ def test_without_landmarks_the_head_alone_decides():
 def test_nothing_at_all_is_lost():
     state, confidence, reason = told(Evidence(0.0, 0), CALIBRATION)
     assert state is State.LOST and 0 <= confidence < 0.01 and reason
+
+
+def test_a_head_does_not_vouch_for_a_pose_by_itself():
+    """It is wrong alike for a hundred keypoints; where a map has no landmarks it is all there is."""
+    alone = Evidence(60.0, 1000, 500, 25, 400, True, 0.9, True)
+    usual = Calibration()  # 20 landmarks by chance
+    assert support(alone, usual) > 5 and judge(alone, usual).state is State.UNCERTAIN
+    assert judge(replace(alone, landmark_inliers=40), usual).state is State.LOCALIZED
+    assert judge(replace(alone, landmark_inliers=0, has_landmarks=False), usual).state is State.LOCALIZED
