@@ -26,6 +26,7 @@ from ace_ros.errors import InputError
 from ace_ros.files import write_whole
 from ace_ros.generated import BuildingPlan, make_building
 from ace_ros.geometry import pose_error
+from ace_ros.growing.newcomers import Newcomers
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
 from ace_ros.map.scene_map import SceneMap
@@ -124,10 +125,15 @@ def measured(what: str, rooms: Sequence[Room], command: Command) -> Row:
 def mapped(frames: Iterable[PosedFrame]) -> tuple[SceneMap, float]:
     """A map with the defaults, and the seconds that it took from the first image."""
     started, mapper = time.perf_counter(), Mapper()
+    add_all(mapper, frames)
+    return mapper.build(), time.perf_counter() - started
+
+
+def add_all(taker: Mapper | Newcomers, frames: Iterable[PosedFrame]) -> None:
+    """All frames that can be used."""
     for frame, image in prefetched(list(frames)):
         if not isinstance(image, InputError) and frame.map_from_camera is not None:
-            mapper.add(image, frame.camera, frame.map_from_camera, frame.name)
-    return mapper.build(), time.perf_counter() - started
+            taker.add(image, frame.camera, frame.map_from_camera, frame.name)
 
 
 def asked(room: Room, atlas: Localizer, alone: Localizer | None) -> dict[str, list[Answer]]:
@@ -179,11 +185,10 @@ def summary(answers: Sequence[Answer]) -> Row:
 
 
 def _building(command: Command) -> list[Room]:
-    folder = command.out / f"rooms{command.rooms}x{command.queries}"
-    if not (folder / "complete").exists():
-        print(f"rendering {folder}", flush=True)
-        make_building(folder, rooms=command.rooms, queries_per_room=command.queries, workers=2)
-        (folder / "complete").touch()
+    folder = scenes.made(
+        command.out / f"rooms{command.rooms}x{command.queries}",
+        lambda path: make_building(path, rooms=command.rooms, queries_per_room=command.queries, workers=2),
+    )
     plan = BuildingPlan.load(folder)
     mapping, queries = defaultdict(list), defaultdict(list)
     for frame in scenes.mapping_frames(folder).frames:

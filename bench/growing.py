@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,6 @@ import tyro
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ace_ros.errors import InputError
 from ace_ros.files import write_whole
 from ace_ros.generated import BuildingPlan, make_building, make_room
 from ace_ros.geometry import invert, rotation_angle_deg
@@ -29,11 +27,9 @@ from ace_ros.growing.newcomers import Newcomers
 from ace_ros.growing.repairing import repair
 from ace_ros.growing.sighting import sighted
 from ace_ros.localization.localizer import Localizer
-from ace_ros.mapping.mapper import Mapper
 from ace_ros.recordings import PosedFrame
-from ace_ros.recordings.prefetch import prefetched
 from bench import measure, scenes
-from bench.building import Room, asked, mapped, summary
+from bench.building import Room, add_all, asked, mapped, summary
 
 Row = dict[str, Any]
 _SHIFT, _TURN, _SCALE = 3.0, 40.0, 0.37  # m, degrees: of a second drive's origin, and its unit where it is not metric
@@ -59,7 +55,7 @@ def main(command: Command) -> int:
 
 def extended(out: Path) -> Row:
     """A building that lacks a room, and then has it; against mapping that room alone."""
-    folder = _made(out / "building", lambda path: make_building(path, rooms=6, workers=2))
+    folder = scenes.made(out / "building", lambda path: make_building(path, rooms=6, workers=2))
     plan = BuildingPlan.load(folder)
     frames = scenes.mapping_frames(folder).frames
     room = next(one.name for one in plan.rooms if one.name.startswith("room") and not plan.twins_of(one.name))
@@ -68,7 +64,7 @@ def extended(out: Path) -> Row:
     _, alone_seconds = mapped(new)
     started = time.perf_counter()
     newcomers = Newcomers(old)
-    _add(newcomers, new)
+    add_all(newcomers, new)
     grown = extend(newcomers, room)
     seconds = time.perf_counter() - started
     queries = scenes.query_frames(folder)
@@ -92,7 +88,7 @@ def extended(out: Path) -> Row:
 
 def aligned(out: Path) -> Row:
     """The query drive of the room in a frame of its own: how far off the transform is that is found."""
-    folder = _made(out / "room", make_room)
+    folder = scenes.made(out / "room", make_room)
     scene_map, _ = mapped(scenes.mapping_frames(folder).frames)
     localizer = Localizer(scene_map, device="cpu")
     rng = np.random.default_rng(0)
@@ -125,14 +121,14 @@ def aligned(out: Path) -> Row:
 
 def repaired(out: Path) -> Row:
     """The room with a third of its furniture moved: asked by the old map, the repaired one, and one made anew."""
-    before = _made(out / "room", make_room)
-    after = _made(out / "moved", lambda path: make_room(path, moved=True))
+    before = scenes.made(out / "room", make_room)
+    after = scenes.made(out / "moved", lambda path: make_room(path, moved=True))
     old, _ = mapped(scenes.mapping_frames(before).frames)
     visit = scenes.mapping_frames(after).frames
     fresh, fresh_seconds = mapped(visit)
     started = time.perf_counter()
     newcomers = Newcomers(old)
-    _add(newcomers, visit[::2])
+    add_all(newcomers, visit[::2])
     grown = repair(newcomers, "moved")
     seconds = time.perf_counter() - started
     queries = Room("room", [], scenes.query_frames(after))
@@ -142,20 +138,6 @@ def repaired(out: Path) -> Row:
     }
     counts = {"forgotten": grown.forgotten, "added": grown.touched}
     return {"seconds": seconds, "fresh_seconds": fresh_seconds, **counts, **found}
-
-
-def _made(folder: Path, make: Any) -> Path:
-    if not (folder / "complete").exists():
-        print(f"rendering {folder}", flush=True)
-        make(folder)
-        (folder / "complete").touch()
-    return folder
-
-
-def _add(taker: Newcomers | Mapper, frames: Iterable[PosedFrame]) -> None:
-    for frame, image in prefetched(list(frames)):
-        if not isinstance(image, InputError) and frame.map_from_camera is not None:
-            taker.add(image, frame.camera, frame.map_from_camera, frame.name)
 
 
 def _far(plan: BuildingPlan, frame: PosedFrame, room: str) -> bool:

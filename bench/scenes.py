@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,11 +31,15 @@ def find(names: list[str], cache: Path) -> dict[str, Path]:
 
 
 def _generated(name: str, cache: Path) -> Path:
-    folder = cache / name
+    return made(cache / name, _GENERATED[name])
+
+
+def made(folder: Path, make: Callable[[Path], object]) -> Path:
+    """The folder, into which ``make`` renders unless that was done before."""
     if not (folder / "complete").exists():
         print(f"rendering {folder}", flush=True)
-        cache.mkdir(parents=True, exist_ok=True)
-        _GENERATED[name](folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make(folder)
         (folder / "complete").touch()
     return folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from ace_ros.cli.console import note
 from ace_ros.cli.progress import Stages
 from ace_ros.errors import InputError, MappingError
-from ace_ros.geometry import check_pose
+from ace_ros.geometry import Matrix, check_pose
+from ace_ros.image import Pixels
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.views import View, spread_poses
 from ace_ros.recordings import PosedFrame, Recording
@@ -50,25 +51,38 @@ def add_frames(mapper: Mapper, scene: Recording, stamped: bool, stages: Stages) 
     stages.begin("reading", len(scene.frames))
     if before:
         stages.update(before)
-    for frame, image in prefetched(scene.frames[before:]):
+
+    def take(frame: PosedFrame, image: Pixels, pose: Matrix) -> None:
+        if dense and mapper.hardly_moved(pose):
+            counts["redundant"] += 1
+        else:
+            mapper.add(image, frame.camera, pose, frame.name, frame.stamp if stamped else None)
+
+    take_each(scene.frames[before:], take, counts, stages)
+    if not len(mapper):
+        raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
+    return counts
+
+
+def take_each(
+    frames: Sequence[PosedFrame],
+    take: Callable[[PosedFrame, Pixels, Matrix], None],
+    counts: dict[str, int],
+    stages: Stages,
+) -> None:
+    """Read the frames and have each taken; one that can't be used is told and counted as ``skipped``."""
+    for frame, image in prefetched(frames):
         try:
             if isinstance(image, InputError):
                 raise image
             if frame.map_from_camera is None:
                 raise InputError("has no pose")
-            if dense and mapper.hardly_moved(frame.map_from_camera):
-                counts["redundant"] += 1
-            else:
-                stamp = frame.stamp if stamped else None
-                mapper.add(image, frame.camera, frame.map_from_camera, frame.name, stamp)
+            take(frame, image, frame.map_from_camera)
         except InputError as error:
             counts["skipped"] += 1
             if counts["skipped"] <= _TOLD:
                 note(f"skipped {frame.name}: {error}")
         stages.advance([f"{count} {name}" for name, count in counts.items() if count])
-    if not len(mapper):
-        raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
-    return counts
 
 
 def _taken(views: Sequence[View], scene: Recording) -> int:

@@ -11,23 +11,24 @@ from typing import Any
 from ace_ros.cli import interrupt
 from ace_ros.cli.console import check_writable, note, peak_rss_bytes, seconds_since_start, stdout, write_json
 from ace_ros.cli.flags import map_argument, map_output_option, recording_argument
+from ace_ros.cli.frames_to_map import take_each
 from ace_ros.cli.progress import Stages, progress
 from ace_ros.cli.texts import size_text
 from ace_ros.errors import InputError, MappingError
+from ace_ros.geometry import Matrix
 from ace_ros.growing.alignment import Alignment
 from ace_ros.growing.extending import Grown, Told
 from ace_ros.growing.newcomers import Newcomers
 from ace_ros.growing.options import GrowOptions
 from ace_ros.growing.sighting import PoseCheck
+from ace_ros.image import Pixels
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.progress import Progress
 from ace_ros.options import Options, option
-from ace_ros.recordings import Recording, Split, SplitOptions, open_recording
+from ace_ros.recordings import PosedFrame, Recording, Split, SplitOptions, open_recording
 from ace_ros.recordings.posed_frame import evenly
-from ace_ros.recordings.prefetch import prefetched
 from ace_ros.recordings.rosbag import matches as is_bag
 
-_LISTED = 5  # frames that were skipped are told one by one
 _ASKED = 12  # frames by which poses in another frame are found out; half a second
 
 
@@ -134,23 +135,13 @@ def check_frame(scene_map: SceneMap, scene: Recording, alignment: Alignment | No
 
 
 def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, stamped: bool, stages: Stages) -> None:
-    skipped = 0
     stages.begin("reading", len(scene.frames))
-    for frame, image in prefetched(scene.frames):
-        try:
-            if isinstance(image, InputError):
-                raise image
-            pose = frame.map_from_camera
-            if pose is None:
-                raise InputError("has no pose")
-            if alignment is not None:
-                pose = alignment.pose(pose)
-            newcomers.add(image, frame.camera, pose, frame.name, frame.stamp if stamped else None)
-        except InputError as error:
-            skipped += 1
-            if skipped <= _LISTED:
-                note(f"skipped {frame.name}: {error}")
-        stages.advance([f"{skipped} skipped"] if skipped else [])
+
+    def take(frame: PosedFrame, image: Pixels, pose: Matrix) -> None:
+        placed = pose if alignment is None else alignment.pose(pose)
+        newcomers.add(image, frame.camera, placed, frame.name, frame.stamp if stamped else None)
+
+    take_each(scene.frames, take, {"skipped": 0}, stages)
     if not len(newcomers):
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     if repeated := newcomers.repeated():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ace_ros.growing.knowledge import Acquaintance, Knowledge
 from ace_ros.growing.newcomers import Newcomers
-from ace_ros.growing.provenance import Recorded, with_source
+from ace_ros.growing.provenance import Recorded, place_made_of
 from ace_ros.growing.updating import triangulated, updated
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
@@ -88,9 +88,8 @@ def extend(
         report = Reporter(progress, cancelled, len(touched) + len(grown.new_places), total)
         own, seam = [views[i] for i in own_views], [views[i] for i in lent]
         place = build_place(own, seam, newcomers.encoder, options, site, report)
-        source = recorded.source(place.header.frames, place.header.held_back.frames)
         grown.new_places.append(len(places))
-        places.append(replace(place, header=with_source(place.header, source, first=True)))
+        places.append(place_made_of(place, recorded))
         taken += own_views
     grown.few = len(views) - grown.known - len(set(taken))
     grown.scene_map = SceneMap(tuple(places), newcomers.mapped_with(sorted(set(taken)))) if taken else scene_map

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.features.encoder import Encoder
+from ace_ros.map.header import MapHeader
 from ace_ros.map.landmarks import Landmarks, Pairs
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 
-RADIUS = 4.0  # pixels around where a landmark ought to appear, as the estimator's finest search
-NEAR = 2.0  # depths that a camera may stand outside those of a place and still see it; set by hand
+_RADIUS = 4.0  # pixels around where a landmark ought to appear, as the estimator's finest search
 _MET = 1.0  # times what chance gives a pose that is sought: a given pose had a quarter of it elsewhere in the room
 _KNOWN = 3.0  # times chance, as the trust model has it where there is no doubt
 _COVERED = 0.6  # of the image's cells: queries of a mapped room had 0.9, and those of an unmapped one 0.1
@@ -40,10 +40,6 @@ class Knowledge:
     def __init__(self, scene_map: SceneMap, encoder: Encoder) -> None:
         self._map, self._encoder = scene_map, encoder
         self._asked: dict[int, Landmarks] = {}
-        headers = scene_map.headers
-        self._margin = NEAR * np.array([header.median_depth for header in headers])[:, None]
-        self._low = np.array([header.extent[0] for header in headers])
-        self._high = np.array([header.extent[1] for header in headers])
 
     def of(self, views: Sequence[View], report: Callable[[int, int], None]) -> list[Acquaintance]:
         """What the map knows of each view; ``report`` is called with (views done, views in all) and may raise."""
@@ -55,9 +51,7 @@ class Knowledge:
 
     def near(self, view: View) -> list[int]:
         """Numbers of the places that a view may be of, by where it was taken."""
-        centre = view.map_from_camera[:3, 3]
-        inside = ((centre > self._low - self._margin) & (centre < self._high + self._margin)).all(1)
-        return [int(number) for number in np.nonzero(inside)[0]]
+        return [int(number) for number in np.nonzero(self._map.near(view.map_from_camera[:3, 3]))[0]]
 
     def landmarks_in(self, number: int, view: View) -> Pairs:
         """Landmarks of a place found in a view where they ought to appear."""
@@ -66,10 +60,7 @@ class Knowledge:
             self._asked[number] = Landmarks(
                 place.points, place.codes, self._encoder.device, self._encoder.profile.likeness
             )
-        local = view.map_from_camera.copy()
-        local[:3, 3] -= self._map.headers[number].origin
-        image = view.encoded
-        return self._asked[number].match_near(image.descriptors, image.normalised, local, image.focal, RADIUS)
+        return found_in(view, self._asked[number], self._map.headers[number])
 
     def _of(self, view: View) -> Acquaintance:
         pairs = {number: self.landmarks_in(number, view) for number in self.near(view)}
@@ -83,6 +74,20 @@ class Knowledge:
         seen = np.unique(np.concatenate([one.keypoint for one in pairs.values() if len(one) >= _MET * chance]))
         known = len(seen) >= _KNOWN * chance and _covered(view.encoded.normalised, seen) >= _COVERED
         return Acquaintance(best, known)
+
+
+def found_in(view: View, landmarks: Landmarks, header: MapHeader) -> Pairs:
+    """Landmarks of the place of that header found in a view where they ought to appear."""
+    image = view.encoded
+    pose = local_pose(view, header)
+    return landmarks.match_near(image.descriptors, image.normalised, pose, image.focal, _RADIUS)
+
+
+def local_pose(view: View, header: MapHeader) -> NDArray[np.float64]:
+    """(4, 4) pose of a view in the local frame of the place of that header."""
+    local: NDArray[np.float64] = view.map_from_camera.copy()
+    local[:3, 3] -= header.origin
+    return local
 
 
 def _covered(normalised: NDArray[np.float64], seen: NDArray[np.int64]) -> float:

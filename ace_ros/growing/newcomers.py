@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.features.encoder import Encoder
 from ace_ros.features.registry import make_encoder
-from ace_ros.geometry import Matrix, check_pose
+from ace_ros.geometry import Matrix
 from ace_ros.growing.options import GrowOptions
-from ace_ros.image import Image, Pixels
-from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
+from ace_ros.image import Pixels
+from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.mapping.views import View
+from ace_ros.mapping.views import View, encode_view
 
 
 class Newcomers:
@@ -44,8 +42,7 @@ class Newcomers:
                 "by itself and lay both maps side by side: ace merge"
             )
         self.views: list[View] = []
-        self._digests: list[int] = []
-        self._stamps: dict[int, int] = {}
+        self._keypoints = self.options.mapping(header).keypoints
 
     def __len__(self) -> int:
         return len(self.views)
@@ -59,25 +56,21 @@ class Newcomers:
         stamp: int | None = None,
     ) -> None:
         """Take a frame, as :meth:`ace_ros.mapping.mapper.Mapper.add`; raises the same."""
-        pose = check_pose(map_from_camera, name)
-        encoded = self.encoder.encode(Image(image, camera, name), self.options.mapping(self.scene_map.header).keypoints)
-        kept = replace(encoded, features=encoded.features.stored_as(torch.half, torch.device("cpu")))
-        if stamp is not None:
-            self._stamps[len(self)] = stamp
-        self.views.append(View(name, pose, kept))
-        self._digests.append(pixel_digest(image))
+        view = encode_view(self.encoder, self._keypoints, image, camera, map_from_camera, name, stamp)
+        self.views.append(view)
 
     def repeated(self) -> int:
         """How many of the frames the map was made from already."""
         known = set(self.scene_map.mapped.digests.tolist())
-        return sum(count for digest, count in Counter(self._digests).items() if digest in known)
+        return sum(count for digest, count in Counter(view.digest for view in self.views).items() if digest in known)
 
     def mapped_with(self, taken: list[int]) -> MappedFrames:
         """The frames that the map is of when those of these numbers have taught it too."""
         old = self.scene_map.mapped
         known = set(old.digests.tolist())
-        new = [self._digests[i] for i in taken if self._digests[i] not in known]
-        stamps = [self._stamps[i] for i in taken if i in self._stamps]
+        views = [self.views[i] for i in taken]
+        new = [view.digest for view in views if view.digest not in known]
+        stamps = [view.stamp for view in views if view.stamp is not None]
         return MappedFrames(
             np.concatenate([old.digests, np.array(new, np.int64)]),
             np.unique(np.concatenate([old.stamps, np.array(stamps, np.int64)])),

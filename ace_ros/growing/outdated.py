@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ace_ros.features.features import EncodedImage
+from ace_ros.growing.knowledge import found_in, local_pose
 from ace_ros.growing.updating import Evidence
 from ace_ros.map.landmarks import Landmarks
 from ace_ros.map.place import Place
 
-_RADIUS = 4.0  # pixels around where a landmark ought to appear, as the estimator's finest search
 _ASIDE = 12.0  # pixels: new tracks that tell how far a landmark's ray goes; set by hand, the grain of tracks in a view
 _MOST = 6  # of these tracks
 _BEHIND = (
@@ -36,12 +36,9 @@ def outdated(place: Place, evidence: Evidence, landmarks: Landmarks) -> NDArray[
     tracks = evidence.tracks
     view_of, track_of = tracks.view.cpu().numpy(), tracks.track.cpu().numpy()
     for number, view in enumerate(evidence.taught):
-        local = view.map_from_camera.copy()
-        local[:3, 3] -= place.header.origin
-        image = view.encoded
-        pairs = landmarks.match_near(image.descriptors, image.normalised, local, image.focal, _RADIUS)
-        found[pairs.point] += 1
-        through[_seen_through(place.points, points[track_of[view_of == number]], local, image)] += 1
+        found[found_in(view, landmarks, place.header).point] += 1
+        own = points[track_of[view_of == number]]
+        through[_seen_through(place.points, own, local_pose(view, place.header), view.encoded)] += 1
     return np.asarray((through >= _OFTEN) & (found <= _NEVER * through))
 
 

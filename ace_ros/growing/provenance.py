@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ace_ros.map.header import MapHeader, Source
+from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 
 _LONGEST = 255  # characters of a name in a header
@@ -31,13 +32,15 @@ class Recorded:
 
 def made_of(scene_map: SceneMap, recorded: Recorded) -> SceneMap:
     """The new map with the recording that all its places were made of."""
-    places = []
-    for place in scene_map.places:
-        source = recorded.source(place.header.frames, place.header.held_back.frames)
-        places.append(replace(place, header=with_source(place.header, source, first=True)))
-    return replace(scene_map, places=tuple(places))
+    return replace(scene_map, places=tuple(place_made_of(place, recorded) for place in scene_map.places))
 
 
-def with_source(header: MapHeader, source: Source, first: bool = False) -> MapHeader:
-    """The header with one recording more; ``first``: the place was made of it, and of nothing before."""
-    return replace(header, sources=(source,) if first else (*header.history, source))
+def place_made_of(place: Place, recorded: Recorded) -> Place:
+    """The new place with the recording that it was made of, and of nothing before."""
+    source = recorded.source(place.header.frames, place.header.held_back.frames)
+    return replace(place, header=replace(place.header, sources=(source,)))
+
+
+def with_source(header: MapHeader, source: Source) -> MapHeader:
+    """The header with one recording more."""
+    return replace(header, sources=(*header.history, source))

@@ -24,7 +24,6 @@ _ASKED = 3  # places at most, where the first ones don't convince: the right one
 # twin ask a second place for it, and 96 % of those that do.
 _ALIKE, _LESS_ALIKE, _ABOVE_NOISE = 0.3, 0.12, 3.0
 _MOST_ALIKE = 6  # such places that are asked; set by hand, more than twins have
-_NEAR = 2.0  # depths of the scene that a prior may lie outside a place's cameras and still be in it; set by hand
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,11 @@ class Judged:
     estimate: Estimate
     verdict: Verdict
     excess: float
+
+    @staticmethod
+    def by(trust: TrustModel, estimate: Estimate, place: int, depth: float) -> Judged:
+        """An estimate as a trust model judges it."""
+        return Judged(place, depth, estimate, trust.judge(estimate), trust.excess(estimate))
 
     @property
     def rank(self) -> float:
@@ -85,8 +89,7 @@ class Atlas:
         for number in self._order(encoded, prior, found):
             estimator, trust = self._place(number)
             depth = self._map.headers[number].median_depth
-            for estimate in estimator.estimates(encoded, prior):
-                found.append(Judged(number, depth, estimate, trust.judge(estimate), trust.excess(estimate)))
+            found += [Judged.by(trust, estimate, number, depth) for estimate in estimator.estimates(encoded, prior)]
         found.sort(key=lambda one: -one.rank)
         return [one for i, one in enumerate(found) if not any(one.same(better) for better in found[:i])]
 
@@ -96,7 +99,7 @@ class Atlas:
             yield 0
             return
         votes = self._votes.count(encoded.features)
-        near = np.zeros(len(votes), bool) if prior is None else self._near(prior)
+        near = np.zeros(len(votes), bool) if prior is None else self._map.near(prior[:3, 3])
         asked: list[int] = []
         alike = _alike(votes)
         for number in np.lexsort((-votes, ~near)).tolist():
@@ -104,14 +107,6 @@ class Atlas:
             if (alike[number] and len(asked) < _MOST_ALIKE) or (not sure and len(asked) < _ASKED):
                 asked.append(number)
                 yield number
-
-    def _near(self, prior: Matrix) -> NDArray[np.bool_]:
-        centre = prior[:3, 3]
-        headers = self._map.headers
-        low = np.array([header.extent[0] for header in headers])
-        high = np.array([header.extent[1] for header in headers])
-        margin = _NEAR * np.array([header.median_depth for header in headers])[:, None]
-        return np.asarray(((centre > low - margin) & (centre < high + margin)).all(1))
 
     def _place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
         if number not in self._asked:

@@ -75,10 +75,6 @@ class PoseEstimator:
         self._head = copy.deepcopy(place.head).to(device)
         self._landmarks = Landmarks(place.points, place.codes, device, profile_of(header.encoder).likeness)
 
-    def estimate(self, encoded: EncodedImage, prior: Matrix | None = None) -> Estimate:
-        """The pose that ranks first, see :meth:`estimates`."""
-        return self.estimates(encoded, prior)[0]
-
     def estimates(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Estimate]:
         """The pose that ranks first, and its rivals: poses elsewhere that explain the image about as well.
 

@@ -50,6 +50,11 @@ class StoredPlaces(Sequence[Place]):
         except MapFileError as error:
             raise MapFileError(f"{self._path}: place {number}: {error}; map again") from None
 
+    @property
+    def landmarks(self) -> int:
+        """How many all places have; none is read."""
+        return sum(self._held.length(_prefix(number) + tensors.CODES) for number in range(len(self)))
+
     def codes(self, number: int, most: int) -> NDArray[np.int8]:
         """(at most ``most``, D) codes of the landmarks of one place that were seen most often; nothing else is read."""
         return np.asarray(self._held.rows(_prefix(number) + tensors.CODES, most).numpy())

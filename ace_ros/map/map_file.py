@@ -30,6 +30,10 @@ class StoredTensors:
         """Those whose names begin with ``prefix``, by the rest of their names, which may have to be among ``names``."""
         return {name: self._file.get_tensor(prefix + name) for name in self._below(prefix, names)}
 
+    def length(self, name: str) -> int:
+        """How many rows one of them has."""
+        return int(self._file.get_slice(name).get_shape()[0])
+
     def rows(self, name: str, most: int) -> Tensor:
         """The first rows of one of them."""
         found: Tensor = self._file.get_slice(name)[:most]

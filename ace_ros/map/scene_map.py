@@ -20,6 +20,8 @@ from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.place import Place
 from ace_ros.map.whole import whole
 
+_NEAR = 2.0  # depths of the scene that a camera may stand outside those of a place and still be in it; set by hand
+
 
 @dataclass(frozen=True)
 class SceneMap:
@@ -49,6 +51,17 @@ class SceneMap:
     def landmarks(self) -> NDArray[np.float64]:
         """(L, 3) landmarks of all places in the map frame."""
         return np.concatenate([place.landmarks for place in self.places])
+
+    def near(self, centre: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(P,) which places a camera at ``centre`` (3,), map frame, may be in."""
+        low, high, margin = self._boxes
+        return np.asarray(((centre > low - margin) & (centre < high + margin)).all(1))
+
+    @cached_property
+    def _boxes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(P, 3) least and greatest positions of the cameras of each place, (P, 1) how far others may be outside."""
+        low, high = (np.array([header.extent[end] for header in self.headers]) for end in (0, 1))
+        return low, high, _NEAR * np.array([header.median_depth for header in self.headers])[:, None]
 
     def codes(self, number: int, most: int) -> NDArray[np.int8]:
         """(at most ``most``, D) codes of a place's landmarks, those seen most often, without reading the place."""
@@ -90,7 +103,11 @@ class SceneMap:
 
     def describe(self) -> str:
         """What is known of the map, as lines for a person."""
-        return describe(self.headers, len(self.landmarks), len(self.mapped))
+        if isinstance(self.places, StoredPlaces):
+            count = self.places.landmarks
+        else:
+            count = sum(len(place.points) for place in self.places)
+        return describe(self.headers, count, len(self.mapped))
 
     def check_encoder(self, encoder: Encoder) -> None:
         """Find out whether the map goes with that encoder.

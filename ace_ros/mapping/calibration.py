@@ -118,7 +118,7 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
     judged = []
     for of_image, view in zip(estimates, views, strict=True):
         estimate, pose, information = of_image[0], of_image[0].map_from_camera, of_image[0].information
-        found = [Judged(0, depth, one, trust.judge(one), trust.excess(one)) for one in of_image]
+        found = [Judged.by(trust, one, 0, depth) for one in of_image]
         if pose is None or information is None or decide(found)[0].state is not State.LOCALIZED:
             continue
         inverse = covariance_from_information(information)

@@ -28,7 +28,6 @@ _LEAST = 5  # matches, fewer are chance
 class _Key:
     """A view that stands for those like it."""
 
-    index: int
     descriptors: Tensor
     normalised: NDArray[np.float64]
     pose: NDArray[np.float64]
@@ -46,6 +45,7 @@ class Covisibility:
     def __init__(self, likeness: Likeness) -> None:
         self._likeness = likeness
         self._keys: list[_Key] = []
+        self._poses = np.empty((0, 4, 4))  # of these
         self._depths: list[list[float]] = []
         self._last = -1
         self.key_of: list[int] = []
@@ -70,14 +70,13 @@ class Covisibility:
         """Find out what the next view sees."""
         features = view.encoded.features.best(_KEYPOINTS)
         normalised = view.encoded.normalised[: len(features)]
-        here = _Key(
-            len(self.key_of), features.descriptors.float(), normalised, view.map_from_camera, view.encoded.focal
-        )
+        here = _Key(features.descriptors.float(), normalised, view.map_from_camera, view.encoded.focal)
         matches = {number: self._matches(here, number) for number in self._near(here)}
         best = max(matches, key=lambda number: matches[number], default=-1)
         if best < 0 or matches[best] < _LIKE_A_KEY * _KEYPOINTS:
             best = len(self._keys)
             self._keys.append(here)
+            self._poses = np.concatenate([self._poses, here.pose[None]])
             self._depths.append([])
         self.key_of.append(best)
         self._last = best
@@ -89,11 +88,15 @@ class Covisibility:
         """The last key view, and the nearest that look the same way."""
         if not self._keys:
             return []
-        poses = np.stack([key.pose for key in self._keys])
+        poses = self._poses
         distance = np.linalg.norm(poses[:, :3, 3] - here.pose[:3, 3], axis=1)
         facing = poses[:, :3, 2] @ here.pose[:3, 2] > np.cos(np.radians(_FACING))
         order = np.argsort(np.where(facing, distance, np.inf), kind="stable")[:_COMPARED]
         return sorted({self._last, *(number for number in order.tolist() if facing[number])})
+
+    def _depth_of(self, number: int) -> float:
+        """Median depth of what a key view sees, infinite where that is not known."""
+        return float(np.median(self._depths[number])) if self._depths[number] else np.inf
 
     def _matches(self, here: _Key, number: int) -> int:
         """How many keypoints two views share: alike, on each other's epipolar lines, and before both cameras."""
@@ -116,12 +119,12 @@ class Covisibility:
         sine = np.maximum(1 - cosines**2, 1e-12)
         from_here = ((theirs @ baseline) * cosines - ours @ baseline) / sine
         from_there = (theirs @ baseline - (ours @ baseline) * cosines) / sine
-        known = float(np.median(self._depths[number])) if self._depths[number] else np.inf
-        met = (off < MAX_EPIPOLAR) & (from_here > 0) & (from_there > 0) & (from_there < _FAR * known)
+        near = from_there < _FAR * self._depth_of(number)
+        met = (off < MAX_EPIPOLAR) & (from_here > 0) & (from_there > 0) & near
         wide = met & (cosines < np.cos(np.radians(MIN_ANGLE)))
         if wide.any():
             self._depths[number].append(float(np.median((from_there * theirs[:, 2])[wide])))
-        depth = float(np.median(self._depths[number])) if self._depths[number] else np.inf
+        depth = self._depth_of(number)
         if np.linalg.norm(baseline) > _AT_ONCE * depth:
             met &= cosines < np.cos(np.radians(_PARALLEL))
         elif not np.isfinite(depth) or np.linalg.norm(baseline) < 1e-9:

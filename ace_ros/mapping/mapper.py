@@ -15,9 +15,9 @@ from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.errors import Cancelled, MappingError
 from ace_ros.features.registry import make_encoder, parse_encoder
-from ace_ros.geometry import Matrix, check_pose, rotation_angle_deg
-from ace_ros.image import Image, Pixels
-from ace_ros.map.mapped_frames import MappedFrames, pixel_digest
+from ace_ros.geometry import Matrix, rotation_angle_deg
+from ace_ros.image import Pixels
+from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.build import Site, build_place
@@ -27,7 +27,7 @@ from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.places import Cut, cut, gone_since
 from ace_ros.mapping.progress import Progress, Reporter
 from ace_ros.mapping.store import ViewStore
-from ace_ros.mapping.views import View
+from ace_ros.mapping.views import View, encode_view
 from ace_ros.mapping.workspace import Workspace
 
 _HOST = torch.device("cpu")
@@ -107,10 +107,7 @@ class Mapper:
             InputError: an unusable image or pose; the frame is not taken, the others stay.
             MappingError: the workspace's disk is full.
         """
-        pose = check_pose(map_from_camera, name)
-        encoded = self._encoder.encode(Image(image, camera, name), self.options.keypoints)
-        kept = replace(encoded, features=encoded.features.stored_as(torch.half, _HOST))
-        view = View(name, pose, kept, pixel_digest(image), stamp)
+        view = encode_view(self._encoder, self.options.keypoints, image, camera, map_from_camera, name, stamp)
         self._views.append(view)
         self._learn(view)
 

@@ -60,9 +60,8 @@ class _Graph:
         return float(np.linalg.norm(centres.max(0) - centres.min(0)) / self.reach(keys))
 
     def reach(self, keys: Index) -> float:
-        """Median depth of what is seen; where nothing was seen from two sides, no distance counts."""
-        known = self.depth[keys][np.isfinite(self.depth[keys])]
-        return float(np.median(known)) if len(known) else np.inf
+        """As :func:`_reach`, of what these see."""
+        return _reach(self.depth[keys])
 
 
 def cut(covisibility: Covisibility, centres: NDArray[np.float64], settled: Sequence[Cut] = ()) -> list[Cut]:
@@ -87,9 +86,15 @@ def cut(covisibility: Covisibility, centres: NDArray[np.float64], settled: Seque
 
 def gone_since(covisibility: Covisibility, centres: NDArray[np.float64], one: Cut) -> float:
     """How far the camera went since the place's last view, or the last that it was lent, in depths of the place."""
-    graph = _graph(covisibility, centres)
+    keys = np.unique(np.array(covisibility.key_of)[one.own])
     last = max([one.own[-1], *one.seam[-1:]])
-    return float(np.linalg.norm(np.diff(centres[last:], axis=0), axis=1).sum() / graph.reach(_keys(graph, one)))
+    return float(np.linalg.norm(np.diff(centres[last:], axis=0), axis=1).sum() / _reach(covisibility.depth[keys]))
+
+
+def _reach(depths: NDArray[np.float64]) -> float:
+    """Median of the depths that are known; where nothing was seen from two sides, no distance counts."""
+    known = depths[np.isfinite(depths)]
+    return float(np.median(known)) if len(known) else np.inf
 
 
 def _keys(graph: _Graph, one: Cut) -> Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.camera import Camera
-from ace_ros.features.encoder import USUAL_LIKENESS, Likeness
+from ace_ros.features.encoder import USUAL_LIKENESS, Encoder, Likeness
 from ace_ros.features.features import EncodedImage
-from ace_ros.geometry import Matrix
+from ace_ros.geometry import Matrix, check_pose
+from ace_ros.image import Image, Pixels
+from ace_ros.map.mapped_frames import pixel_digest
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,26 @@ class View:
     encoded: EncodedImage
     digest: int = 0
     stamp: int | None = None
+
+
+def encode_view(
+    encoder: Encoder,
+    keypoints: int,
+    image: Pixels,
+    camera: Camera,
+    map_from_camera: Matrix,
+    name: str,
+    stamp: int | None,
+) -> View:
+    """A posed frame as it is kept: on the host, descriptors in half precision; the image is forgotten.
+
+    Raises:
+        InputError: an unusable image or pose.
+    """
+    pose = check_pose(map_from_camera, name)
+    encoded = encoder.encode(Image(image, camera, name), keypoints)
+    kept = replace(encoded, features=encoded.features.stored_as(torch.half, torch.device("cpu")))
+    return View(name, pose, kept, pixel_digest(image), stamp)
 
 
 class PackedViews:
