@@ -20,7 +20,7 @@ from ace_ros.growing.alignment import Alignment
 from ace_ros.growing.extending import Grown, Told
 from ace_ros.growing.newcomers import Newcomers
 from ace_ros.growing.options import GrowOptions
-from ace_ros.growing.sighting import PoseCheck
+from ace_ros.growing.sighting import ViewFinder
 from ace_ros.image import Pixels
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.progress import Progress
@@ -152,10 +152,10 @@ def misplaced(newcomers: Newcomers, stages: Stages) -> tuple[int, int]:
     """How many frames were asked where they are, a few of all, and how many of these the map surely has elsewhere."""
     asked = evenly(newcomers.views, _ASKED)
     stages.begin("checking", len(asked))
-    check = PoseCheck(newcomers)
+    finder = ViewFinder(newcomers.scene_map, newcomers.encoder)
     elsewhere = 0
     for view in asked:
-        elsewhere += check.elsewhere(view)
+        elsewhere += finder.elsewhere(view)
         stages.advance()
     return len(asked), elsewhere
 

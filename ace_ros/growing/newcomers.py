@@ -25,17 +25,22 @@ class Newcomers:
     Attributes:
         scene_map: the map. options: how it is to grow. encoder: its own. views: the frames.
 
+    Args:
+        encoder: of views that are given by :meth:`take`. None: one as the map's is made.
+
     Raises:
         InputError: the map's encoder has no keypoints that landmarks could be made of. MapVersionError: the encoder's
             weights are others.
     """
 
-    def __init__(self, scene_map: SceneMap, options: GrowOptions | None = None) -> None:
+    def __init__(self, scene_map: SceneMap, options: GrowOptions | None = None, encoder: Encoder | None = None) -> None:
         self.scene_map, self.options = scene_map, options or GrowOptions()
         header = scene_map.header
-        where = resolve_device(self.options.device)
-        self.encoder: Encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
-        scene_map.check_encoder(self.encoder)
+        if encoder is None:
+            where = resolve_device(self.options.device)
+            encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
+        scene_map.check_encoder(encoder)
+        self.encoder: Encoder = encoder
         if not self.encoder.has_keypoints:
             raise InputError(
                 f"maps of encoder {header.encoder} have no landmarks by which to tell what is new; map the recording "
@@ -57,6 +62,10 @@ class Newcomers:
     ) -> None:
         """Take a frame, as :meth:`ace_ros.mapping.mapper.Mapper.add`; raises the same."""
         view = encode_view(self.encoder, self._keypoints, image, camera, map_from_camera, name, stamp)
+        self.take(view)
+
+    def take(self, view: View) -> None:
+        """Take a frame that was encoded before, by the map's encoder; its pose is in the map's frame."""
         self.views.append(view)
 
     def repeated(self) -> int:

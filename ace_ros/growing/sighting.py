@@ -7,14 +7,15 @@ from dataclasses import replace
 import torch
 
 from ace_ros.camera import Camera
+from ace_ros.features.encoder import Encoder
 from ace_ros.geometry import Matrix, pose_error
 from ace_ros.growing.aligning import Sighting
-from ace_ros.growing.newcomers import Newcomers
 from ace_ros.image import Pixels
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 
 _ELSEWHERE = 0.5, 20.0  # depths of the scene, degrees: no localization that is believed errs by so much; set by hand
@@ -26,26 +27,41 @@ def sighted(localizer: Localizer, image: Pixels, camera: Camera, recording_from_
     Raises:
         InputError: an image that can't be used.
     """
-    found = localizer.localize(image, camera)
-    if found.state is not State.LOCALIZED or found.map_from_camera is None or found.covariance is None:
-        return None
-    assert found.place is not None
-    depth = localizer.scene_map.headers[found.place].median_depth
-    return Sighting(recording_from_camera, found.map_from_camera, found.covariance, depth)
+    return _sighting(localizer.localize(image, camera), localizer.scene_map, recording_from_camera)
 
 
-class PoseCheck:
-    """Finds out whether views are where their poses say, by a map that may know them."""
+class ViewFinder:
+    """Localizes views, of which the images are gone.
 
-    def __init__(self, newcomers: Newcomers) -> None:
-        self._map, encoder = newcomers.scene_map, newcomers.encoder
-        self._atlas = Atlas(self._map, encoder.profile, encoder.device)
+    Raises:
+        MapVersionError: the map was made for another encoder than theirs.
+    """
+
+    def __init__(self, scene_map: SceneMap, encoder: Encoder) -> None:
+        scene_map.check_encoder(encoder)
+        self._map = scene_map
+        self._atlas = Atlas(scene_map, encoder.profile, encoder.device)
+
+    def sighted(self, view: View) -> Sighting | None:
+        """As :func:`sighted`; the view's pose is the recording's."""
+        return _sighting(self._localized(view), self._map, view.map_from_camera)
 
     def elsewhere(self, view: View) -> bool:
         """Whether the map is sure of the view, and has it far from its pose."""
-        features = view.encoded.features.stored_as(torch.float32, torch.device("cpu"))
-        found = Localization.of(self._atlas.find(replace(view.encoded, features=features)))
-        if found.state is not State.LOCALIZED or found.map_from_camera is None or found.place is None:
+        seen = self.sighted(view)
+        if seen is None:
             return False
-        translation, degrees = pose_error(found.map_from_camera, view.map_from_camera)
-        return translation > _ELSEWHERE[0] * self._map.headers[found.place].median_depth or degrees > _ELSEWHERE[1]
+        translation, degrees = pose_error(seen.map_from_camera, view.map_from_camera)
+        return translation > _ELSEWHERE[0] * seen.depth or degrees > _ELSEWHERE[1]
+
+    def _localized(self, view: View) -> Localization:
+        features = view.encoded.features.stored_as(torch.float32, torch.device("cpu"))
+        return Localization.of(self._atlas.find(replace(view.encoded, features=features)))
+
+
+def _sighting(found: Localization, scene_map: SceneMap, recording_from_camera: Matrix) -> Sighting | None:
+    if found.state is not State.LOCALIZED or found.map_from_camera is None or found.covariance is None:
+        return None
+    assert found.place is not None
+    depth = scene_map.headers[found.place].median_depth
+    return Sighting(recording_from_camera, found.map_from_camera, found.covariance, depth)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.errors import Cancelled, MappingError
+from ace_ros.features.encoder import Encoder
 from ace_ros.features.registry import make_encoder, parse_encoder
 from ace_ros.geometry import Matrix, rotation_angle_deg
 from ace_ros.image import Pixels
@@ -84,6 +85,16 @@ class Mapper:
         return len(self._ahead)
 
     @property
+    def encoder(self) -> Encoder:
+        """The one that encodes the frames."""
+        return self._encoder
+
+    @property
+    def site(self) -> Site:
+        """What is said of the frame that the poses are in."""
+        return self._site
+
+    @property
     def views(self) -> Sequence[View]:
         """Those taken so far."""
         return self._views
@@ -128,12 +139,15 @@ class Mapper:
         progress: Callable[[Progress], None] = lambda p: None,
         cancelled: Callable[[], bool] = lambda: False,
         cluster: Cluster | None = None,
+        hasty: bool = False,
     ) -> SceneMap:
         """Build a map of the frames taken so far; they stay, so that more can be added and built again.
 
         Args:
             progress: called often from this thread. cancelled: polled often.
             cluster: builds the places; with however many workers, the same ones. None: this thread does.
+            hasty: places that are not built yet are made in a few seconds each, by :meth:`MapOptions.hasty`, to be
+                localized in until the next build is done; they are not kept for that.
 
         Raises:
             MappingError: fewer than 10 frames, or training diverged. Cancelled: as asked.
@@ -145,6 +159,8 @@ class Mapper:
         keys = [self._key(one, options, cluster) for one in cuts]
         places = {number: place for number, key in enumerate(keys) if (place := self._kept(key)) is not None}
         missing = {number: one for number, one in enumerate(cuts) if number not in places}
+        if hasty:
+            options = options.hasty()
 
         def report() -> Reporter:
             return Reporter(progress, cancelled, len(places), len(cuts))
@@ -156,7 +172,7 @@ class Mapper:
             jobs = ((number, self._job(one, options, cluster)) for number, one in missing.items())
             built = cluster.build(jobs, lambda: report()("building", 0, 1))
         for number, place in built:
-            places[number] = self._keep(keys[number], place)
+            places[number] = place if hasty else self._keep(keys[number], place)
         return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
 
     def build_ahead(self, standing: bool = False, cancelled: Callable[[], bool] = lambda: False) -> bool:

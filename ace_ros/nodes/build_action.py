@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
 
 from ace_ros.action import BuildMap
 from ace_ros.errors import InputError
 from ace_ros.files import fingerprint
 from ace_ros.mapping.progress import Progress
+from ace_ros.nodes.map_actions import Feedback, end, serve
 from ace_ros.nodes.mapping_report import fill_held_back, fill_progress
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online.building import Outcome, Result
@@ -20,8 +18,6 @@ from ace_ros.online.building import Outcome, Result
 if TYPE_CHECKING:
     from ace_ros.nodes.mapping_node import MappingNode
 
-_FEEDBACK_PERIOD = 0.2  # s, at most so often; set by hand
-_RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for; set by hand
 _CODES = {
     Result.SUCCESS: BuildMap.Result.RESULT_SUCCESS,
     Result.TOO_FEW_FRAMES: BuildMap.Result.RESULT_TOO_FEW_FRAMES,
@@ -37,26 +33,19 @@ class BuildAction:
 
     def __init__(self, node: MappingNode) -> None:
         self._node = node
-        self._server = ActionServer(
-            node,
-            BuildMap,
-            "~/build_map",
-            self._execute,
-            cancel_callback=self._cancel,
-            callback_group=ReentrantCallbackGroup(),
-            result_timeout=_RESULT_TIMEOUT,
-        )
-
-    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
-        self._node.get_logger().info("the build is to be cancelled")
-        self._node.session.cancel()
-        return CancelResponse.ACCEPT
+        self._server = serve(node, BuildMap, "~/build_map", self._execute)
 
     async def _execute(self, goal: ServerGoalHandle) -> BuildMap.Result:
         request: BuildMap.Goal = goal.request
         session, answer = self._node.session, Answer(self._node)
+
+        def feedback(progress: Progress) -> BuildMap.Feedback:
+            message = BuildMap.Feedback(first_map_path=str(session.first_map or ""))
+            fill_progress(message, progress)
+            return message
+
         try:
-            session.build(request.map_name, request.steps, request.seconds, _Feedback(goal), answer.give)
+            session.build(request.map_name, request.steps, request.seconds, Feedback(goal, feedback), answer.give)
         except InputError as error:
             goal.abort()
             code = BuildMap.Result.RESULT_INVALID_NAME
@@ -66,30 +55,8 @@ class BuildAction:
         if goal.is_cancel_requested:  # before there was anything to cancel
             session.cancel()
         outcome: Outcome = await answer.future
-        if outcome.result is Result.SUCCESS:
-            goal.succeed()
-        elif outcome.result is Result.CANCELED and goal.is_cancel_requested:
-            goal.canceled()
-        else:
-            goal.abort()
+        end(goal, outcome)
         return result_message(outcome)
-
-
-class _Feedback:
-    """Passes progress on, a few times a second and whenever the stage changes."""
-
-    def __init__(self, goal: ServerGoalHandle) -> None:
-        self._goal = goal
-        self._stage, self._last = "", 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if progress.stage == self._stage and now - self._last < _FEEDBACK_PERIOD and progress.done < progress.total:
-            return
-        self._stage, self._last = progress.stage, now
-        message = BuildMap.Feedback()
-        fill_progress(message, progress)
-        self._goal.publish_feedback(message)
 
 
 def result_message(outcome: Outcome) -> BuildMap.Result:

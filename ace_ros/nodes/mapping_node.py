@@ -25,9 +25,10 @@ from ace_ros.nodes.build_action import BuildAction
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
+from ace_ros.nodes.growing_actions import AlignAction, ExtendAction
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.map_cloud import CloudPublisher
-from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_progress
+from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_places, fill_progress
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
@@ -71,7 +72,7 @@ class MappingNode(Node):
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
         self._images = ImageInput(self, options, _QUEUE)
         self._poses = PoseInput(self, self._images, self._tree, options, self._on_posed)
-        self._build_action = BuildAction(self)
+        self._actions = BuildAction(self), AlignAction(self), ExtendAction(self)
         self._create_interfaces()
         self.get_logger().info(
             f"waiting for images on {self._images.image_topic}, camera_info on {self._images.info_topic} and poses "
@@ -123,6 +124,8 @@ class MappingNode(Node):
         if outcome.scene_map is None:
             return
         self._cloud.publish_landmarks(outcome.scene_map, self.options.map_frame)
+        if outcome.first:  # the one that replaces it will be coloured
+            return
         weights = self.options.encoder_weights
         try:
             localizer = Localizer(outcome.scene_map, LocalizeOptions(encoder_weights=weights), self.options.device)
@@ -196,6 +199,8 @@ class MappingNode(Node):
         fill_counts(message, self.session.counters, self._arrived())
         message.map_name = self.session.map_name
         fill_progress(message, self.session.progress)
+        fill_places(message, self.session.progress, self._collector.places_ahead)
+        message.first_map_path = str(self.session.first_map or "")
         fill_held_back(message, self.session.last_map)
         message.advice = self._advice()
         return message

@@ -57,6 +57,12 @@ def fill_progress(message: MappingStatus | BuildMap.Feedback, progress: Progress
     message.seconds_left = or_nan(progress.seconds_left if progress else None)
 
 
+def fill_places(message: MappingStatus, progress: Progress | None, ahead: int) -> None:
+    """Of the build under way, or so many that are built ahead of it."""
+    message.places = progress.places if progress else 0
+    message.places_done = progress.place if progress else ahead
+
+
 def fill_held_back(message: BuildMap.Result | MappingStatus, scene_map: SceneMap | None) -> None:
     """Expected accuracy, where it was measured."""
     held_back = scene_map.header.held_back if scene_map else HeldBack()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ace_ros.errors import AceError, Cancelled, MapFileError, MappingError
@@ -25,12 +28,14 @@ class Result(enum.Enum):
     DIVERGED = enum.auto()
     WRITE_FAILED = enum.auto()
     CANCELED = enum.auto()
+    INVALID_MAP = enum.auto()  # one that should grow is none, or can't by these frames
+    NOT_ALIGNED = enum.auto()  # it was not found out how the frames lie in it
     UNDEFINED_FAILURE = enum.auto()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a build: a sentence, and on success the map and its file."""
+    """The end of a build: a sentence, and on success the map and its file; ``first``: a better one will replace it."""
 
     result: Result
     message: str
@@ -39,6 +44,43 @@ class Outcome:
     scene_map: SceneMap | None = None
     path: Path | None = None
     size: int = 0
+    first: bool = False
+
+
+class MapBefore:
+    """The map that stands at a path before another is written there that will not stay: kept beside it, to come back.
+
+    A process that is killed meanwhile leaves it there, under the same name with .before behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._kept = path, path.with_name(f"{path.name}.before")
+        self._has = False
+
+    def keep(self) -> None:
+        """Keep the map, if there is one; where that can't be done, writing the next one tells why."""
+        with contextlib.suppress(OSError):
+            self._kept.unlink(missing_ok=True)
+            try:
+                os.link(self._path, self._kept)
+            except FileNotFoundError:
+                return
+            except OSError:  # file systems of USB sticks know no links
+                shutil.copy2(self._path, self._kept)
+            self._has = True
+
+    def drop(self) -> None:
+        """It is needed no more."""
+        if self._has:
+            self._kept.unlink(missing_ok=True)
+            self._has = False
+
+    def restore(self) -> bool:
+        """Put it back; tells whether there was one."""
+        if self._has:
+            self._kept.replace(self._path)
+        had, self._has = self._has, False
+        return had
 
 
 def build_map(
@@ -47,36 +89,42 @@ def build_map(
     override: Callable[[MapOptions], MapOptions] = lambda usual: usual,
     progress: Callable[[Progress], None] = lambda step: None,
     cancelled: Callable[[], bool] = lambda: False,
+    hasty: bool = False,
 ) -> Outcome:
     """Build a map of the mapper's frames and save it at ``path``; never raises.
 
-    ``override`` turns the mapper's options into those of this build.
+    ``override`` turns the mapper's options into those of this build; ``hasty``: see :meth:`Mapper.build`.
     """
     start, frames = time.monotonic(), len(mapper)
-
-    def outcome(result: Result, message: str) -> Outcome:
-        return Outcome(result, message, frames, time.monotonic() - start)
 
     usual = mapper.options
     try:
         mapper.options = override(usual)
         prepare_folder(path)  # better now than after the training
-        scene_map = mapper.build(progress, cancelled)
+        scene_map = mapper.build(progress, cancelled, hasty=hasty)
         if cancelled():
             raise Cancelled("cancelled")
         size = scene_map.save(path)
-    except Cancelled:
-        return outcome(Result.CANCELED, "The build was cancelled; the frames are kept, and no map was written.")
-    except MapFileError as error:
-        return outcome(Result.WRITE_FAILED, str(error))
-    except MappingError as error:
-        return outcome(Result.TOO_FEW_FRAMES if frames < MIN_FRAMES else Result.DIVERGED, str(error))
     except Exception as error:
-        return outcome(Result.UNDEFINED_FAILURE, told(error))
+        return Outcome(*failure(error, frames), frames, time.monotonic() - start)
     finally:
         mapper.options = usual
-    message = f"The map of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
-    return replace(outcome(Result.SUCCESS, message), scene_map=scene_map, path=path, size=size)
+    what = "A first map" if hasty else "The map"
+    message = f"{what} of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
+    if hasty:
+        message += " A better one is being built."
+    return Outcome(Result.SUCCESS, message, frames, time.monotonic() - start, scene_map, path, size, hasty)
+
+
+def failure(error: Exception, frames: int) -> tuple[Result, str]:
+    """How a build ends that raised ``error``, and a sentence; it had so many frames."""
+    if isinstance(error, Cancelled):
+        return Result.CANCELED, "The build was cancelled; the frames are kept."
+    if isinstance(error, MapFileError):
+        return Result.WRITE_FAILED, str(error)
+    if isinstance(error, MappingError):
+        return Result.TOO_FEW_FRAMES if frames < MIN_FRAMES else Result.DIVERGED, str(error)
+    return Result.UNDEFINED_FAILURE, told(error)
 
 
 def told(error: Exception) -> str:

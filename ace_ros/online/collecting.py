@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeVar
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
@@ -20,16 +20,16 @@ from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
 from ace_ros.localization.trust import DARK
 from ace_ros.mapping.mapper import Mapper
-from ace_ros.mapping.options import MapOptions
-from ace_ros.mapping.progress import Progress
 from ace_ros.online.album import Album
-from ace_ros.online.building import Outcome, build_map, told
+from ace_ros.online.building import told
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
 
 _LOOK_EVERY = 10  # frames between two looks for a place to build ahead; a look takes some 10 ms; set by hand
 _STANDING = 10.0  # s without a frame, after which the camera is taken to stand; set by hand
 _IDLE = 1.0  # s between two looks at the clock while nothing comes
+T = TypeVar("T")
+Task = Callable[[Mapper, Callable[[], bool]], T]  # done with the mapper; polls often whether it is cancelled
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,16 @@ class Counters:
     full: int = 0
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Work for the thread. ``brief``: to be done even in the middle of a place that is built ahead."""
+
+    work: Callable[[], None]
+    brief: bool = False
+
+
 class Collector:
-    """Takes frames and builds maps. All methods return at once; the work is done by one thread."""
+    """Takes frames, and does with them what makes a map. All methods return at once; the work is done by one thread."""
 
     def __init__(
         self,
@@ -73,11 +81,12 @@ class Collector:
         self._new_mapper, self._picker, self._report = new_mapper, picker, report
         self._queue_size, self._max_frames = queue_size, max_frames or None
         self._mapper = new_mapper()
-        self._jobs: deque[Candidate | Callable[[], None]] = deque()
+        self._jobs: deque[Candidate | _Job] = deque()
         self._queued_frames = 0
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._cancel = threading.Event()
+        self._forgotten = False  # the mapper is to be another one
         self._looked = (0, False)  # when there was no place to build ahead
         self.building = False
         self.counters = Counters()
@@ -117,31 +126,28 @@ class Collector:
             return True
         return False
 
-    def build(
-        self,
-        path: Path,
-        done: Callable[[Outcome], None],
-        progress: Callable[[Progress], None] = lambda step: None,
-        override: Callable[[MapOptions], MapOptions] = lambda usual: usual,
-    ) -> None:
-        """Build a map from the frames taken so far and save it; the callbacks come from the worker thread.
+    def work(self, task: Task[T], done: Callable[[T], None], first: Task[None] | None = None) -> None:
+        """Do a task with the frames taken so far; ``done`` gets its result, from the worker thread.
 
-        ``override`` turns the mapper's options into those of this build.
+        ``first``, which is brief, is done before it, and does not wait for a place that is built ahead: the task may
+        be helped by that. Until the task is done, ``building`` is True.
         """
 
         def work() -> None:
-            outcome = build_map(self._mapper, path, override, progress, self._cancel.is_set)
+            result = task(self._mapper, self._cancel.is_set)
             self.building = False
-            done(outcome)
+            done(result)
 
         with self._wake:
             self.building = True
             self._cancel.clear()
-            self._jobs.append(work)
+            if first is not None:
+                self._jobs.append(_Job(lambda: first(self._mapper, self._cancel.is_set), brief=True))
+            self._jobs.append(_Job(work))
             self._wake.notify()
 
     def cancel(self) -> None:
-        """Ask the build under way to stop."""
+        """Ask the task under way to stop."""
         self._cancel.set()
 
     def reset(self) -> None:
@@ -151,7 +157,8 @@ class Collector:
             self._queued_frames = 0
             self._picker.forget()
             self.counters, self.watch, self.album = Counters(), DriveWatch(self._metric), Album()
-            self._jobs.append(self._renew)
+            self._jobs.append(_Job(self._renew))
+            self._forgotten = True
             self._wake.notify()
 
     @property
@@ -178,14 +185,17 @@ class Collector:
                 self._wake.wait_for(lambda: self._jobs or self._closing.is_set() or self._look_due(), _IDLE)
                 if self._closing.is_set():
                     return
-                job = self._jobs.popleft() if self._jobs else self._build_ahead
+                job = self._jobs.popleft() if self._jobs else _Job(self._build_ahead)
             try:
-                if isinstance(job, Candidate):
-                    self._encode(job)
-                else:
-                    job()
+                self._do(job)
             except Exception as error:
                 self._report(told(error))
+
+    def _do(self, job: Candidate | _Job) -> None:
+        if isinstance(job, Candidate):
+            self._encode(job)
+        else:
+            job.work()
 
     def _look(self) -> tuple[int, bool]:
         """What a look for a place to build ahead depends on."""
@@ -204,22 +214,21 @@ class Collector:
                 self._looked = look
 
     def _meanwhile(self) -> bool:
-        """Take the frames that wait; tells whether the place that is built ahead is given up.
+        """Take the frames that wait, and do what is brief; tells whether the place that is built ahead is given up.
 
         A build that waits for it is helped by it.
         """
         while not self._closing.is_set():
             with self._wake:
                 first = self._jobs[0] if self._jobs else None
-                if not isinstance(first, Candidate):
+                if first is None or (isinstance(first, _Job) and not first.brief):
                     break
                 self._jobs.popleft()
-            self._encode(first)
-        forgotten = bool(self._jobs) and self._jobs[0] == self._renew
-        return forgotten or self._closing.is_set() or (self.building and self._cancel.is_set())
+            self._do(first)
+        return self._forgotten or self._closing.is_set() or (self.building and self._cancel.is_set())
 
     def _renew(self) -> None:
-        self._mapper = self._new_mapper()
+        self._mapper, self._forgotten = self._new_mapper(), False
 
     def _encode(self, candidate: Candidate) -> None:
         counters = self.counters

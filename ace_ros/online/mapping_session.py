@@ -11,10 +11,12 @@ from pathlib import Path
 from ace_ros.errors import InputError, MappingError
 from ace_ros.map.header import HeldBack
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
-from ace_ros.online.building import Outcome, Result
+from ace_ros.online.building import MapBefore, Outcome, Result, build_map
 from ace_ros.online.collecting import Candidate, Collector, Counters
+from ace_ros.online.growing_map import Growth, Scale, align_drive, extend_drive
 from ace_ros.online.mapping_advice import Intake, advice
 from ace_ros.online.maps_dir import map_path, maps_dir_option, prepare_folder
 from ace_ros.options import Options, option
@@ -59,12 +61,16 @@ class MappingSession:
         built: Callable[[Outcome], None] = lambda outcome: None,
         collecting: bool = True,
     ) -> None:
-        """``built`` gets the end of every build, from the collector's thread, after whoever asked for it."""
+        """``built`` gets every map, the first one of a build too, and the end of every build that gives none: from the
+        collector's thread, after whoever asked for it."""
         self._collector, self._options, self._built = collector, options, built
         self.collecting = collecting
         self.progress: Progress | None = None
         self.last_map: SceneMap | None = None
         self.map_name = ""  # of the build under way, or of the last one
+        self.first_map: Path | None = None  # of the build under way: it is to be replaced
+        self._known: set[Path] = set()  # maps that this drive has got
+        self._doing = ""  # of the build under way, a sentence
         self._outcome: Outcome | None = None
         self._began_with = 0  # frames taken when the last build began
         self._start = time.monotonic()
@@ -81,8 +87,8 @@ class MappingSession:
 
     @property
     def forsaken(self) -> int:
-        """Frames that no build was made of."""
-        return self.counters.taken if self._outcome is None else 0
+        """Frames that no map was made of."""
+        return self.counters.taken if self._outcome is None and self.first_map is None else 0
 
     def offer(self, candidate: Candidate) -> bool:
         """Take the frame, if frames are taken and it brings something."""
@@ -98,6 +104,7 @@ class MappingSession:
         count = self.counters.taken
         self._collector.reset()
         self._began_with = 0
+        self._known.clear()
         return count
 
     def close(self) -> None:
@@ -116,6 +123,9 @@ class MappingSession:
     ) -> None:
         """Start a build; both callbacks come from the collector's thread.
 
+        Where the drive has no map of that name yet, a first one is made in haste and stands at its place until the
+        better one replaces it; an older map that was there comes back if that one does not get done.
+
         Args:
             name: of the map, below the folder of the maps. steps, seconds: limits on the training. All: empty or 0
                 for the usual.
@@ -129,19 +139,94 @@ class MappingSession:
         def override(usual: MapOptions) -> MapOptions:
             return replace(usual, steps=steps or usual.steps, seconds=seconds or usual.seconds)
 
-        def progress(step: Progress) -> None:
-            self.progress = step
-            on_progress(step)
+        progress = self._shown(on_progress)
+
+        before = MapBefore(path)
+
+        def first(mapper: Mapper, cancelled: Callable[[], bool]) -> None:
+            before.keep()
+            outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True)
+            if outcome.path is not None:  # else the other one tells
+                self.first_map, self.last_map = outcome.path, outcome.scene_map
+                self._built(outcome)
+
+        def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
+            outcome = build_map(mapper, path, override, progress, cancelled)
+            if outcome.path is not None:
+                before.drop()
+            elif before.restore():
+                outcome = replace(outcome, message=f"{outcome.message} {path} is the map that was there before.")
+            elif self.first_map is not None:
+                outcome = replace(outcome, message=f"{outcome.message} {path} is still the first map.")
+            return outcome
 
         def done(outcome: Outcome) -> None:
-            self.progress, self._outcome = None, outcome
-            self.last_map = outcome.scene_map or self.last_map
+            self._finish(outcome)
             on_done(outcome)
             self._built(outcome)
 
-        self.map_name = path.stem
-        self._began_with = self.counters.taken
-        self._collector.build(path, done, progress, override)
+        self._begin(path, f"building the map of {self.counters.taken} frames")
+        self._collector.work(task, done, None if path in self._known else first)
+
+    def align(
+        self,
+        name: str,
+        scale: Scale,
+        on_progress: Callable[[Progress], None] = lambda step: None,
+        on_done: Callable[[Growth], None] = lambda growth: None,
+    ) -> None:
+        """Find how the frames taken so far lie in a map; both callbacks come from the collector's thread.
+
+        Args:
+            name: of the map, below the folder of the maps. scale: whether one is to be found too.
+
+        Raises:
+            InputError: the name can't be used, or a build is under way.
+        """
+        self._must_be_idle()
+        path = map_path(self._options.maps_dir, name)
+        progress = self._shown(on_progress)
+        self._doing = f"finding how the frames lie in {path}"
+
+        def done(growth: Growth) -> None:
+            self.progress = None
+            on_done(growth)
+
+        self._collector.work(lambda mapper, cancelled: align_drive(mapper, path, scale, progress, cancelled), done)
+
+    def extend(
+        self,
+        name: str,
+        output: str = "",
+        aligned: bool = True,
+        drive: str = "drive",
+        on_progress: Callable[[Progress], None] = lambda step: None,
+        on_done: Callable[[Growth], None] = lambda growth: None,
+    ) -> None:
+        """Let a map learn the frames taken so far; both callbacks come from the collector's thread.
+
+        Args:
+            name: of the map. output: of the one to write, empty: the same; both below the folder of the maps.
+            aligned: the frames are in the map's frame. drive: what the map's header calls them.
+
+        Raises:
+            InputError: a name can't be used, or a build is under way.
+        """
+        self._must_be_idle()
+        path = map_path(self._options.maps_dir, name)
+        written = map_path(self._options.maps_dir, output or name)
+        progress = self._shown(on_progress)
+
+        def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Growth:
+            return extend_drive(mapper, path, written, aligned, drive, progress, cancelled)
+
+        def done(growth: Growth) -> None:
+            self._finish(growth.outcome)
+            on_done(growth)
+            self._built(growth.outcome)
+
+        self._begin(written, f"letting {path} learn {self.counters.taken} frames")
+        self._collector.work(task, done)
 
     def cancel(self) -> None:
         """Ask the build under way to stop."""
@@ -171,6 +256,26 @@ class MappingSession:
         prepare_folder(path)
         return path, self.last_map.save(path)
 
+    def _begin(self, path: Path, doing: str) -> None:
+        """A build begins."""
+        self.map_name, self._began_with, self._doing = path.stem, self.counters.taken, doing
+
+    def _shown(self, on_progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """Keeps where a build stands, and passes it on."""
+
+        def show(step: Progress) -> None:
+            self.progress = step
+            on_progress(step)
+
+        return show
+
+    def _finish(self, outcome: Outcome) -> None:
+        """A build has ended."""
+        self.progress, self.first_map, self._outcome = None, None, outcome
+        if outcome.scene_map is not None and outcome.path is not None:
+            self.last_map = outcome.scene_map
+            self._known.add(outcome.path)
+
     def _must_be_idle(self) -> None:
         if self.building:
             raise InputError("a build is under way: wait for it, or cancel it")
@@ -180,8 +285,10 @@ class MappingSession:
     def state(self) -> tuple[MappingState, str]:
         """What is going on, and a sentence about it."""
         outcome, taken = self._outcome, self.counters.taken
+        if self.building and self.first_map is not None:
+            return MappingState.TRAINING, f"{self.first_map} is a first map, a better one is being built"
         if self.building:
-            return MappingState.TRAINING, f"building the map of {taken} frames"
+            return MappingState.TRAINING, self._doing
         if outcome is not None and taken == self._began_with:
             success = outcome.result is Result.SUCCESS
             return MappingState.READY if success else MappingState.FAILED, outcome.message
