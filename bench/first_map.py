@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+# Messages are generated where the package is installed, not beside the sources.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parents[1]]
 
 import rclpy
 import tyro
@@ -99,8 +103,9 @@ def _drive(command: Command) -> tuple[list[PosedFrame], list[PosedFrame], float]
     folder = scenes.made(path, lambda path: make_building(path, rooms=command.rooms, workers=2))
     plan = BuildingPlan.load(folder)
     frames = scenes.mapping_frames(folder).frames[: command.frames]
-    been = [plan.frames[frame.name] for frame in frames]
-    seen = {room for room in been if been.count(room) >= 20}  # not a glimpse of one only
+    later = {plan.frames[frame.name] for frame in scenes.mapping_frames(folder).frames[command.frames :]}
+    seen = {plan.frames[frame.name] for frame in frames} - later  # the whole of each
+    seen = {room for room in seen if not set(plan.twins_of(room)) - seen}  # one that has a twin is not known by itself
     return frames, [frame for frame in scenes.query_frames(folder) if plan.frames[frame.name] in seen], 1.0
 
 

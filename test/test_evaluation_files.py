@@ -154,7 +154,8 @@ def test_names_cannot_break_out_of_the_page():
 def test_rows_say_none_where_there_is_no_pose():
     row = frame_rows(results(), 1.0)[-1]
     assert row["translation"] is None and row["estimate"] is None and row["nees"] is None
-    assert row["state"] == "LOST" and row["reason"] == "too few inliers"
+    assert row["state"] == "LOST" and row["reason"] == "too few inliers" and row["place"] is None
+    assert frame_rows([replace(results()[0], place=3)], 1.0)[0]["place"] == 3
 
 
 @pytest.mark.parametrize("points", [0, 500])

@@ -137,8 +137,8 @@ def test_a_record_is_judged_by_what_was_published(tmp_path):
             {"kind": "ready"},
             frame_line(STAMPS[0]),
             pose_line("pose", STAMPS[0], bases[0], covariance=covariance, age=0.06),
-            frame_line(STAMPS[2], "UNCERTAIN", reason="too few inliers", confidence=0.4),
-            frame_line(STAMPS[3], "LOST", processing_time=None),
+            frame_line(STAMPS[2], "UNCERTAIN", reason="too few inliers", confidence=0.4, place=2),
+            frame_line(STAMPS[3], "LOST", processing_time=None, place=-1),
             pose_line("pose", STAMPS[5], bases[5], covariance=covariance, age=None),
             frame_line(STAMPS[5]),
             pose_line("tf", STAMPS[2], truth[2]),
@@ -150,6 +150,7 @@ def test_a_record_is_judged_by_what_was_published(tmp_path):
     results, notes = judged(record, frames, run)
     assert not notes and [r.name for r in results] == ["0", "2", "3", "5"]
     assert [r.state for r in results] == ["LOCALIZED", "UNCERTAIN", "LOST", "LOCALIZED"]
+    assert [r.place for r in results] == [None, 2, None, None]
     for result, index in ((results[0], 0), (results[3], 5)):
         np.testing.assert_allclose(result.estimate, off @ truth[index], atol=1e-9)
     assert results[1].estimate is None and results[0].age == 0.06 and results[3].age is None

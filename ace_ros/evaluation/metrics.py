@@ -40,6 +40,7 @@ class FrameResult:
         inliers, candidates: 2D-3D pairs.
         seconds: from image in memory to pose.
         age: of the image when its pose was published, s; None where none was, or where nobody listened.
+        place: number of the place in the map that the pose is in; None where there is none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class FrameResult:
     candidates: int
     seconds: float
     age: float | None = None
+    place: int | None = None
 
     @property
     def pose(self) -> Matrix | None:

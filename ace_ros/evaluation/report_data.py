@@ -98,6 +98,7 @@ def frame_rows(results: Sequence[FrameResult], unit: float) -> list[dict[str, An
             "milliseconds": r.seconds * 1e3,
             "age": None if r.age is None else r.age * 1e3,
             "nees": _nees(r),
+            "place": r.place,
             "truth": _position(r.truth),
             "estimate": None if r.estimate is None else _position(r.estimate),
         }

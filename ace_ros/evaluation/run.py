@@ -82,6 +82,7 @@ def evaluate(
                 inliers=found.inliers,
                 candidates=found.candidates,
                 seconds=seconds,
+                place=found.place,
             )
         )
         on_frame(results[-1])

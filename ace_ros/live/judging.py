@@ -46,6 +46,7 @@ def judged(record: Record, frames: Sequence[PosedFrame], run: Run) -> tuple[list
                 candidates=status["candidates"],
                 seconds=status["processing_time"] or 0.0,
                 age=record.ages.get(frame.stamp),
+                place=None if status.get("place", -1) < 0 else status["place"],
             )
         )
     if not results:

@@ -96,6 +96,7 @@ class EvaluationNode(Node):
             confidence=message.confidence,
             inliers=message.inliers,
             candidates=message.candidates,
+            place=message.place,
             processing_time=message.processing_time,
             latency=message.latency,
         )

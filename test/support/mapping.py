@@ -73,7 +73,8 @@ class Mapping(NodeUnderTest):
         pixels, camera, map_from_camera = self.room.mapping[index]
         self.stamp = max(time.time_ns(), self.stamp + 1)
         self.rover.send_pose(map_from_camera if pose is None else pose, self.stamp, **changes)
-        self.rover.send_odometry(map_from_camera @ invert(BASE_FROM_CAMERA), self.stamp)
+        where = pose if isinstance(pose, np.ndarray) else map_from_camera
+        self.rover.send_odometry(where @ invert(BASE_FROM_CAMERA), self.stamp)
         self.rover.send(pixels, camera, self.stamp)
         return self.stamp
 
