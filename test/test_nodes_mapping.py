@@ -246,7 +246,7 @@ def test_builds_that_fail_and_builds_that_are_cancelled(mapped_room, domain, tmp
         assert SceneMap.load(saved.map_path).header == header
         outside = node.probe.call(SaveMap, "/mapping_node/save_map", map_name="../again")
         assert outside.result == SaveMap.Response.RESULT_INVALID_NAME
-        assert sorted(path.name for path in node.maps.iterdir()) == ["copies", "file", "room.safetensors"]
+        assert finished(node.maps) == ["copies", "file", "room.safetensors"]
 
         handle = node.probe.goal(BuildMap, "/mapping_node/build_map", feedback, steps=1_000_000)
         node.probe.until(lambda: node.statuses[-1].stage == "training", "the training again", timeout=120.0)
@@ -255,18 +255,30 @@ def test_builds_that_fail_and_builds_that_are_cancelled(mapped_room, domain, tmp
     assert sorted(path.name for path in node.maps.iterdir()) == ["copies", "file", "room.safetensors"]
 
 
+def on_disk(node, count):
+    """Wait until so many frames are encoded."""
+    log = node.maps / "room.safetensors.unfinished" / "views.jsonl"
+    node.probe.until(lambda: log.read_bytes().count(b"\n") == count, f"{count} frames on the disk")
+
+
+def finished(folder):
+    """All but the frames of the drive."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".unfinished")
+
+
 def test_a_full_disk_keeps_the_old_map(mapped_room, domain, tmp_path):
     """No file may grow beyond 20 kB: the map can't be written, nothing is left of it, and the old one is as it was."""
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "room.safetensors").write_bytes(b"the old map")
     with Mapping(mapped_room, domain, tmp_path) as node:
         node.drive(range(0, 48, 4))
-        node.taken(12)
+        on_disk(node, 12)
         resource.prlimit(node.process.process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
         built = node.build()
         assert built.result == RESULT.RESULT_WRITE_FAILED and "nothing was changed" in built.message
         assert node.settled().state == MappingStatus.STATE_FAILED
-        assert [path.read_bytes() for path in node.maps.iterdir()] == [b"the old map"]
+        assert finished(node.maps) == ["room.safetensors"]
+        assert (node.maps / "room.safetensors").read_bytes() == b"the old map"
 
 
 def test_too_many_frames_and_a_build_by_itself(mapped_room, domain, tmp_path):
@@ -301,3 +313,29 @@ def test_a_room_that_was_left_is_built_before_the_drive_is_over(mapped_room, dom
         assert built.result == RESULT.RESULT_SUCCESS and built.frames == 40, built.message
         assert len(SceneMap.load(built.map_path).places) == 2
         assert all(told.progress >= 0.5 for told in feedback)  # none, where the second one is done as well
+
+
+def test_a_drive_outlives_a_node_that_is_killed(mapped_room, domain, tmp_path):
+    """kill -9 in the midst of a drive: the next start has every frame that was encoded, and builds their map."""
+    with Mapping(mapped_room, domain, tmp_path) as node:
+        node.drive(range(0, 60, 4))
+        on_disk(node, 15)
+        node.probe.needed.clear()
+        node.process.process.kill()
+        node.process.process.wait(10)
+        node.process = Process("mapping_node", domain, tmp_path / "again.log", node.parameters, node.remaps)
+        count = len(node.statuses)
+        node.probe.until(lambda: len(node.statuses) > count and node.statuses[-1].frames_taken == 15, "the frames")
+        node.probe.until(lambda: "15 frames of a drive" in node.process.text(), "a word on them")
+        built = node.build()
+        assert (built.result, built.frames) == (RESULT.RESULT_SUCCESS, 15), built.message
+    assert [path.name for path in node.maps.iterdir()] == ["room.safetensors"]
+
+
+def test_a_limit_that_is_reached_is_told(mapped_room, domain, tmp_path):
+    with Mapping(mapped_room, domain, tmp_path, max_frames=3) as node:
+        node.drive(range(0, 20, 4))
+        node.probe.until(lambda: node.since_ready("rejected_full") == 2, "two frames too many")
+        told = node.settled()
+        assert told.message == "taking no more frames than 3" and any("max_frames" in text for text in told.advice)
+        node.probe.until(lambda: "max_frames is reached" in node.process.text(), "a warning in the log")

@@ -56,11 +56,7 @@ class Workspace:
         """
         told = json.loads(json.dumps(facts))
         if not len(self.views):
-            self._facts |= told
-            try:
-                write_whole(self.folder / _FACTS, json.dumps(self._facts).encode())
-            except OSError as error:
-                raise MappingError(f"{self.folder}: can't be written ({error.strerror})") from None
+            self.tell(**told)
         for name, value in told.items():
             if self._facts.get(name) != value:
                 what = f"{name.replace('_', ' ')} {self._facts.get(name)}"
@@ -68,6 +64,22 @@ class Workspace:
                     f"{self.folder}: was begun with {what}, now it is {value}; give the same as then, or begin anew "
                     "without --resume"
                 )
+
+    def tell(self, **facts: object) -> None:
+        """Keep a fact of the views, whatever it was before.
+
+        Raises:
+            MappingError: it can't be written.
+        """
+        self._facts |= facts
+        try:
+            write_whole(self.folder / _FACTS, json.dumps(self._facts).encode())
+        except OSError as error:
+            raise MappingError(f"{self.folder}: can't be written ({error.strerror})") from None
+
+    def told(self, name: str) -> Any:
+        """A fact that :meth:`tell` or :meth:`claim` kept; None if there is none."""
+        return self._facts.get(name)
 
     def place(self, key: str) -> Place | None:
         """The finished place of that key, if it is here."""

@@ -19,6 +19,7 @@ from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.mapping.workspace import Workspace
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction
@@ -34,9 +35,11 @@ from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
+from ace_ros.online.drive_store import DriveStore
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_advice import Intake
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
+from ace_ros.online.maps_dir import map_path
 from ace_ros.options import part
 from ace_ros.srv import SaveMap
 
@@ -59,15 +62,27 @@ class MappingNode(Node):
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)
         self._told, self._told_time = "", 0.0
+        self._full = False
         self._forgotten: dict[str, int] = {}  # counts at the last reset
+
+        def new_mapper(workspace: Workspace | None = None) -> Mapper:
+            return Mapper(part(MapOptions, options), options.map_frame, options.metric, workspace)
+
+        def report(sentence: str) -> None:
+            self.get_logger().warning(sentence)
+
         self._collector = Collector(
-            lambda: Mapper(part(MapOptions, options), map_frame=options.map_frame, metric=options.metric),
+            new_mapper,
             KeyframePicker(part(KeyframeOptions, options)),
             options.queue_size,
             options.max_frames,
-            lambda sentence: self.get_logger().warning(sentence),
+            report,
             options.metric,
-        )
+            DriveStore(
+                map_path(options.maps_dir, options.map_name), new_mapper, report, options.resume,
+                map_frame=options.map_frame, metric=options.metric,
+            ),
+        )  # fmt: skip
         self.session = MappingSession(self._collector, session, self._built, options.autostart)
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
         self._images = ImageInput(self, options, _QUEUE)
@@ -94,16 +109,25 @@ class MappingNode(Node):
 
     def close(self) -> None:
         """Stop the worker thread."""
-        if self.session.forsaken:  # the logger's topic may be gone by now
+        kept = self.session.close()
+        if kept:  # the logger's topic may be gone by now
+            print(f"frames that no map was built of are in {kept}: start again to build it", file=sys.stderr)
+        elif self.session.forsaken:
             print(f"{self.session.forsaken} frames were taken, and no map was built", file=sys.stderr)
-        self.session.close()
 
     # --- frames ---
 
     def _on_posed(self, frame: CameraFrame, map_from_camera: Matrix) -> None:
         name = f"{self._images.image_topic} at {frame.stamp * 1e-9:.3f}"
         self.session.offer(
-            Candidate(name, frame.stamp, frame.camera, map_from_camera, lambda: decode(frame.message, frame.camera))
+            Candidate(
+                name,
+                frame.stamp,
+                frame.camera,
+                map_from_camera,
+                lambda: decode(frame.message, frame.camera),
+                len(frame.message.data),
+            )
         )
 
     def _look_after(self) -> None:
@@ -112,6 +136,9 @@ class MappingNode(Node):
         self._poses.look_after()
         if why := self.session.build_when_due():
             self.get_logger().info(why)
+        if self.session.counters.full and not self._full:
+            self.get_logger().warning("no more frames are taken: max_frames is reached, or the disk is full")
+        self._full = self.session.counters.full > 0
 
     # --- maps ---
 

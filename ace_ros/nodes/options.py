@@ -73,7 +73,17 @@ class IntakeOptions(Options):
     """Taking frames"""
 
     autostart: bool = option(True, "Take frames from the start; false: wait for ~/collect (std_srvs/SetBool).")
-    max_frames: int = option(2000, "Frames are no longer taken beyond this number.", low=0, without="no limit")
+    max_frames: int = option(
+        10_000,
+        "Frames are no longer taken beyond this number; 10,000 need 1.4 GB beside the map to be, and as much memory.",
+        low=0,
+        without="no limit",
+    )
+    resume: bool = option(
+        False,
+        "Add to the frames that an earlier start left, of which no map was made. They can be built in any case; the "
+        "first new frame puts them aside, but for this.",
+    )
     queue_size: int = option(
         60, "Frames taken that may wait for the encoder; beyond it frames are not taken, and counted.", low=1, high=1000
     )

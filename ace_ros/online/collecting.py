@@ -15,18 +15,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import InputError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
 from ace_ros.localization.trust import DARK
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.online.album import Album
 from ace_ros.online.building import told
+from ace_ros.online.drive_store import DriveStore
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
 
 _LOOK_EVERY = 10  # frames between two looks for a place to build ahead; a look takes some 10 ms; set by hand
 _STANDING = 10.0  # s without a frame, after which the camera is taken to stand; set by hand
+_FEW = 1000  # frames beyond which those that hardly moved are left out, as 'ace map' has it
+_QUEUE_BYTES = 200e6  # of frames that wait: 60 of 1280 x 720 in colour; set by hand
 _IDLE = 1.0  # s between two looks at the clock while nothing comes
 T = TypeVar("T")
 Task = Callable[[Mapper, Callable[[], bool]], T]  # done with the mapper; polls often whether it is cancelled
@@ -41,6 +44,7 @@ class Candidate:
     camera: Camera
     map_from_camera: Matrix
     decode: Callable[[], Pixels]
+    size: int = 0  # bytes that it takes while it waits
 
 
 @dataclass
@@ -76,20 +80,24 @@ class Collector:
         max_frames: int,
         report: Callable[[str], None],
         metric: bool = True,
+        store: DriveStore | None = None,
     ) -> None:
-        """``report`` gets a sentence for each frame that was taken but could not be used; ``metric``: of the poses."""
+        """``report`` gets a sentence for each frame that was taken but could not be used; ``metric``: of the poses.
+        ``store``: keeps frames on disk, and may have some; its mappers are those of ``new_mapper``."""
         self._new_mapper, self._picker, self._report = new_mapper, picker, report
         self._queue_size, self._max_frames = queue_size, max_frames or None
-        self._mapper = new_mapper()
+        self._store = store
+        self._mapper = new_mapper() if store is None else store.taken_up()
+        self._others = len(self._mapper) > 0 and store is not None and not store.goes_on  # of another drive, it may be
         self._jobs: deque[Candidate | _Job] = deque()
-        self._queued_frames = 0
+        self._queued_frames = self._queued_bytes = 0
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._cancel = threading.Event()
-        self._forgotten = False  # the mapper is to be another one
+        self._renewal: Callable[[], None] | None = None  # the mapper is to be another one
         self._looked = (0, False)  # when there was no place to build ahead
         self.building = False
-        self.counters = Counters()
+        self.counters = Counters(taken=len(self._mapper), encoded=len(self._mapper))
         self._metric = metric
         self.watch = DriveWatch(metric)
         self.album = Album()
@@ -110,21 +118,25 @@ class Collector:
         self.watch.saw(candidate.map_from_camera, candidate.stamp)
         if not self._picker.wants(candidate.map_from_camera, candidate.stamp):
             counters.similar_view += 1
-        elif self._max_frames is not None and counters.taken >= self._max_frames:
+            return False
+        self._part_with_others()
+        counters = self.counters
+        if self._max_frames is not None and counters.taken >= self._max_frames:
             counters.full += 1
-        elif self._queued_frames >= self._queue_size:
+            return False
+        if self._queued_frames >= self._queue_size or self._queued_bytes > _QUEUE_BYTES:
             counters.overload += 1
-        else:
-            self._picker.took(candidate.map_from_camera, candidate.stamp)
-            self.watch.took(candidate.map_from_camera, candidate.camera)
-            self.last_taken = time.monotonic()
-            with self._wake:
-                counters.taken += 1
-                self._queued_frames += 1
-                self._jobs.append(candidate)
-                self._wake.notify()
-            return True
-        return False
+            return False
+        self._picker.took(candidate.map_from_camera, candidate.stamp)
+        self.watch.took(candidate.map_from_camera, candidate.camera)
+        self.last_taken = time.monotonic()
+        with self._wake:
+            counters.taken += 1
+            self._queued_frames += 1
+            self._queued_bytes += candidate.size
+            self._jobs.append(candidate)
+            self._wake.notify()
+        return True
 
     def work(self, task: Task[T], done: Callable[[T], None], first: Task[None] | None = None) -> None:
         """Do a task with the frames taken so far; ``done`` gets its result, from the worker thread.
@@ -154,12 +166,15 @@ class Collector:
         """Forget all frames, queued ones too; counting starts over. Not while a map is built."""
         with self._wake:
             self._jobs.clear()
-            self._queued_frames = 0
+            self._queued_frames = self._queued_bytes = 0
             self._picker.forget()
             self.counters, self.watch, self.album = Counters(), DriveWatch(self._metric), Album()
-            self._jobs.append(_Job(self._renew))
-            self._forgotten = True
-            self._wake.notify()
+            self._begin_anew(aside=False)
+
+    def built(self, frames: int) -> None:
+        """A map of the first so many frames is written."""
+        if self._store is not None:
+            self._store.built(frames)
 
     @property
     def places_ahead(self) -> int:
@@ -171,13 +186,16 @@ class Collector:
         """Whether the worker is about to stop."""
         return self._closing.is_set()
 
-    def close(self) -> None:
-        """Stop the worker; what it is at is given up."""
+    def close(self) -> str:
+        """Stop the worker; what it is at is given up. Returns where frames are that no map was made of, if they are."""
         self._closing.set()
         self._cancel.set()
         with self._wake:
             self._wake.notify()
         self._thread.join()
+        if self._renewal is not None:
+            self._renewal()
+        return self._store.close() if self._store is not None else ""
 
     def _work(self) -> None:
         while True:
@@ -225,10 +243,25 @@ class Collector:
                     break
                 self._jobs.popleft()
             self._do(first)
-        return self._forgotten or self._closing.is_set() or (self.building and self._cancel.is_set())
+        return self._renewal is not None or self._closing.is_set() or (self.building and self._cancel.is_set())
 
-    def _renew(self) -> None:
-        self._mapper, self._forgotten = self._new_mapper(), False
+    def _part_with_others(self) -> None:
+        """A frame comes that need not be of the drive that was found here."""
+        if self._others:
+            with self._wake:
+                self.counters = Counters()
+                self._begin_anew(aside=True)
+
+    def _begin_anew(self, aside: bool) -> None:
+        """Have the mapper replaced before whatever comes next."""
+
+        def renew() -> None:
+            self._renewal = None
+            self._mapper = self._new_mapper() if self._store is None else self._store.anew(aside)
+
+        self._others, self._renewal = False, renew
+        self._jobs.append(_Job(renew))
+        self._wake.notify()
 
     def _encode(self, candidate: Candidate) -> None:
         counters = self.counters
@@ -238,10 +271,11 @@ class Collector:
                 counters.blurred += 1
                 counters.taken -= 1
             else:
-                self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name, candidate.stamp)
-                counters.encoded += 1
-                self.watch.looked_at(image)
-                self.album.show(image, candidate.camera, candidate.map_from_camera, candidate.name)
+                self._take(candidate, image)
+        except MappingError as error:  # the disk is full
+            counters.full += 1
+            counters.taken -= 1
+            self.last_fault = str(error)
         except Exception as error:
             counters.bad_image += 1
             counters.taken -= 1
@@ -250,3 +284,14 @@ class Collector:
         finally:
             with self._wake:
                 self._queued_frames = max(0, self._queued_frames - 1)
+                self._queued_bytes = max(0, self._queued_bytes - candidate.size)
+
+    def _take(self, candidate: Candidate, image: Pixels) -> None:
+        if len(self._mapper) > _FEW and self._mapper.hardly_moved(candidate.map_from_camera):
+            self.counters.similar_view += 1
+            self.counters.taken -= 1
+            return
+        self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name, candidate.stamp)
+        self.counters.encoded += 1
+        self.watch.looked_at(image)
+        self.album.show(image, candidate.camera, candidate.map_from_camera, candidate.name)

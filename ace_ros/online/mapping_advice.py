@@ -45,7 +45,10 @@ def advice(intake: Intake, counters: Counters, watch: DriveWatch, held_back: Hel
             "motion between keyframes (min_translation, min_rotation)."
         )
     if counters.full:
-        sentences.append(f"max_frames ({counters.taken}) is reached: build the map, or raise max_frames.")
+        sentences.append(
+            f"No more frames than {counters.taken} are taken: max_frames is reached (build the map, or raise it), or "
+            "the disk is full."
+        )
     if intake.images and not sentences and counters.taken < COMFORTABLE:
         need = "at least" if counters.taken < MIN_FRAMES else "better"
         count = MIN_FRAMES if counters.taken < MIN_FRAMES else COMFORTABLE

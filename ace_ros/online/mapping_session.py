@@ -107,9 +107,9 @@ class MappingSession:
         self._known.clear()
         return count
 
-    def close(self) -> None:
-        """Stop; what is being built is given up."""
-        self._collector.close()
+    def close(self) -> str:
+        """Stop; what is being built is given up. Returns where frames are that no map was made of, if they are kept."""
+        return self._collector.close()
 
     # --- builds ---
 
@@ -155,9 +155,9 @@ class MappingSession:
             if outcome.path is not None:
                 before.drop()
             elif before.restore():
-                outcome = replace(outcome, message=f"{outcome.message} {path} is the map that was there before.")
+                outcome = _with(outcome, f"{path} is the map that was there before")
             elif self.first_map is not None:
-                outcome = replace(outcome, message=f"{outcome.message} {path} is still the first map.")
+                outcome = _with(outcome, f"{path} is still the first map")
             return outcome
 
         def done(outcome: Outcome) -> None:
@@ -275,6 +275,7 @@ class MappingSession:
         if outcome.scene_map is not None and outcome.path is not None:
             self.last_map = outcome.scene_map
             self._known.add(outcome.path)
+            self._collector.built(outcome.frames)
 
     def _must_be_idle(self) -> None:
         if self.building:
@@ -296,6 +297,8 @@ class MappingSession:
             return MappingState.COLLECTING, "not taking frames until it is told to collect"
         ahead = self._collector.places_ahead
         finished = f"; {ahead} {'place is' if ahead == 1 else 'places are'} finished" if ahead else ""
+        if self.counters.full:
+            return MappingState.COLLECTING, f"taking no more frames than {taken}{finished}"
         return MappingState.COLLECTING, f"taking frames, {taken} so far{finished}"
 
     def advice(self, intake: Intake | None = None) -> list[str]:
@@ -305,3 +308,8 @@ class MappingSession:
         intake = replace(intake, pose_fault=fault, seconds=time.monotonic() - self._start)
         held_back = self.last_map.header.held_back if self.last_map else HeldBack()
         return advice(intake, self.counters, self._collector.watch, held_back)
+
+
+def _with(outcome: Outcome, words: str) -> Outcome:
+    """The outcome with a sentence more."""
+    return replace(outcome, message=f"{outcome.message.rstrip('.')}. {words}.")

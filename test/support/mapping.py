@@ -29,9 +29,9 @@ class Mapping(NodeUnderTest):
         } | parameters  # fmt: skip
         self.rover = Rover(self.probe, compressed=self.parameters["image_transport"] == "compressed")
         self.statuses = self.probe.hear(MappingStatus, "/mapping_node/status")
-        remaps = {"image": "/camera/image", "camera_info": "/camera/camera_info", "pose": "/pose", "odom": "/odom"}
+        self.remaps = {"image": "/camera/image", "camera_info": "/camera/camera_info", "pose": "/pose", "odom": "/odom"}
         log = folder / "mapping.log"
-        self.process = Process("mapping_node", domain, log, self.parameters, remaps)
+        self.process = Process("mapping_node", domain, log, self.parameters, self.remaps)
         self.probe.needed.append(self.process)
         self.stamp = 0
 
