@@ -205,6 +205,9 @@ def test_what_was_there_comes_back_on_disks_without_links(tmp_path, monkeypatch)
     before.keep()
     before.drop()
     assert not before.restore() and list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
+    before.keep()  # nothing was written since
+    assert before.restore() and list(tmp_path.iterdir()) == [path]
     none = MapBefore(tmp_path / "none")
     none.keep()
     assert not none.restore() and not (tmp_path / "none").exists()

@@ -77,9 +77,10 @@ class MapBefore:
 
     def restore(self) -> bool:
         """Put it back; tells whether there was one."""
-        if self._has:
-            self._kept.replace(self._path)
         had, self._has = self._has, False
+        if had:
+            self._kept.replace(self._path)
+            self._kept.unlink(missing_ok=True)  # of two names of one file both stay
         return had
 
 
