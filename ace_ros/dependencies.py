@@ -43,9 +43,9 @@ DEPENDENCIES = (
     Dependency("pillow", "PIL", "9.0.1", rosdep="python3-pil"),
     Dependency("poselib", "poselib", "2.0.4"),
     Dependency("safetensors", "safetensors", "0.4"),
-    Dependency("tyro", "tyro", "0.9"),
+    Dependency("tyro", "tyro", "1.0"),
     Dependency("rich", "rich", "13", rosdep="python3-rich"),
-    Dependency("rosbags", "rosbags", "0.10", "0.12"),
+    Dependency("rosbags", "rosbags", "0.11.6", "0.12"),
     Dependency("ruamel.yaml", "ruamel.yaml", "0.17", rosdep="python3-ruamel.yaml"),
     Dependency("matplotlib", "matplotlib", "3.6", rosdep="python3-matplotlib"),
 )

@@ -4,7 +4,7 @@ Prints versions and, for each fault, the command that mends it. The exit code is
 numpy, torch or OpenCV are missing. 'ros2 run ace_ros doctor' looks at the Python that the nodes run by.
 
 examples:
-  ace doctor
+  ace doctor && echo nothing is broken
   ros2 run ace_ros doctor
 """
 

@@ -26,8 +26,8 @@ def libraries() -> Iterator[Finding]:
 
 
 def _look(needed: Dependency) -> Probe:
-    named = f"import {needed.module} as m; print(getattr(m, '__version__', ''), m.__path__[0] if "
-    return probe(f"{named}hasattr(m, '__path__') else m.__file__, sep='\\n')")
+    place = "m.__path__[0] if hasattr(m, '__path__') else m.__file__"
+    return probe(f"import {needed.module} as m; print({place}, getattr(m, '__version__', ''), sep='\\n')")
 
 
 def version_of(name: str) -> str:
@@ -63,7 +63,7 @@ def _judge(needed: Dependency, seen: Probe) -> Finding:
         return broken(
             f"{needed.name} can't be imported: {seen.reason}", pip("install", "--force-reinstall", needed.name)
         )
-    stated, _, place = seen.printed.partition("\n")
+    place, _, stated = seen.printed.partition("\n")
     version = stated or version_of(needed.name)
     told = f"{needed.name} {version or 'of an unknown version'}  {place}"
     if version and numbers(version) < numbers(needed.floor):
