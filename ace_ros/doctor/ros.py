@@ -87,7 +87,7 @@ def _pythons_of(prefix: Path) -> list[str]:
 def _install(modules: list[str]) -> str:
     names = [_PACKAGES.get(module) or module for module in modules]
     if not distro():
-        return "rosdep install --from-paths src --ignore-src -y   (in the workspace; without ROS 2: make setup)"
+        return "source a ROS 2 distribution, which has it: source /opt/ros/DISTRO/setup.bash"
     return "sudo apt install " + " ".join(f"ros-{distro()}-{name.replace('_', '-')}" for name in names)
 
 
