@@ -31,7 +31,7 @@ def test_quaternions_of_messages_are_rounded_and_may_be_negative():
 @pytest.mark.parametrize("length", [0.0, 0.9, np.nan])
 def test_what_is_no_rotation_is_refused_by_its_name(length):
     message = Transform(rotation=Quaternion(w=length))
-    with pytest.raises(InputError, match="^map <- odom: the quaternion .* is not of unit length"):
+    with pytest.raises(InputError, match=r"^map <- odom: the quaternion .* is not of unit length"):
         transform_matrix(message, "map <- odom")
 
 
