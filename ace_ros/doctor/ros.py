@@ -96,6 +96,8 @@ def _built(name: str) -> Finding:
     if other_numpy(seen):
         text = f"{name} is built for another NumPy than {version_of('numpy')}"
         return broken(text, pip("install", numpy_requirement()))
+    if missing := re.search(r"No module named '(cv2|numpy)'", seen.reason):
+        return broken(f"{name} can't be imported without {missing[1]}", "as for that, below")
     if seen.failed and name == "tf_transformations" and "transforms3d" in seen.complaint:
         text = f"tf_transformations can't be imported, as transforms3d does not fit this NumPy: {seen.reason}"
         return broken(text, pip("install", "transforms3d>=0.4"))
