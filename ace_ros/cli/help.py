@@ -30,7 +30,7 @@ def command_help(program: str, command: type[Options], document: str, usage: str
     usage = usage or " ".join([_call(one) for one in options if one.default is MISSING])
     if "\n" not in usage and any(one.default is not MISSING for one in options):
         usage += " [OPTIONS]"
-    lines = [f"usage: {program} {usage}".replace("\n", f"\n       {program} ")]
+    lines = [f"usage: {program} {usage}".rstrip().replace("\n", f"\n       {program} ")]
     for paragraph in paragraphs:
         lines += ["", textwrap.fill(paragraph, width)]
     arguments = [one for one in options if one.positional]

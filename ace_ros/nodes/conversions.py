@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import tf_transformations
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge, CvBridgeError
-from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Transform, Vector3
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.geometry import Matrix, pose_from_quaternion, quaternion_xyzw
+from ace_ros.geometry import Matrix, check_pose, unit_quaternion
 from ace_ros.image import Image as CameraImage
 from ace_ros.image import Pixels, check_size
 from ace_ros.recordings.images import decode_image, to_rgb8
@@ -42,23 +43,25 @@ def pose_matrix(pose: Pose, where: str) -> Matrix:
     Raises:
         InputError: NaN, or a quaternion that is not of unit length (all zeros, say).
     """
-    p, q = pose.position, pose.orientation
-    return pose_from_quaternion((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), where)
+    return _matrix(pose.position, pose.orientation, where)
 
 
 def transform_matrix(transform: Transform, where: str) -> Matrix:
     """(4, 4) from a transform message; raises as :func:`pose_matrix`."""
-    t, q = transform.translation, transform.rotation
-    return pose_from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w), where)
+    return _matrix(transform.translation, transform.rotation, where)
+
+
+def _matrix(translation: Point | Vector3, rotation: Quaternion, where: str) -> Matrix:
+    quaternion = unit_quaternion((rotation.x, rotation.y, rotation.z, rotation.w), where)
+    matrix = tf_transformations.quaternion_matrix(quaternion)
+    matrix[:3, 3] = translation.x, translation.y, translation.z
+    return check_pose(matrix, where)
 
 
 def pose_message(pose: Matrix) -> Pose:
     """Pose message from (4, 4)."""
-    message = Pose()
-    p, q = message.position, message.orientation
-    p.x, p.y, p.z = (float(value) for value in pose[:3, 3])
-    q.x, q.y, q.z, q.w = (float(value) for value in quaternion_xyzw(pose))
-    return message
+    x, y, z = (float(value) for value in pose[:3, 3])
+    return Pose(position=Point(x=x, y=y, z=z), orientation=_quaternion(pose))
 
 
 def pose_with_covariance_message(pose: Matrix, covariance: Matrix) -> PoseWithCovariance:
@@ -68,11 +71,14 @@ def pose_with_covariance_message(pose: Matrix, covariance: Matrix) -> PoseWithCo
 
 def transform_message(pose: Matrix) -> Transform:
     """Transform message from (4, 4)."""
-    message = Transform()
-    t, q = message.translation, message.rotation
-    t.x, t.y, t.z = (float(value) for value in pose[:3, 3])
-    q.x, q.y, q.z, q.w = (float(value) for value in quaternion_xyzw(pose))
-    return message
+    x, y, z = (float(value) for value in pose[:3, 3])
+    return Transform(translation=Vector3(x=x, y=y, z=z), rotation=_quaternion(pose))
+
+
+def _quaternion(pose: Matrix) -> Quaternion:
+    """Rotation of (4, 4), w >= 0."""
+    x, y, z, w = (float(value) for value in tf_transformations.quaternion_from_matrix(pose))
+    return Quaternion(x=x, y=y, z=z, w=w)
 
 
 def camera_from_info(info: CameraInfo, rectified: bool = False) -> Camera:

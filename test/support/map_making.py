@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from core_making import unit
 
-from ace_ros.features.xfeat import XFEAT_SHA256
+from ace_ros.dependencies import XFEAT_SHA256
 from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import Calibration, HeldBack, MapHeader
 from ace_ros.map.landmarks import quantize

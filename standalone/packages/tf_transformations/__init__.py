@@ -12,7 +12,7 @@ import transforms3d
 from numpy.typing import ArrayLike, NDArray
 
 Matrix = NDArray[np.float64]
-Quaternion = Sequence[float]
+Quaternion = Sequence[float] | Matrix
 
 
 def _wxyz(quaternion: Quaternion) -> tuple[float, float, float, float]:
