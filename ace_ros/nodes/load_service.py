@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +64,7 @@ class LoadService:
             response.message = "the node is not configured: configure it first"
             return response
         answer = Answer(node)
-        threading.Thread(target=self._load, args=(request.map_name, answer), name="load_map", daemon=True).start()
+        node.supervisor.thread("loading a map", self._load, request.map_name, answer)
         response.result, response.message, loaded = await answer.future
         if loaded is not None and node.loaded is not None:
             node.use_map(loaded)
@@ -76,7 +75,11 @@ class LoadService:
         return response
 
     def _load(self, name: str, answer: Answer) -> None:
-        answer.give(self._try(name))
+        try:
+            answer.give(self._try(name))
+        except Exception as error:
+            answer.give((LoadMap.Response.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None))
+            raise
 
     def _try(self, name: str) -> tuple[int, str, LoadedMap | None]:
         codes = LoadMap.Response
@@ -92,6 +95,4 @@ class LoadService:
             return codes.RESULT_INVALID_MAP_METADATA, str(error), None
         except MapFileError as error:
             return codes.RESULT_INVALID_MAP_DATA, str(error), None
-        except Exception as error:
-            return codes.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None
         return codes.RESULT_SUCCESS, f"localizing in '{loaded.name}' ({loaded.identity}) from now on", loaded

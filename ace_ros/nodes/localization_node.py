@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-import traceback
+from typing import Any
 
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -32,16 +32,18 @@ from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
 from ace_ros.online.reasons import Fault, OnlineReason
 
 _JUMP_BACK = Duration(nanoseconds=-100_000_000)  # less is jitter of /clock; set by hand
 _SILENCE = 0.5  # s: so often at least the status comes; twice as often as its message promises
+_RESTART = 5.0  # s after an error, until a node that starts by itself begins anew; set by hand
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class LocalizationNode(LifecycleNode):
+class LocalizationNode(Supervised, LifecycleNode):
     """See the package's documentation for topics, services and parameters.
 
     The executor receives images, another thread localizes the newest. ``_lock`` is held while something is
@@ -57,6 +59,7 @@ class LocalizationNode(LifecycleNode):
         self._lock = threading.RLock()
         self.loaded: LoadedMap | None = None
         self._work: FrameWork | None = None  # while the node is active
+        self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._last, self._last_time = inactive(self._fault), -math.inf
@@ -64,7 +67,7 @@ class LocalizationNode(LifecycleNode):
         self._output = PoseOutput(self, self._tree)
         self._create_interfaces()
         if self.options.autostart:
-            self._autostart_timer = steady_timer(self, 0.01, self._autostart)
+            self._start_in(0.01)
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
@@ -76,8 +79,10 @@ class LocalizationNode(LifecycleNode):
         self._follower = MapFollower(self)
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
+        steady_timer(self, _SILENCE, self._give_up_where_hopeless)
         threshold = JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True)
-        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_jump)
+        on_jump = self.supervised("the jump of the clock", self._on_jump)
+        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=on_jump)
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -85,11 +90,15 @@ class LocalizationNode(LifecycleNode):
 
     # --- lifecycle ---
 
+    def _start_in(self, seconds: float) -> None:
+        self._autostart_timer = steady_timer(self, seconds, self._autostart)
+
     def _autostart(self) -> None:
-        self._autostart_timer.cancel()
+        self.destroy_timer(self._autostart_timer)
         if self.trigger_configure() == _SUCCESS:
             self.trigger_activate()
 
+    @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the map and the encoder; FAILURE leaves the node unconfigured, with the reason in the log and status."""
         try:
@@ -101,17 +110,17 @@ class LocalizationNode(LifecycleNode):
             self.get_logger().error(f"not configured: {error}")
             self._publish_status(inactive(self._fault))
             return _FAILURE
-        except Exception:
-            self.get_logger().error(f"not configured, a defect of this package:\n{traceback.format_exc()}")
-            return _FAILURE
         self.use_map(loaded)
         self._fault = Fault(sentence="the node is not active")
         return super().on_configure(state)
 
+    @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start to work."""
         answer = super().on_activate(state)
-        self._work = FrameWork(self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart)
+        self._work = FrameWork(
+            self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart, self.supervisor
+        )
         self._counters = self._work.counters
         assert self.loaded is not None
         self.use_map(self.loaded)  # starts tracking anew
@@ -123,29 +132,56 @@ class LocalizationNode(LifecycleNode):
         )
         return answer
 
+    @transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and be silent."""
+        """Unsubscribe and be silent; ERROR where the node gives up."""
         self._stop()
-        return super().on_deactivate(state)
+        answer = super().on_deactivate(state)
+        return TransitionCallbackReturn.ERROR if self.supervisor.hopeless else answer
 
+    @transition
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the map."""
-        with self._lock:
-            self._cloud.clear(self.map_frame)
-            self.loaded = None
+        self._let_go()
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         return super().on_cleanup(state)
 
+    @transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave nothing behind and be unconfigured; with autostart, begin anew after a moment."""
+        why = self.supervisor.hopeless or self.supervisor.fault()
+        self._stop()
+        self._let_go()
+        self.supervisor.start_over()
+        self._fault = Fault(OnlineReason.INTERNAL_ERROR, why)
+        again = f"the node starts anew in {_RESTART:g} s" if self.options.autostart else "configure the node to go on"
+        self.get_logger().error(f"given up, {again}: {why}")
+        if self.options.autostart:
+            self._start_in(_RESTART)
+        return super().on_error(state)
+
+    @transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As on_deactivate."""
         self._stop()
         return super().on_shutdown(state)
 
+    def _give_up_where_hopeless(self) -> None:
+        if self._work is not None and self.supervisor.hopeless:
+            self.trigger_deactivate()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._cloud.clear(self.map_frame)
+            self.loaded = None
+
     def _stop(self) -> None:
-        if self._work is not None:
-            self._work.close()
-            self._work = None
+        work, self._work = self._work, None
+        if work is not None:
+            work.close()
+        if self._tf_timer is not None:
             self.destroy_timer(self._tf_timer)
+            self._tf_timer = None
         self._localize_service.active = False
         self._localize_service.refuse("the node is not active")
         self._fault = Fault(sentence="the node is not active")
@@ -264,7 +300,7 @@ class LocalizationNode(LifecycleNode):
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         rival = self._output.rival() if self._work else ""
-        diagnose(status, self._last, self._counters, rival, self._follower.fault)
+        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor)
 
 
 def main() -> int:

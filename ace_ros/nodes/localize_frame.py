@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,16 +15,16 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.trust import State
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.frame_slot import ArrivalCheck
-from ace_ros.online.frame_stream import FrameCounters, FrameStream
+from ace_ros.online.frame_stream import GIVING, WORKING, FrameCounters, FrameStream
 from ace_ros.online.localizing import OnlineAnswer, OnlineLocalizer, OnlineOptions, unreadable
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames
+from ace_ros.online.supervision import Supervisor
 from ace_ros.options import part
 
 _QUEUE = 5  # images that DDS keeps until the executor drains them: with 1 some would be lost uncounted; set by hand
@@ -53,13 +52,15 @@ class FrameWork:
         give: Callable[[FrameResult], None],
         show: Callable[[FrameResult], None],
         restarted: Callable[[], None],
+        supervisor: Supervisor,
     ) -> None:
         """For ``lock`` and the callbacks see :class:`FrameStream`; nothing is localized before :meth:`use_map`."""
         self._node, self._tree, self._options = node, tree, options
         self.counters = FrameCounters()
+        self._supervisor = supervisor
         arrivals = ArrivalCheck(options.max_age, options.max_rate)
         self._stream: FrameStream[CameraFrame, FrameResult] = FrameStream(
-            arrivals, self.counters, lock, give, show, restarted
+            arrivals, self.counters, lock, give, show, restarted, supervisor
         )
         self.images = ImageInput(node, options, _QUEUE)
         self.images.registerCallback(self._on_frame)
@@ -90,6 +91,8 @@ class FrameWork:
 
     def fault(self) -> Fault:
         """Why no frames come that could be localized; none where they do."""
+        if defect := self._supervisor.fault(WORKING, GIVING):
+            return Fault(OnlineReason.INTERNAL_ERROR, defect)
         age = self._stream.stale_age
         if (silence := self.images.silence()) or not age:
             return silence
@@ -109,10 +112,6 @@ class FrameWork:
             answer = online.localize(image, frame.camera, frame.stamp, frame.header.frame_id)
         except InputError as error:
             return FrameResult(frame, unreadable(error), seconds=time.monotonic() - start)
-        except Exception:
-            self._node.get_logger().error(f"a defect of this package:\n{traceback.format_exc()}")
-            fault = Fault(OnlineReason.INTERNAL_ERROR, "a defect of this package, see the log")
-            return FrameResult(frame, OnlineAnswer(State.UNCERTAIN, fault))
         return FrameResult(frame, answer, image, time.monotonic() - start)
 
 

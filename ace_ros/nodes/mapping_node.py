@@ -32,6 +32,7 @@ from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_hel
 from ace_ros.nodes.options import MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.supervised import Supervised
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
@@ -46,7 +47,7 @@ _STATUS_PERIOD = 0.1  # s between two looks for news; set by hand
 _SILENCE = 0.9  # s: the status comes at least once a second, as its message promises
 
 
-class MappingNode(Node):
+class MappingNode(Supervised, Node):
     """See the package's documentation for topics, services and parameters."""
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class MappingNode(Node):
             options.max_frames,
             lambda sentence: self.get_logger().warning(sentence),
             options.metric,
+            self.supervisor,
         )
         self.session = MappingSession(self._collector, session, self._built, options.autostart)
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
@@ -208,12 +210,15 @@ class MappingNode(Node):
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         state, sentence = self.session.state()
         sentences = self._advice()
-        if state is MappingState.FAILED:
+        if defect := self.supervisor.fault():
+            status.summary(DiagnosticStatus.ERROR, defect)
+        elif state is MappingState.FAILED:
             status.summary(DiagnosticStatus.ERROR, sentence)
         elif sentences:
             status.summary(DiagnosticStatus.WARN, " ".join(sentences))
         else:
             status.summary(DiagnosticStatus.OK, sentence)
+        status.add("defects", str(self.supervisor.count))
         for name, value in (vars(self.session.counters) | self._arrived()).items():
             status.add(name, str(value))
 

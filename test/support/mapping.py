@@ -19,7 +19,7 @@ COUNTERS = [name for name in MappingStatus.get_fields_and_field_types() if name.
 class Mapping(NodeUnderTest):
     """The node in a process, what it says, and frames for it."""
 
-    def __init__(self, room, domain, folder, **parameters):
+    def __init__(self, room, domain, folder, start=Process, **parameters):
         self.room, self.maps = room, folder / "maps"
         self.probe = Probe(domain)
         self.parameters = {
@@ -31,7 +31,7 @@ class Mapping(NodeUnderTest):
         self.statuses = self.probe.hear(MappingStatus, "/mapping_node/status")
         remaps = {"image": "/camera/image", "camera_info": "/camera/camera_info", "pose": "/pose", "odom": "/odom"}
         log = folder / "mapping.log"
-        self.process = Process("mapping_node", domain, log, self.parameters, remaps)
+        self.process = start("mapping_node", domain, log, self.parameters, remaps)
         self.probe.needed.append(self.process)
         self.stamp = 0
 
