@@ -9,6 +9,7 @@ from rclpy.callback_groups import CallbackGroup
 
 from ace_ros.errors import InputError, MapFileError, MapVersionError
 from ace_ros.localization.options import LocalizeOptions
+from ace_ros.nodes.frame_names import check_frames
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online import loading
@@ -35,15 +36,13 @@ def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
     """Load a map and make the localizer for it; takes a second.
 
     Raises:
-        MapFileError, InputError: see :func:`ace_ros.online.loading.load_map`; or a map without metric scale where TF
-            needs metres.
+        MapFileError, InputError: see :func:`ace_ros.online.loading.load_map`; or frames that don't go with the map.
     """
     loaded = loading.load_map(path, LocalizeOptions(encoder_weights=options.encoder_weights), options.device)
-    if not loaded.scene_map.header.metric and options.tf_mode in ("map_to_odom", "map_to_base"):
-        raise InputError(
-            f"{path}: the map has no metric scale, and the robot's TF is in metres: "
-            "set tf_mode to map_to_camera or none, or map with metric poses"
-        )
+    try:
+        check_frames(loaded.scene_map.header, options)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return loaded
 
 

@@ -22,6 +22,7 @@ from ace_ros.nodes.alternative_markers import AlternativeMarkers
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
+from ace_ros.nodes.frame_names import frame_of
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
 from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, waiting
@@ -196,7 +197,7 @@ class LocalizationNode(Supervised, LifecycleNode):
     @property
     def map_frame(self) -> str:
         """The frame of the poses; empty where there is no map."""
-        return (self.options.map_frame or self.loaded.scene_map.header.map_frame) if self.loaded else ""
+        return frame_of(self.loaded.scene_map.header, self.options) if self.loaded else ""
 
     def use_map(self, loaded: LoadedMap) -> None:
         """From here on everything that is published comes from this map."""

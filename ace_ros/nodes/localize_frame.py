@@ -15,7 +15,9 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.trust import State
 from ace_ros.nodes.conversions import decode
+from ace_ros.nodes.frame_names import camera_fault
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import LocalizationNodeOptions
@@ -73,7 +75,7 @@ class FrameWork:
         robot, told = _RobotInTf(self._tree, frames), part(OnlineOptions, options)
         online = OnlineLocalizer(localizer, robot, frames, told, options.tf_mode == "map_to_odom")
         self._online = online
-        self._stream.renew(lambda frame: self._localize(online, frame))
+        self._stream.renew(lambda frame: self._localize(online, map_frame, frame))
 
     def follow_map(self, localizer: Localizer) -> None:
         """From the next frame on localize in this map, which has the frame and the scale of the one before."""
@@ -105,8 +107,10 @@ class FrameWork:
     def _on_frame(self, frame: CameraFrame) -> None:
         self._stream.offer(frame, frame.stamp, self._node.get_clock().now().nanoseconds)
 
-    def _localize(self, online: OnlineLocalizer, frame: CameraFrame) -> FrameResult:
+    def _localize(self, online: OnlineLocalizer, map_frame: str, frame: CameraFrame) -> FrameResult:
         start = time.monotonic()
+        if fault := camera_fault(frame.header.frame_id, map_frame, self._options):
+            return FrameResult(frame, OnlineAnswer(State.UNCERTAIN, fault))
         try:
             image = decode(frame.message, frame.camera)
             answer = online.localize(image, frame.camera, frame.stamp, frame.header.frame_id)

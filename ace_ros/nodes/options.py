@@ -131,8 +131,8 @@ class OutputOptions(Options):
 
     base_frame: str = option(
         "base_link",
-        "Frame whose pose is published. Where TF does not know it, and where this is empty, the pose is that of the "
-        "camera's optical frame.",
+        "Frame whose pose is published: there is none before TF knows where the camera is on it.",
+        without="the pose is that of the camera's optical frame, as with map_to_camera",
     )
     odom_frame: str = option("odom", "Frame of the odometry in TF.", without="there is none, and no gate")
     tf_mode: Literal["map_to_odom", "map_to_base", "map_to_camera", "none"] = option(

@@ -112,6 +112,8 @@ class PoseInput:
     def _resolve(self, waiting: _Waiting) -> Matrix:
         stamp, camera = waiting.frame.stamp, waiting.frame.header.frame_id
         if waiting.map_from_body is None:
+            if camera == self._options.map_frame:
+                raise InputError(f"frame_id of the images is '{camera}', as map_frame is: set camera_frame")
             return self._tree.lookup(self._options.map_frame, camera, stamp)
         if waiting.body_frame in ("", camera):
             return waiting.map_from_body
@@ -132,6 +134,12 @@ class PoseInput:
 
     def _on_odometry(self, frame: CameraFrame, message: Odometry) -> None:
         body = self._options.body_frame or message.child_frame_id
+        if not body:
+            self._unsynced.pop(frame.stamp, None)
+            self._refuse(
+                f"the odometry on {self.topic} has no child_frame_id: set body_frame to the frame that it moves"
+            )
+            return
         self._on_body(frame, message.header.frame_id, body, message.pose.pose)
 
     def _on_body(self, frame: CameraFrame, parent: str, body: str, pose: object) -> None:

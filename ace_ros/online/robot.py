@@ -11,7 +11,6 @@ import numpy as np
 from ace_ros.geometry import Matrix
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_WAIT_FOR_BASE = 3.0  # s from the start in which the camera's place may yet be told; set by hand: TF is there by then
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for; set by hand
 _ODOMETRY_FRESH = 500_000_000  # ns that odometry may be older than the image and still give a first guess; set by hand
 
@@ -56,7 +55,6 @@ class Whereabouts:
         self._robot, self._wait = robot, wait
         self.base = frames.base
         self._odometer = robot if frames.base and frames.odom else None
-        self._base_deadline = time.monotonic() + _WAIT_FOR_BASE
         self._base_seen = False
         self._newest, self._heard = -1, -_ODOMETRY_ALIVE
 
@@ -72,11 +70,6 @@ class Whereabouts:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
         self._base_seen = True
         return found, Fault()
-
-    @property
-    def base_may_come(self) -> bool:
-        """Whether to rather say nothing than to give the camera's pose where the robot's is expected."""
-        return self._base_seen or time.monotonic() < self._base_deadline
 
     def odom_from_base(self, stamp: int) -> tuple[Matrix | None, Fault]:
         """Where the odometry says that the robot was; None where there is none, or with the fault why not."""
