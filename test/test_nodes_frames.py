@@ -56,7 +56,7 @@ def test_frames_that_nobody_publishes_are_not_asked_for():
 
 
 def test_no_pose_before_tf_knows_the_camera(mapped_room, domain, tmp_path):
-    """Nobody says where the camera is on the robot: not one pose, however long it takes, and what is awaited is said."""
+    """Nobody says where the camera is on the robot: not one pose, however long it takes; what is awaited is said."""
     with Localizing(mapped_room, domain, tmp_path, odometry=False, tf_mode="none", autostart=False) as node:
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             request = Transition(id=transition)

@@ -133,7 +133,8 @@ class OwnTransform:
         if not parent:
             return ""
         infos = self._node.get_publishers_info_by_topic("/tf") + self._node.get_publishers_info_by_topic("/tf_static")
-        others = sorted({info.node_name for info in infos} - {self._node.get_name()})
+        names = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos}
+        others = sorted(names - {self._node.get_fully_qualified_name()})
         return (
             f"another node publishes {parent} -> {child}, so this one keeps silent on TF: a frame has one parent "
             f"and one publisher. Stop the other, or set tf_mode (others on TF: {', '.join(others) or 'unknown'})"

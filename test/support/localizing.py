@@ -46,10 +46,12 @@ class Localizing(NodeUnderTest):
         topic="/camera",
         qos=RELIABLE,
         start=Process,
+        own_tf=False,
         **parameters,
     ):
         self.room, self.simulated, self.odometry, self.parameters = room, simulated, odometry, parameters
-        self.probe = Probe(domain)
+        tf = {"/tf": f"{namespace}/tf", "/tf_static": f"{namespace}/tf_static"} if own_tf else {}
+        self.probe = Probe(domain, remaps=tf)
         # Raw images of this size are too much for Fast DDS's shared memory, and what is lost takes TF along with it.
         parameters.setdefault("image_transport", "compressed")
         self.rover = Rover(self.probe, topic, compressed=parameters["image_transport"] == "compressed", qos=qos)
@@ -69,7 +71,7 @@ class Localizing(NodeUnderTest):
             "map": str(room.map), "maps_dir": str(room.map.parent), "image_reliability": "reliable", "max_age": 0.0,
             "tf_timeout": 2.0, "use_sim_time": simulated, "threads": 1,
         }  # fmt: skip
-        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"}
+        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"} | tf
         self.name = name
         log = folder / f"localization{namespace.replace('/', '_')}.log"
         self.process = start("localization_node", domain, log, settings | parameters, remaps, namespace)
