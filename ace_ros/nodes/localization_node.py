@@ -10,8 +10,6 @@ from typing import Any
 
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
@@ -19,6 +17,7 @@ from ace_ros.errors import AceError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
+from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
@@ -38,7 +37,6 @@ from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_JUMP_BACK = Duration(nanoseconds=-100_000_000)  # less is jitter of /clock; set by hand
 _SILENCE = 0.5  # s: so often at least the status comes; twice as often as its message promises
 _RESTART = 5.0  # s after an error, until a node that starts by itself begins anew; set by hand
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -81,9 +79,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
         steady_timer(self, _SILENCE, self._give_up_where_hopeless)
-        threshold = JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True)
-        on_jump = self.supervised("the jump of the clock", self._on_jump)
-        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=on_jump)
+        self._jumps = on_clock_jump(self, self._restart)
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -224,15 +220,12 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._cloud.publish_landmarks(new.scene_map, self.map_frame)
         return True
 
-    def _on_jump(self, jump: TimeJump) -> None:
-        self._restart(f"time jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
-
     def _on_restart(self) -> None:
         self._restart("stamps of the images went back")
 
     def _restart(self, why: str) -> None:
         """Time does not go on as it did: nothing of before counts."""
-        self.get_logger().info(f"{why}: starting over")
+        self.get_logger().warning(f"{why}: starting over, TF and poses of before are forgotten")
         with self._lock:
             self._tree.clear()
             self._output.forget()

@@ -22,6 +22,7 @@ from ace_ros.mapping.options import MapOptions
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction
+from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
@@ -35,6 +36,7 @@ from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.supervised import Supervised
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_advice import Intake
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
@@ -73,7 +75,10 @@ class MappingNode(Supervised, Node):
         self.session = MappingSession(self._collector, session, self._built, options.autostart)
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
         self._images = ImageInput(self, options, _QUEUE)
+        self._arrivals = ArrivalCheck(max_age=0.0, max_rate=0.0)
+        self._images.registerCallback(self._check_stamp)  # before the poses are asked for
         self._poses = PoseInput(self, self._images, self._tree, options, self._on_posed)
+        self._jumps = on_clock_jump(self, self._restart)
         self._actions = BuildAction(self), AlignAction(self), ExtendAction(self)
         self._create_interfaces()
         self.get_logger().info(
@@ -101,6 +106,18 @@ class MappingNode(Supervised, Node):
         self.session.close()
 
     # --- frames ---
+
+    def _check_stamp(self, frame: CameraFrame) -> None:
+        if self._arrivals.sort(frame.stamp, 0) is Arrival.RESTARTED:
+            self._restart("stamps of the images went back")
+
+    def _restart(self, why: str) -> None:
+        """Time does not go on as it did: frames that were taken stay, what waits for its pose will not get it."""
+        self.get_logger().warning(f"{why}: TF and poses of before are forgotten, the frames taken stay")
+        self._arrivals.forget()
+        self._tree.clear()
+        self._images.forget()
+        self._poses.forget()
 
     def _on_posed(self, frame: CameraFrame, map_from_camera: Matrix) -> None:
         name = f"{self._images.image_topic} at {frame.stamp * 1e-9:.3f}"

@@ -63,7 +63,12 @@ class PoseOptions(Options):
         without="the camera's optical frame, for odometry child_frame_id",
     )
     sync_slop: float = option(
-        0.01, "Largest distance in time between an image and its pose on a topic.", unit="s", low=0.0, high=1.0
+        0.01,
+        "Poses on a topic are interpolated at the time of the image; where there are no two around it, one that is so "
+        "near in time is taken as it is.",
+        unit="s",
+        low=0.0,
+        high=1.0,
     )
     tf_timeout: float = option(1.0, "How long an image waits for its transforms.", unit="s", low=0.0, high=30.0)
 
