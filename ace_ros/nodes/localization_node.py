@@ -13,7 +13,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
-from ace_ros.errors import AceError
+from ace_ros.errors import AceError, InputError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
@@ -21,7 +21,7 @@ from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
-from ace_ros.nodes.frame_names import frame_of
+from ace_ros.nodes.frame_names import check_frames, frame_of
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
 from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, waiting
@@ -29,7 +29,7 @@ from ace_ros.nodes.localize_frame import FrameResult, FrameWork
 from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
-from ace_ros.nodes.options import LocalizationNodeOptions
+from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.supervised import Supervised, transition
@@ -54,7 +54,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         super().__init__("localization_node")
         parameters.declare(self, LocalizationNodeOptions)
         self.options = parameters.read(self, LocalizationNodeOptions)
-        parameters.guard(self, LocalizationNodeOptions, self._refuse_parameter)
+        parameters.guard(self, LocalizationNodeOptions, self._refuse_parameter, self._check_parameters)
         self._lock = threading.RLock()
         self.loaded: LoadedMap | None = None
         self._work: FrameWork | None = None  # while the node is active
@@ -115,9 +115,14 @@ class LocalizationNode(Supervised, LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start to work."""
         answer = super().on_activate(state)
-        self._work = FrameWork(
-            self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart, self.supervisor
-        )
+        try:
+            self._work = FrameWork(
+                self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart, self.supervisor
+            )
+        except AceError as error:
+            self._fault = Fault(OnlineReason.INTERNAL_ERROR, str(error))
+            self.get_logger().error(f"not activated: {error}")
+            return _FAILURE
         self._counters = self._work.counters
         assert self.loaded is not None
         self.use_map(self.loaded)  # starts tracking anew
@@ -184,9 +189,36 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._fault = Fault(sentence="the node is not active")
 
     def _refuse_parameter(self, name: str) -> str:
-        if self.loaded is None:
+        if self.loaded is None or name in LIVE:
             return ""
         return f"{name} is taken when the node is configured: deactivate and clean it up first"
+
+    def _check_parameters(self, options: LocalizationNodeOptions) -> None:
+        if self.loaded is None:
+            return
+        check_frames(self.loaded.scene_map.header, options)
+        if "map_to_camera" in {options.tf_mode, self.options.tf_mode} and options.tf_mode != self.options.tf_mode:
+            raise InputError("tf_mode: whose pose is published can't change while the node runs: clean it up first")
+
+    def _take_parameters(self) -> None:
+        """What was set while the node runs."""
+        options = parameters.read(self, LocalizationNodeOptions)
+        if self.loaded is None or options == self.options:
+            return
+        before, self.options = self.options, options
+        with self._lock:
+            self._output.use(options)
+            if self._work is not None:
+                self._work.use(options)
+        if self._work is not None and options.tf_rate != before.tf_rate:
+            self.destroy_timer(self._tf_timer)
+            self._tf_timer = steady_timer(self, 1.0 / options.tf_rate, self._resend)
+        changes = [
+            f"{name} is {getattr(options, name)}"
+            for name in sorted(LIVE)
+            if getattr(options, name) != getattr(before, name)
+        ]
+        self.get_logger().info(f"from now on {', '.join(changes)}")
 
     # --- the map ---
 
@@ -270,6 +302,7 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _heartbeat(self) -> None:
         """Twice a second: status where no frame brings one, the image's QoS, questions without an answer, the map."""
+        self._take_parameters()
         if self._work is None:
             self._publish_status(inactive(self._fault))
         else:

@@ -60,9 +60,9 @@ class FrameWork:
         self._node, self._tree, self._options = node, tree, options
         self.counters = FrameCounters()
         self._supervisor = supervisor
-        arrivals = ArrivalCheck(options.max_age, options.max_rate)
+        self._arrivals = ArrivalCheck(options.max_age, options.max_rate)
         self._stream: FrameStream[CameraFrame, FrameResult] = FrameStream(
-            arrivals, self.counters, lock, give, show, restarted, supervisor
+            self._arrivals, self.counters, lock, give, show, restarted, supervisor
         )
         self.images = ImageInput(node, options, _QUEUE)
         self.images.registerCallback(self._on_frame)
@@ -80,6 +80,12 @@ class FrameWork:
     def follow_map(self, localizer: Localizer) -> None:
         """From the next frame on localize in this map, which has the frame and the scale of the one before."""
         self._online.follow(localizer)
+
+    def use(self, options: LocalizationNodeOptions) -> None:
+        """From the next frame on go by these options; what is known stays known."""
+        self._options = options
+        self._arrivals.limit(options.max_age, options.max_rate)
+        self._online.use(part(OnlineOptions, options), options.tf_mode == "map_to_odom")
 
     def forget(self) -> None:
         """Time jumped: stamps of before don't count."""

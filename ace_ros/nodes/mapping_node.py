@@ -30,7 +30,7 @@ from ace_ros.nodes.growing_actions import AlignAction, ExtendAction
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_places, fill_progress
-from ace_ros.nodes.options import MappingNodeOptions
+from ace_ros.nodes.options import MAPPING_LIVE, MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
 from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.supervised import Supervised
@@ -56,16 +56,17 @@ class MappingNode(Supervised, Node):
         super().__init__("mapping_node")
         parameters.declare(self, MappingNodeOptions)
         self.options = options = parameters.read(self, MappingNodeOptions)
-        parameters.guard(self, MappingNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
+        parameters.guard(self, MappingNodeOptions, _refuse)
         session = part(SessionOptions, options)
         if not options.map_frame:
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)
         self._told, self._told_time = "", 0.0
         self._forgotten: dict[str, int] = {}  # counts at the last reset
+        self._picker = KeyframePicker(part(KeyframeOptions, options))
         self._collector = Collector(
             lambda: Mapper(part(MapOptions, options), map_frame=options.map_frame, metric=options.metric),
-            KeyframePicker(part(KeyframeOptions, options)),
+            self._picker,
             options.queue_size,
             options.max_frames,
             lambda sentence: self.get_logger().warning(sentence),
@@ -126,7 +127,13 @@ class MappingNode(Supervised, Node):
         )
 
     def _look_after(self) -> None:
-        """Once a second: the QoS of what comes in, and builds that start by themselves."""
+        """Once a second: parameters, the QoS of what comes in, and builds that start by themselves."""
+        options = parameters.read(self, MappingNodeOptions)
+        if options != self.options:
+            self.options = options
+            self._picker.options = part(KeyframeOptions, options)
+            self.session.use(part(SessionOptions, options))
+            self.get_logger().info("other parameters from now on: keyframes and builds by themselves go by them")
         self._images.look_after()
         self._poses.look_after()
         if why := self.session.build_when_due():
@@ -238,6 +245,10 @@ class MappingNode(Supervised, Node):
         status.add("defects", str(self.supervisor.count))
         for name, value in (vars(self.session.counters) | self._arrived()).items():
             status.add(name, str(value))
+
+
+def _refuse(name: str) -> str:
+    return "" if name in MAPPING_LIVE else f"{name} is taken at the start: restart the node"
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from ace_ros.online.keyframes import KeyframeOptions
 from ace_ros.online.localizing import OnlineOptions
 from ace_ros.online.mapping_session import SessionOptions
 from ace_ros.online.maps_dir import maps_dir_option
-from ace_ros.options import Options, device_option, option, replay_rate_option, weights_option
+from ace_ros.options import Options, declared, device_option, option, replay_rate_option, weights_option
 
 
 def _threads() -> Any:
@@ -182,6 +182,15 @@ class LocalizationNodeOptions(
     PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
 ):
     """Options of localization_node."""
+
+
+#: parameters of localization_node that take effect while it runs; the others do when it is configured
+LIVE = {name for cls in (ArrivalOptions, OutputOptions, OnlineOptions, HintOptions) for name in declared(cls)} - {
+    "base_frame",
+    "odom_frame",
+} | {"follow_map"}
+#: the same of mapping_node, which takes the others at its start
+MAPPING_LIVE = {*declared(KeyframeOptions), "auto_build_frames", "auto_build_idle"}
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,22 @@
-"""Nodes whose callbacks are supervised: one that raises an exception ends neither the node nor its own work."""
+"""What the nodes' entities have in common: callbacks that are supervised, so that one that raises an exception ends
+neither the node nor its own work, and QoS that the parameters ``qos_overrides`` may change."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from typing import Any
 
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions, QoSPolicyKind
 
+from ace_ros.errors import InputError
+from ace_ros.nodes.parameters import given
 from ace_ros.online.supervision import Supervisor
 
 
@@ -22,11 +29,35 @@ class Supervised:
         return Supervisor(lambda text: self.get_logger().error(text))  # type: ignore[attr-defined]
 
     def create_subscription(
-        self, msg_type: Any, topic: str, callback: Callable[..., Any], *args: Any, **more: Any
+        self, msg_type: Any, topic: str, callback: Callable[..., Any], qos_profile: Any, **more: Any
     ) -> Any:
         """See :class:`rclpy.node.Node`."""
         callback = self.supervised(f"the subscription to {topic}", callback)
-        return super().create_subscription(msg_type, topic, callback, *args, **more)  # type: ignore[misc]
+        with self._overriding(topic, "subscription", qos_profile, more) as qos:
+            return super().create_subscription(msg_type, topic, callback, qos, **more)  # type: ignore[misc]
+
+    def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        """See :class:`rclpy.node.Node`."""
+        with self._overriding(topic, "publisher", qos_profile, more) as qos:
+            return super().create_publisher(msg_type, topic, qos, **more)  # type: ignore[misc]
+
+    def create_lifecycle_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        """See :class:`rclpy.lifecycle.LifecycleNode`."""
+        with self._overriding(topic, "publisher", qos_profile, more) as qos:
+            return super().create_lifecycle_publisher(msg_type, topic, qos, **more)  # type: ignore[misc]
+
+    @contextmanager
+    def _overriding(self, topic: str, kind: str, qos: Any, more: dict[str, Any]) -> Iterator[Any]:
+        """Let rclpy take what the parameters ``qos_overrides`` say of a topic; the rest stays the node's choice."""
+        names = [name for name in given(self) if name.startswith("qos_overrides.")]
+        if names:  # none while Node is not whole
+            prefix = f"qos_overrides.{self.resolve_topic_name(topic)}.{kind}."  # type: ignore[attr-defined]
+            kinds = [policy for policy in QoSPolicyKind if f"{prefix}{policy.name.lower()}" in names]
+            more.setdefault("qos_overriding_options", QoSOverridingOptions(kinds) if kinds else None)
+        try:
+            yield copy(qos)  # rclpy writes into it
+        except (ParameterException, InvalidQosOverridesError) as error:
+            raise InputError(f"parameters qos_overrides: {error}") from None
 
     def create_timer(self, timer_period_sec: float, callback: Callable[..., Any], *args: Any, **more: Any) -> Any:
         """See :class:`rclpy.node.Node`."""

@@ -108,6 +108,12 @@ class OnlineLocalizer:
         """
         self._localizer = localizer
 
+    def use(self, options: OnlineOptions, corrects_odometry: bool) -> None:
+        """From the next image on, go by these options; what is known stays known."""
+        self._options, self._corrects_odometry = options, corrects_odometry
+        self._whereabouts.wait = options.tf_timeout
+        self._tracker.use(options, options.prior_max_age)
+
     def localize(
         self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
     ) -> OnlineAnswer:

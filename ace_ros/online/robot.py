@@ -52,7 +52,7 @@ class Whereabouts:
     """Asks the robot, and knows what is worth waiting for: up to ``wait`` seconds, and nothing that is dead."""
 
     def __init__(self, robot: Robot | None, frames: FrameNames, wait: float) -> None:
-        self._robot, self._wait = robot, wait
+        self._robot, self.wait = robot, wait
         self.base = frames.base
         self._odometer = robot if frames.base and frames.odom else None
         self._base_seen = False
@@ -65,7 +65,7 @@ class Whereabouts:
         if self.base == camera:
             return np.eye(4), Fault()
         try:
-            found = self._robot.base_from_camera(camera, stamp, self._wait if self._base_seen else 0.0)
+            found = self._robot.base_from_camera(camera, stamp, self.wait if self._base_seen else 0.0)
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
         self._base_seen = True
@@ -76,7 +76,7 @@ class Whereabouts:
         if self._odometer is None:
             return None, Fault()
         try:
-            wait = self._wait if self._alive(self._odometer) else 0.0
+            wait = self.wait if self._alive(self._odometer) else 0.0
             return self._odometer.odom_from_base(stamp, wait), Fault()
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
