@@ -54,6 +54,7 @@ class LoadService:
 
     def __init__(self, node: LocalizationNode, group: CallbackGroup) -> None:
         self._node = node
+        self._calls = 0
         node.create_service(LoadMap, "~/load_map", self._serve, callback_group=group)
 
     async def _serve(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
@@ -62,16 +63,24 @@ class LoadService:
             response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
             response.message = "the node is not configured: configure it first"
             return response
-        answer = Answer(node)
+        self._calls += 1
+        call, answer = self._calls, Answer(node)
         node.supervisor.thread("loading a map", self._load, request.map_name, answer)
         response.result, response.message, loaded = await answer.future
-        if loaded is not None and node.loaded is not None:
+        if loaded is not None and call != self._calls:
+            loaded, response.result = None, LoadMap.Response.RESULT_UNDEFINED_FAILURE
+            response.message = f"'{request.map_name}' was not taken: another map was asked for since, or a cleanup"
+        if loaded is not None:
             node.use_map(loaded)
             node.get_logger().info(response.message)
-        elif loaded is None:
+        else:
             node.get_logger().warning(f"load_map refused, the old map stays: {response.message}")
         response.map_id = node.loaded.identity if node.loaded else ""
         return response
+
+    def forget(self) -> None:
+        """What is being loaded is not wanted any more."""
+        self._calls += 1
 
     def _load(self, name: str, answer: Answer) -> None:
         try:

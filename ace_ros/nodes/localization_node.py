@@ -24,14 +24,14 @@ from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frame_names import check_frames, frame_of
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
-from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, waiting
+from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, state_line, waiting
 from ace_ros.nodes.localize_frame import FrameResult, FrameWork
 from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
 from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
@@ -60,6 +60,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._work: FrameWork | None = None  # while the node is active
         self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
+        self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
@@ -173,6 +174,7 @@ class LocalizationNode(Supervised, LifecycleNode):
             self.trigger_deactivate()
 
     def _let_go(self) -> None:
+        self._load_service.forget()
         with self._lock:
             self._cloud.clear(self.map_frame)
             self.loaded = None
@@ -323,6 +325,7 @@ class LocalizationNode(Supervised, LifecycleNode):
             message.map_name, message.map_id = (self.loaded.name, self.loaded.identity) if self.loaded else ("", "")
             fill_counts(message, self._counters, self._work.images if self._work else None)
             self._last, self._last_time = message, time.monotonic()
+            self._news.state(*state_line(message))
             self._status.publish(message)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:

@@ -77,6 +77,13 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
     return message
 
 
+def state_line(message: Status) -> tuple[str, bool]:
+    """The state as a line of the log, and whether it is what a user wants."""
+    name = _STATE_NAMES[message.state]
+    good = message.reason_code == Status.REASON_NONE or message.state == Status.STATE_INACTIVE  # errors are told there
+    return (f"{name}: {message.reason}" if message.reason else name), good
+
+
 def _message(state: int, fault: Fault) -> Status:
     message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence, place=-1)
     for name in (

@@ -32,7 +32,7 @@ from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_places, fill_progress
 from ace_ros.nodes.options import MAPPING_LIVE, MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
-from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
 from ace_ros.nodes.supervised import Supervised
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
@@ -62,6 +62,7 @@ class MappingNode(Supervised, Node):
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)
         self._told, self._told_time = "", 0.0
+        self._news = news(self)
         self._forgotten: dict[str, int] = {}  # counts at the last reset
         self._picker = KeyframePicker(part(KeyframeOptions, options))
         self._collector = Collector(
@@ -69,7 +70,7 @@ class MappingNode(Supervised, Node):
             self._picker,
             options.queue_size,
             options.max_frames,
-            lambda sentence: self.get_logger().warning(sentence),
+            lambda sentence: self._news.conditions([sentence]),
             options.metric,
             self.supervisor,
         )
@@ -208,7 +209,12 @@ class MappingNode(Supervised, Node):
         news = (self.session.state(), self._arrived(), vars(self.session.counters), self.session.progress)
         if str(news) != self._told or time.monotonic() - self._told_time > _SILENCE:
             self._told, self._told_time = str(news), time.monotonic()
-            self._status.publish(self._status_message())
+            message = self._status_message()
+            state, sentence = self.session.state()
+            if state in (MappingState.COLLECTING, MappingState.TRAINING):  # the end of a build is told by itself
+                self._news.state(f"{state.name.lower()}: {sentence}", True)
+            self._news.conditions(message.advice)
+            self._status.publish(message)
 
     def _arrived(self) -> dict[str, int]:
         """Counts of what never got to the collector, since the start or the last reset."""

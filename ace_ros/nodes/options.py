@@ -33,7 +33,9 @@ class ImageOptions(Options):
         "auto", "QoS of the image subscription. auto: reliable where every publisher is, else best_effort."
     )
     rectified: bool = option(
-        False, "The images are rectified: take the intrinsics from P of camera_info, without distortion."
+        False,
+        "The images are rectified: take the intrinsics from P of camera_info, without distortion. Of a topic that is "
+        "called image_rect... this is known.",
     )
     camera_frame: str = option(
         "", "Optical frame of the camera (z forward, x right, y down).", without="frame_id of the images"

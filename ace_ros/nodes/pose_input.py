@@ -19,7 +19,7 @@ from ace_ros.nodes.conversions import nanoseconds, pose_matrix
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import MappingNodeOptions
-from ace_ros.online.pose_track import PoseTrack, TracedPose
+from ace_ros.online.pose_track import NoPoses, PoseTrack, TracedPose
 from ace_ros.online.robot import MissingTransform
 
 _QUEUE = 60  # images that may wait for their pose: two seconds at 30 Hz
@@ -82,6 +82,8 @@ class PoseInput:
                 self._waiting.popleft()
                 self.no_pose += 1
                 self.fault = str(error)
+                if isinstance(error, NoPoses) and self._subscription is not None:
+                    self.fault += f": {self._subscription.why_silent(PoseStamped, Odometry)}"
             except InputError as error:
                 self._waiting.popleft()
                 self.bad_pose += 1

@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from ace_ros.errors import AceError
+from ace_ros.online.news import News
 from ace_ros.online.supervision import Supervisor
 
 _LOOK = 0.02  # s between two looks at whether to stop; set by hand
@@ -88,6 +89,18 @@ def spin(node: Any, stop: Callable[[], bool]) -> None:
 def steady_timer(node: Node, seconds: float, callback: Callable[[], None]) -> Any:
     """A timer that ticks in real time, also where the simulated clock stands still."""
     return node.create_timer(seconds, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+
+def news(node: Node) -> News:
+    """What goes into the node's log; rclpy wants one severity at each place that logs."""
+
+    def info(text: str) -> None:
+        node.get_logger().info(text)
+
+    def warn(text: str) -> None:
+        node.get_logger().warning(text)
+
+    return News(info, warn)
 
 
 class Answer:

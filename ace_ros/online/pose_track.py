@@ -15,6 +15,10 @@ _WENT_BACK = 1_000_000_000  # ns by which a stamp is earlier than the newest: ti
 _KEPT = 2000  # poses: ten seconds at 200 Hz; set by hand
 
 
+class NoPoses(MissingTransform):
+    """Not one pose came."""
+
+
 @dataclass(frozen=True, order=True)
 class TracedPose:
     """A pose of the frame ``body`` at ``stamp`` (ns), or why it can't be used."""
@@ -66,9 +70,9 @@ class PoseTrack:
                 return _between(first, second, stamp)
         elif later:
             raise MissingTransform(f"no message on {self._topic} that is later than the image")
-        nearest = min(around, key=lambda pose: abs(pose.stamp - stamp), default=None)
-        if nearest is None:
-            raise MissingTransform(f"no message on {self._topic} so far")
+        if not self._poses:
+            raise NoPoses(f"no message on {self._topic} so far")
+        nearest = min(around, key=lambda pose: abs(pose.stamp - stamp))
         apart = abs(nearest.stamp - stamp)
         if apart > self._slop:
             raise MissingTransform(
