@@ -14,6 +14,7 @@ from launch_ros.actions import Node
 from ace_ros.errors import AceError
 from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.nodes.launching import COMMON, declarations, log_arguments, tf_remappings
 from ace_ros.online.maps_dir import DEFAULT, map_path
 from ace_ros.recordings import BagOptions, SplitOptions, open_recording
 from launch import LaunchContext, LaunchDescription
@@ -35,11 +36,12 @@ ARGUMENTS = {
     "tf_mode": ("", "The transform that localization_node publishes; empty: what the bag's TF allows.", TF_MODES),
     "params_file": ("", "Parameters of localization_node; what is chosen for the bag goes first.", None),
 }
+USUAL = {name: COMMON[name] for name in ("namespace", "tf", "use_sim_time", "log_level")}
 
 
 def evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes, each when it is due, and the judgement at the end."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *USUAL)}
     folder = tempfile.TemporaryDirectory(prefix="ace_live_")
     try:
         if not Path(given["map"]).expanduser().is_file():
@@ -49,7 +51,7 @@ def evaluation(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     except AceError as error:
         folder.cleanup()
         raise RuntimeError(str(error)) from None
-    recorder, localizer, player = (node(name, run, given["params_file"]) for name in (RECORDER, LOCALIZER, PLAYER))
+    recorder, localizer, player = (node(name, run, given) for name in (RECORDER, LOCALIZER, PLAYER))
     judgement = ExecuteProcess(cmd=judging(given, record), output="screen")
     played = []
 
@@ -83,20 +85,24 @@ def prepared(given: dict[str, str], record: Path, folder: Path) -> Run:
     header = SceneMap.load(map_file).header
     scene = open_recording(path, given["split"] or "test", options)
     bag, options = as_bag(path, scene, options, folder)
-    mode = {"tf_mode": given["tf_mode"]} if given["tf_mode"] else {}
+    mode: dict[str, str | bool] = {"tf_mode": given["tf_mode"]} if given["tf_mode"] else {}
+    if given["use_sim_time"]:
+        mode["use_sim_time"] = given["use_sim_time"] == "true"
     return plan(bag, options, map_file, header, record, float(given["rate"]), mode)
 
 
-def node(name: str, run: Run, params_file: str) -> Node:
+def node(name: str, run: Run, given: dict[str, str]) -> Node:
     """A node with what the run gives it."""
-    own = [params_file] if name == LOCALIZER and params_file else []
+    own = [given["params_file"]] if name == LOCALIZER and given["params_file"] else []
     return Node(
         package="ace_ros",
         executable=name,
         name=name,
+        namespace=given["namespace"],
         output="screen",
         parameters=[*own, run.parameters[name]],
-        remappings=list(run.remappings[name].items()),
+        remappings=[*run.remappings[name].items(), *tf_remappings(given["tf"])],
+        arguments=log_arguments(given["log_level"]),
     )
 
 
@@ -123,4 +129,4 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
         for name, (default, text, choices) in ARGUMENTS.items()
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=evaluation)])
+    return LaunchDescription([*arguments, *declarations(USUAL), OpaqueFunction(function=evaluation)])

@@ -6,7 +6,7 @@ from launch import LaunchDescription
 SOURCES = ["", "tf", "pose_stamped", "odometry"]
 ARGUMENTS = {
     "pose_source": Argument("Where poses come from: tf, pose_stamped or odometry.", "", SOURCES, "pose_source"),
-    "pose": Argument("Topic of the poses for pose_source pose_stamped or odometry; empty: /pose, /odom."),
+    "pose": Argument("Topic of the poses for pose_source pose_stamped or odometry; empty: pose, odom."),
     "map_frame": Argument("Frame that the poses are given in.", parameter="map_frame"),
     "body_frame": Argument(
         "Frame whose pose the topic of the poses gives, where it is not the camera's.", parameter="body_frame"
@@ -21,5 +21,5 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """What ``ros2 launch ace_ros map.launch.py`` runs."""
-    remaps = {"pose": ("pose", "/pose"), "odom": ("pose", "/odom")}
+    remaps = {"pose": ("pose", "pose"), "odom": ("pose", "odom")}
     return description("mapping_node", "mapping.yaml", ARGUMENTS, remaps)

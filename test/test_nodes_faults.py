@@ -179,7 +179,7 @@ def test_a_second_publisher_of_map_to_odom(mapped_room, domain, tmp_path):
 
         rivalry = node.probe.create_timer(0.1, publish)
         node.probe.until(lambda: node.frame(1).reason_code == Status.REASON_TF_CONFLICT, "the conflict to be noticed")
-        assert "map -> odom" in node.statuses[-1].reason and "probe" in node.statuses[-1].reason
+        assert "map -> odom" in node.statuses[-1].reason and "/probe" in node.statuses[-1].reason
         node.probe.spin(1.0)  # what was sent before has come by then
         before = ours()
         for index in range(1, 12):

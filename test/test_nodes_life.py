@@ -65,7 +65,7 @@ def test_life_cycle_and_parameters(mapped_room, domain, tmp_path):
         clouds = node.probe.hear(PointCloud2, f"{node.name}/map_cloud", latched=True)
         cloud = node.probe.until(lambda: clouds and clouds[-1], "the map's landmarks, before it is active")
         assert cloud.header.frame_id == "map" and cloud.width == len(SceneMap.load(mapped_room.map).landmarks)
-        refused = set_parameter(node, "tf_mode", "none")
+        refused = set_parameter(node, "base_frame", "base")
         assert not refused.successful and "clean it up first" in refused.reason
         assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
         node._ready()
@@ -159,6 +159,12 @@ def test_other_maps_while_it_works(mapped_room, domain, tmp_path):
         assert node.statuses[-1].kidnap_count == 0
         ids = [message.map_id for message in node.statuses if message.map_id]
         assert ids == sorted(ids, key=lambda name: name != old)  # the old one never again
+
+        asked = [node.probe.ask(LoadMap, f"{node.name}/load_map", map_name=name) for name in ("here", "there", "here")]
+        first, second, last = (node.probe.result(one, "an answer") for one in asked)  # each its own; the last one wins
+        overtaken = LoadMap.Response.RESULT_UNDEFINED_FAILURE
+        assert (first.result, second.result) == (overtaken, overtaken) and "'there' was not taken" in second.message
+        assert (last.result, last.map_id) == (LoadMap.Response.RESULT_SUCCESS, old)
 
 
 def test_a_map_that_grows_while_the_robot_drives(mapped_room, domain, tmp_path):

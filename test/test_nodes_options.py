@@ -108,7 +108,7 @@ def test_a_whole_number_will_do_for_a_float():
 def test_layouts_and_the_filter_name_topics_that_there_are():
     """RViz, Foxglove and robot_localization read these files; here it is seen that they are whole."""
     rviz = yaml.safe_load((CONFIG / "ace_ros.rviz").read_text())["Visualization Manager"]
-    shown = {display["Topic"]["Value"] for display in rviz["Displays"] if "Topic" in display}
+    shown = {f"/{display['Topic']['Value']}" for display in rviz["Displays"] if "Topic" in display}
     foxglove = json.loads((CONFIG / "ace_ros.foxglove.json").read_text())
     panels = foxglove["configById"]
     assert {"/localization_node/map_cloud", "/mapping_node/map_cloud"} <= shown & set(panels["3D!map"]["topics"])

@@ -39,7 +39,7 @@ class Drive:
         self.path = folder / "drive.safetensors"
         store = DriveStore(self.path, new_mapper, self.said.append, goes_on, map_frame="map", metric=metric)
         picker = KeyframePicker(KeyframeOptions(0.0, 0.0))
-        self.collector = Collector(new_mapper, picker, queue, most, self.said.append, metric, store)
+        self.collector = Collector(new_mapper, picker, queue, most, self.said.append, metric, store=store)
         self.session = MappingSession(self.collector, SessionOptions("drive", folder))
 
     def show(self, indices, move=np.eye(4), **more):  # noqa: B008 - nobody writes into it

@@ -1,10 +1,15 @@
 """Maps of a robot: names that stay inside one folder, and from a file to a localizer."""
 
+import shutil
+
 import pytest
 from core_making import small_room
+from map_making import with_header
 
 from ace_ros.errors import InputError, MapFileError
+from ace_ros.files import fingerprint
 from ace_ros.localization.trust import State
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.loading import load_map
 from ace_ros.online.map_watch import FileVersion, MapWatch
 from ace_ros.online.maps_dir import find_map, map_path
@@ -70,3 +75,26 @@ def test_a_file_that_changes_is_noticed_once_it_rests(tmp_path):
     assert before is None
     file.write_bytes(b"two")
     assert [MapWatch(file, before).changed(), watch.changed(), watch.changed()] == [False, False, True]
+
+
+def test_a_map_that_is_replaced_while_it_is_read(tmp_path, monkeypatch):
+    """The localizer and the fingerprint are of one file; what never comes to rest is told."""
+    path, other = tmp_path / "room.safetensors", tmp_path / "other"
+    small_room().map.save(path)
+    with_header(small_room().map, map_frame="elsewhere").save(other)
+    load, left = SceneMap.load, [1]
+
+    def replaced(file):
+        found = load(file)
+        if left[0]:
+            left[0] -= 1
+            shutil.copy(other, tmp_path / "new")
+            (tmp_path / "new").replace(path)
+        return found
+
+    monkeypatch.setattr(SceneMap, "load", replaced)
+    loaded = load_map(path, device="cpu")
+    assert loaded.scene_map.header.map_frame == "elsewhere" and loaded.identity == fingerprint(other)
+    left[0] = 100
+    with pytest.raises(MapFileError, match="again and again"):
+        load_map(path, device="cpu")

@@ -8,6 +8,8 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from ace_ros.nodes.topic_search import why_silent
+
 
 class AdaptiveSubscription:
     """Reliable where every publisher is, else best-effort, which hears all kinds.
@@ -29,7 +31,7 @@ class AdaptiveSubscription:
         """``reliable``: to begin with, and for good unless it is to ``adapt``."""
         self._node, self._depth, self._adapt = node, depth, adapt
         self._create: Callable[[QoSProfile], Any] = lambda qos: node.create_subscription(kind, topic, callback, qos)
-        self._topic = topic
+        self.topic, self.kind = topic, kind
         self._reliable = reliable
         self._current, self._old = self._create(self._qos()), None
 
@@ -38,6 +40,10 @@ class AdaptiveSubscription:
         """Whether messages may come twice."""
         return self._old is not None
 
+    def why_silent(self, *kin: Any) -> str:
+        """Why nothing comes, a sentence; ``kin``: other types of messages that are worth naming."""
+        return why_silent(self._node, self.topic, self.kind, self._reliable and not self._adapt, kin)
+
     def look_after(self) -> None:
         """Look at the publishers; call it now and then."""
         if self._old is not None:
@@ -45,7 +51,7 @@ class AdaptiveSubscription:
             self._old = None
         if not self._adapt:
             return
-        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
         reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
         if publishers and reliable != self._reliable:
             self._reliable = reliable

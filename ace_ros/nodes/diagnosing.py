@@ -20,7 +20,7 @@ class Diagnosing:
         self._report = report
         self._last = time.monotonic()
         self._updater = Updater(node, _PERIOD)
-        self._updater.setHardwareID("none")
+        self._updater.setHardwareID(node.get_fully_qualified_name())  # tells robots apart
         self._updater.add(name, self._run)
         steady_timer(node, _PERIOD / 2, self._check)
 

@@ -21,6 +21,7 @@ from ace_ros.geometry import quaternion_xyzw
 from ace_ros.live.record import RecordWriter
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
+from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.options import EvaluationNodeOptions
@@ -54,6 +55,7 @@ class EvaluationNode(Node):
         except InputError as error:
             raise InputError(f"parameter record: {error}") from None
         self._ready, self._images_came = False, False
+        self._recorded = 0
         self._frames: set[int] = set()  # stamps; a status is repeated where nothing new comes
         self._last_news = time.monotonic()
         self._seen: dict[int, float] = {}  # when an image was on its way, by our own clock
@@ -67,6 +69,7 @@ class EvaluationNode(Node):
         self.create_subscription(PoseWithCovarianceStamped, topic, self._on_pose, _QUEUE)
         self.create_subscription(CameraInfo, "camera_info", self._on_camera, _ANYHOW)
         steady_timer(self, _PERIOD, self._look)
+        self._jumps = on_clock_jump(self, self._restart)
         self.get_logger().info(f"recording what {self._options.localizer} publishes")
 
     def close(self) -> None:
@@ -88,6 +91,7 @@ class EvaluationNode(Node):
             return
         self._news()
         self._frames.add(stamp)
+        self._recorded += 1
         self._record.write(
             "frame",
             stamp=stamp,
@@ -122,6 +126,14 @@ class EvaluationNode(Node):
             covariance=[float(value) for value in message.pose.covariance],
         )
 
+    def _restart(self, why: str) -> None:
+        self.get_logger().warning(f"{why}: what comes from now on is recorded as well, TF of before is forgotten")
+        self._frames.clear()
+        self._awaited.clear()
+        self._seen.clear()
+        if self._tree is not None:
+            self._tree.clear()
+
     def _news(self) -> None:
         self._last_news = time.monotonic()
 
@@ -131,13 +143,13 @@ class EvaluationNode(Node):
         if self._awaited:  # TF keeps no more either
             self._awaited = [s for s in self._awaited if s > max(self._awaited) - _TF_KEPT * 1e9]
         images = self.count_publishers(self._images) + self.count_publishers(f"{self._images}/compressed")
-        self._images_came |= bool(images or self._frames)
+        self._images_came |= bool(images or self._recorded)
         if images:
             self._news()
         if self._images_came and time.monotonic() - self._last_news > self._options.quiet:
-            if not self._frames:
+            if not self._recorded:
                 raise Silent(f"{self._options.localizer} worked on none of the images on {self._images}")
-            self.get_logger().info(f"{len(self._frames)} frames recorded in {self._options.record}")
+            self.get_logger().info(f"{self._recorded} frames recorded in {self._options.record}")
             self.context.try_shutdown()
 
     def _look_up(self, stamp: int) -> bool:

@@ -42,7 +42,9 @@ class FrameTree:
             message = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
             return transform_matrix(message.transform, f"transform {target} <- {source}")
         except (TransformException, InputError, ValueError) as error:
-            raise MissingTransform(f"TF has no {target} <- {source} at the stamp of the image ({error})") from None
+            raise MissingTransform(
+                f"TF has no {target} <- {source} at the stamp of the image ({self._why(target, source, error)})"
+            ) from None
 
     def newest(self, target: str, source: str) -> tuple[Matrix, int]:
         """``target_from_source`` as it was last known, and the stamp of that, ns; raises as :meth:`lookup`."""
@@ -52,7 +54,12 @@ class FrameTree:
                 message.header.stamp
             )
         except (TransformException, InputError, ValueError) as error:
-            raise MissingTransform(f"TF has no {target} <- {source} ({error})") from None
+            raise MissingTransform(f"TF has no {target} <- {source} ({self._why(target, source, error)})") from None
+
+    def _why(self, target: str, source: str, error: Exception) -> str:
+        known = self._buffer.all_frames_as_string()
+        unknown = [f for f in (target, source) if f"Frame {f} exists" not in known and f"parent {f}." not in known]
+        return f"nobody publishes {' or '.join(unknown)}" if unknown else str(error)
 
     def wait(self, target: str, source: str, stamp: int, seconds: float) -> Matrix:
         """As :meth:`lookup`, but waits for it; only from a thread that the executor does not need.
@@ -126,7 +133,8 @@ class OwnTransform:
         if not parent:
             return ""
         infos = self._node.get_publishers_info_by_topic("/tf") + self._node.get_publishers_info_by_topic("/tf_static")
-        others = sorted({info.node_name for info in infos} - {self._node.get_name()})
+        names = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos}
+        others = sorted(names - {self._node.get_fully_qualified_name()})
         return (
             f"another node publishes {parent} -> {child}, so this one keeps silent on TF: a frame has one parent "
             f"and one publisher. Stop the other, or set tf_mode (others on TF: {', '.join(others) or 'unknown'})"

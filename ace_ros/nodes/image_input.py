@@ -21,6 +21,7 @@ from ace_ros.online.info_matcher import KEPT_INFOS, InfoMatcher
 from ace_ros.online.reasons import Fault, OnlineReason
 
 _LONGEST_WAIT = 1.0  # s that an image waits for its camera_info; set by hand
+_ASK_AGAIN = 1.0  # s; set by hand
 _SILENT_AFTER = 2.0  # s without images that are worth a word; set by hand
 
 
@@ -44,11 +45,14 @@ class ImageInput(SimpleFilter):
         self._compressed = options.image_transport == "compressed"
         self.image_topic = f"{base}/compressed" if self._compressed else base
         self.info_topic = node.resolve_topic_name("camera_info")
+        self._by_name = "rect" in base.rsplit("/", 1)[-1]  # image_rect, image_rect_color: as image_proc calls them
+        self._warned = False
         self._matcher: InfoMatcher[Image | CompressedImage, CameraInfo] = InfoMatcher()
         self._camera: tuple[CameraInfo, Camera | InputError] | None = None
         self._recent: deque[int] = deque(maxlen=2 * depth)  # stamps
         self.images = 0  # that arrived
         self._last_image = time.monotonic()
+        self._said: dict[str, tuple[str, float]] = {}  # why nothing comes, and since when that is known
         self.infos = 0
         self.rejected_camera = 0  # images whose camera_info can't be used
         self.rejected_image = 0  # images that do not fit their camera_info
@@ -89,18 +93,27 @@ class ImageInput(SimpleFilter):
         if not self.images and quiet < _SILENT_AFTER:
             return Fault(OnlineReason.NO_IMAGE, f"waiting for the first image on {self.image_topic} ({kind})")
         if not self.images:
-            names = [name for name, types in self._node.get_topic_names_and_types() if _carries_images(types)]
-            others = f"topics with images: {', '.join(sorted(names))}" if names else "no topic carries images"
-            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far; {others}")
+            why = self._why("image", self._subscription, Image, CompressedImage)
+            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far: {why}")
         if quiet > _SILENT_AFTER:
-            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} for {quiet:.1f} s")
+            why = self._why("image", self._subscription, Image, CompressedImage)
+            return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} for {quiet:.1f} s: {why}")
         if not self.infos:
-            sentence = f"images on {self.image_topic}, but no camera_info on {self.info_topic}"
+            why = self._why("info", self._info_subscription)
+            sentence = f"images on {self.image_topic}, but no camera_info on {self.info_topic}: {why}"
             return Fault(OnlineReason.NO_CAMERA, sentence)
         if self.fault is not None:
             bad_camera = isinstance(self.fault, CameraError)
             return Fault(OnlineReason.UNCALIBRATED if bad_camera else OnlineReason.BAD_IMAGE, str(self.fault))
         return Fault()
+
+    def _why(self, what: str, subscription: AdaptiveSubscription, *kin: type[Any]) -> str:
+        """Asks the graph once a second at most."""
+        said, when = self._said.get(what, ("", 0.0))
+        if time.monotonic() - when > _ASK_AGAIN:
+            said = subscription.why_silent(*kin)
+            self._said[what] = said, time.monotonic()
+        return said
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp = nanoseconds(message.header.stamp)
@@ -139,11 +152,24 @@ class ImageInput(SimpleFilter):
     def _camera_of(self, info: CameraInfo) -> Camera | InputError:
         if self._camera is None or not _same_camera(self._camera[0], info):
             try:
-                camera: Camera | InputError = camera_from_info(info, self._options.rectified)
+                camera: Camera | InputError = camera_from_info(info, self._options.rectified or self._by_name)
+                self._compare_names(info)
             except InputError as error:
                 camera = CameraError(str(error))
             self._camera = (info, camera)
         return self._camera[1]
+
+    def _compare_names(self, info: CameraInfo) -> None:
+        """Say it, once, where name and parameter disagree and it matters: nothing is undistorted twice."""
+        rectified = self._options.rectified
+        if rectified == self._by_name or self._warned or not any(info.d):
+            return
+        self._warned = True
+        if self._by_name:
+            text = "is rectified by its name, so P of camera_info holds, without distortion: set rectified to true"
+        else:
+            text = "is not rectified by its name, but the parameter rectified says so: P of camera_info holds"
+        self._node.get_logger().warning(f"{self.image_topic} {text}")
 
 
 def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:
@@ -154,7 +180,3 @@ def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:
         and (a.p == b.p).all()
         and a.d == b.d
     )
-
-
-def _carries_images(types: list[str]) -> bool:
-    return any(name in ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage") for name in types)

@@ -1,4 +1,7 @@
-"""What the launch files share: arguments that go before params_file, and the node that they describe."""
+"""What the launch files share: arguments that go before params_file, and the node that they describe.
+
+An argument that is not given says nothing: what stands in params_file, or the node's own default, holds.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
 
-_BOOLEANS = ["true", "false"]
-_LEVELS = ["debug", "info", "warn", "error", "fatal"]
+_BOOLEANS = ["", "true", "false"]
+_LEVELS = ["", "debug", "info", "warn", "error", "fatal"]
 
 
 class Argument(NamedTuple):
@@ -29,17 +32,19 @@ class Argument(NamedTuple):
 
 
 _CAMERA = {
-    "image": Argument("Topic of the images (without /compressed).", "/camera/image_raw"),
+    "image": Argument("Topic of the images (without /compressed).", "camera/image_raw"),
     "camera_info": Argument("Topic of the camera_info; empty: camera_info beside the topic of the images."),
     "image_transport": Argument("raw or compressed.", "", ["", "raw", "compressed"], "image_transport"),
     "camera_frame": Argument(
         "Optical frame of the camera, where frame_id of the images is wrong.", parameter="camera_frame"
     ),
 }
-_COMMON = {
-    "namespace": Argument("Namespace of the node."),
-    "use_sim_time": Argument("Take the time from /clock.", "false", _BOOLEANS),
-    "log_level": Argument("debug, info, warn, error or fatal.", "info", _LEVELS),
+#: what every launch file takes, beside params_file
+COMMON = {
+    "namespace": Argument("Namespace of the nodes; topics that are given without a slash, and TF, are below it."),
+    "tf": Argument("Topic of TF, the static one ends in _static; /tf where nodes in other namespaces share it.", "tf"),
+    "use_sim_time": Argument("Take the time from /clock.", "", _BOOLEANS, "use_sim_time"),
+    "log_level": Argument("debug, info, warn, error or fatal; empty: info.", "", _LEVELS),
 }
 
 
@@ -55,16 +60,24 @@ def description(
     """
     file = Path(get_package_share_directory("ace_ros")) / "config" / config
     parameters = {
-        "params_file": Argument("Parameters of the node; what is given as an argument here goes first.", str(file))
+        "params_file": Argument(
+            "Parameters of the node, for /** or for /**/NODE, which holds in every namespace; what is given as an "
+            "argument here goes first.",
+            str(file),
+        )
     }
-    known = {**_CAMERA, **arguments, **parameters, **_COMMON}
+    known = {**_CAMERA, **arguments, **parameters, **COMMON}
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         given = {name: LaunchConfiguration(name).perform(context) for name in known}
         return [_node(executable, given, known, remaps)]
 
-    declared = [_declared(name, argument) for name, argument in known.items()]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return LaunchDescription([*declarations(known), OpaqueFunction(function=start)])
+
+
+def declarations(arguments: Mapping[str, Argument]) -> list[DeclareLaunchArgument]:
+    """What ``ros2 launch --show-args`` shows."""
+    return [_declared(name, argument) for name, argument in arguments.items()]
 
 
 def _declared(name: str, argument: Argument) -> DeclareLaunchArgument:
@@ -95,7 +108,17 @@ def _node(
         name=executable,
         namespace=given["namespace"],
         output="screen",
-        parameters=[given["params_file"], {**overrides, "use_sim_time": given["use_sim_time"] == "true"}],
-        remappings=list(topics.items()),
-        arguments=["--ros-args", "--log-level", given["log_level"]],
+        parameters=[given["params_file"], *([overrides] if overrides else [])],
+        remappings=[*topics.items(), *tf_remappings(given["tf"])],
+        arguments=log_arguments(given["log_level"]),
     )
+
+
+def tf_remappings(topic: str) -> list[tuple[str, str]]:
+    """A robot in a namespace has a TF of its own, as nav2 has it; without one ``tf`` is /tf."""
+    return [("/tf", topic), ("/tf_static", f"{topic}_static")]
+
+
+def log_arguments(level: str) -> list[str]:
+    """What tells a node its log level; empty: nothing."""
+    return ["--ros-args", "--log-level", level] if level else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from rclpy.callback_groups import CallbackGroup
 
 from ace_ros.errors import InputError, MapFileError, MapVersionError
 from ace_ros.localization.options import LocalizeOptions
+from ace_ros.nodes.frame_names import check_frames
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.nodes.runtime import Answer
 from ace_ros.online import loading
@@ -36,15 +36,13 @@ def load_map(path: Path, options: LocalizationNodeOptions) -> LoadedMap:
     """Load a map and make the localizer for it; takes a second.
 
     Raises:
-        MapFileError, InputError: see :func:`ace_ros.online.loading.load_map`; or a map without metric scale where TF
-            needs metres.
+        MapFileError, InputError: see :func:`ace_ros.online.loading.load_map`; or frames that don't go with the map.
     """
     loaded = loading.load_map(path, LocalizeOptions(encoder_weights=options.encoder_weights), options.device)
-    if not loaded.scene_map.header.metric and options.tf_mode in ("map_to_odom", "map_to_base"):
-        raise InputError(
-            f"{path}: the map has no metric scale, and the robot's TF is in metres: "
-            "set tf_mode to map_to_camera or none, or map with metric poses"
-        )
+    try:
+        check_frames(loaded.scene_map.header, options)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return loaded
 
 
@@ -56,6 +54,7 @@ class LoadService:
 
     def __init__(self, node: LocalizationNode, group: CallbackGroup) -> None:
         self._node = node
+        self._calls = 0
         node.create_service(LoadMap, "~/load_map", self._serve, callback_group=group)
 
     async def _serve(self, request: LoadMap.Request, response: LoadMap.Response) -> LoadMap.Response:
@@ -64,19 +63,31 @@ class LoadService:
             response.result = LoadMap.Response.RESULT_UNDEFINED_FAILURE
             response.message = "the node is not configured: configure it first"
             return response
-        answer = Answer(node)
-        threading.Thread(target=self._load, args=(request.map_name, answer), name="load_map", daemon=True).start()
+        self._calls += 1
+        call, answer = self._calls, Answer(node)
+        node.supervisor.thread("loading a map", self._load, request.map_name, answer)
         response.result, response.message, loaded = await answer.future
-        if loaded is not None and node.loaded is not None:
+        if loaded is not None and call != self._calls:
+            loaded, response.result = None, LoadMap.Response.RESULT_UNDEFINED_FAILURE
+            response.message = f"'{request.map_name}' was not taken: another map was asked for since, or a cleanup"
+        if loaded is not None:
             node.use_map(loaded)
             node.get_logger().info(response.message)
-        elif loaded is None:
+        else:
             node.get_logger().warning(f"load_map refused, the old map stays: {response.message}")
         response.map_id = node.loaded.identity if node.loaded else ""
         return response
 
+    def forget(self) -> None:
+        """What is being loaded is not wanted any more."""
+        self._calls += 1
+
     def _load(self, name: str, answer: Answer) -> None:
-        answer.give(self._try(name))
+        try:
+            answer.give(self._try(name))
+        except Exception as error:
+            answer.give((LoadMap.Response.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None))
+            raise
 
     def _try(self, name: str) -> tuple[int, str, LoadedMap | None]:
         codes = LoadMap.Response
@@ -92,6 +103,4 @@ class LoadService:
             return codes.RESULT_INVALID_MAP_METADATA, str(error), None
         except MapFileError as error:
             return codes.RESULT_INVALID_MAP_DATA, str(error), None
-        except Exception as error:
-            return codes.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None
         return codes.RESULT_SUCCESS, f"localizing in '{loaded.name}' ({loaded.identity}) from now on", loaded

@@ -6,42 +6,43 @@ import math
 import sys
 import threading
 import time
-import traceback
+from typing import Any
 
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
-from ace_ros.errors import AceError
+from ace_ros.errors import AceError, InputError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
+from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
+from ace_ros.nodes.frame_names import check_frames, frame_of
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
-from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, waiting
+from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, state_line, waiting
 from ace_ros.nodes.localize_frame import FrameResult, FrameWork
 from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
-from ace_ros.nodes.options import LocalizationNodeOptions
+from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
+from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_JUMP_BACK = Duration(nanoseconds=-100_000_000)  # less is jitter of /clock; set by hand
 _SILENCE = 0.5  # s: so often at least the status comes; twice as often as its message promises
+_RESTART = 5.0  # s after an error, until a node that starts by itself begins anew; set by hand
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class LocalizationNode(LifecycleNode):
+class LocalizationNode(Supervised, LifecycleNode):
     """See the package's documentation for topics, services and parameters.
 
     The executor receives images, another thread localizes the newest. ``_lock`` is held while something is
@@ -53,18 +54,20 @@ class LocalizationNode(LifecycleNode):
         super().__init__("localization_node")
         parameters.declare(self, LocalizationNodeOptions)
         self.options = parameters.read(self, LocalizationNodeOptions)
-        parameters.guard(self, LocalizationNodeOptions, self._refuse_parameter)
+        parameters.guard(self, LocalizationNodeOptions, self._refuse_parameter, self._check_parameters)
         self._lock = threading.RLock()
         self.loaded: LoadedMap | None = None
         self._work: FrameWork | None = None  # while the node is active
+        self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
+        self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
         self._output = PoseOutput(self, self._tree)
         self._create_interfaces()
         if self.options.autostart:
-            self._autostart_timer = steady_timer(self, 0.01, self._autostart)
+            self._start_in(0.01)
 
     def _create_interfaces(self) -> None:
         self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
@@ -76,8 +79,8 @@ class LocalizationNode(LifecycleNode):
         self._follower = MapFollower(self)
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
-        threshold = JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True)
-        self._jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_jump)
+        steady_timer(self, _SILENCE, self._give_up_where_hopeless)
+        self._jumps = on_clock_jump(self, self._restart)
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -85,11 +88,15 @@ class LocalizationNode(LifecycleNode):
 
     # --- lifecycle ---
 
+    def _start_in(self, seconds: float) -> None:
+        self._autostart_timer = steady_timer(self, seconds, self._autostart)
+
     def _autostart(self) -> None:
-        self._autostart_timer.cancel()
+        self.destroy_timer(self._autostart_timer)
         if self.trigger_configure() == _SUCCESS:
             self.trigger_activate()
 
+    @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the map and the encoder; FAILURE leaves the node unconfigured, with the reason in the log and status."""
         try:
@@ -101,17 +108,22 @@ class LocalizationNode(LifecycleNode):
             self.get_logger().error(f"not configured: {error}")
             self._publish_status(inactive(self._fault))
             return _FAILURE
-        except Exception:
-            self.get_logger().error(f"not configured, a defect of this package:\n{traceback.format_exc()}")
-            return _FAILURE
         self.use_map(loaded)
         self._fault = Fault(sentence="the node is not active")
         return super().on_configure(state)
 
+    @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start to work."""
         answer = super().on_activate(state)
-        self._work = FrameWork(self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart)
+        try:
+            self._work = FrameWork(
+                self, self._tree, self.options, self._lock, self._publish, self._show, self._on_restart, self.supervisor
+            )
+        except AceError as error:
+            self._fault = Fault(OnlineReason.INTERNAL_ERROR, str(error))
+            self.get_logger().error(f"not activated: {error}")
+            return _FAILURE
         self._counters = self._work.counters
         assert self.loaded is not None
         self.use_map(self.loaded)  # starts tracking anew
@@ -123,44 +135,99 @@ class LocalizationNode(LifecycleNode):
         )
         return answer
 
+    @transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and be silent."""
+        """Unsubscribe and be silent; ERROR where the node gives up."""
         self._stop()
-        return super().on_deactivate(state)
+        answer = super().on_deactivate(state)
+        return TransitionCallbackReturn.ERROR if self.supervisor.hopeless else answer
 
+    @transition
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the map."""
-        with self._lock:
-            self._cloud.clear(self.map_frame)
-            self.loaded = None
+        self._let_go()
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         return super().on_cleanup(state)
 
+    @transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave nothing behind and be unconfigured; with autostart, begin anew after a moment."""
+        why = self.supervisor.hopeless or self.supervisor.fault()
+        self._stop()
+        self._let_go()
+        self.supervisor.start_over()
+        self._fault = Fault(OnlineReason.INTERNAL_ERROR, why)
+        again = f"the node starts anew in {_RESTART:g} s" if self.options.autostart else "configure the node to go on"
+        self.get_logger().error(f"given up, {again}: {why}")
+        if self.options.autostart:
+            self._start_in(_RESTART)
+        return super().on_error(state)
+
+    @transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As on_deactivate."""
         self._stop()
         return super().on_shutdown(state)
 
+    def _give_up_where_hopeless(self) -> None:
+        if self._work is not None and self.supervisor.hopeless:
+            self.trigger_deactivate()
+
+    def _let_go(self) -> None:
+        self._load_service.forget()
+        with self._lock:
+            self._cloud.clear(self.map_frame)
+            self.loaded = None
+
     def _stop(self) -> None:
-        if self._work is not None:
-            self._work.close()
-            self._work = None
+        work, self._work = self._work, None
+        if work is not None:
+            work.close()
+        if self._tf_timer is not None:
             self.destroy_timer(self._tf_timer)
+            self._tf_timer = None
         self._localize_service.active = False
         self._localize_service.refuse("the node is not active")
         self._fault = Fault(sentence="the node is not active")
 
     def _refuse_parameter(self, name: str) -> str:
-        if self.loaded is None:
+        if self.loaded is None or name in LIVE:
             return ""
         return f"{name} is taken when the node is configured: deactivate and clean it up first"
+
+    def _check_parameters(self, options: LocalizationNodeOptions) -> None:
+        if self.loaded is None:
+            return
+        check_frames(self.loaded.scene_map.header, options)
+        if "map_to_camera" in {options.tf_mode, self.options.tf_mode} and options.tf_mode != self.options.tf_mode:
+            raise InputError("tf_mode: whose pose is published can't change while the node runs: clean it up first")
+
+    def _take_parameters(self) -> None:
+        """What was set while the node runs."""
+        options = parameters.read(self, LocalizationNodeOptions)
+        if self.loaded is None or options == self.options:
+            return
+        before, self.options = self.options, options
+        with self._lock:
+            self._output.use(options)
+            if self._work is not None:
+                self._work.use(options)
+        if self._work is not None and options.tf_rate != before.tf_rate:
+            self.destroy_timer(self._tf_timer)
+            self._tf_timer = steady_timer(self, 1.0 / options.tf_rate, self._resend)
+        changes = [
+            f"{name} is {getattr(options, name)}"
+            for name in sorted(LIVE)
+            if getattr(options, name) != getattr(before, name)
+        ]
+        self.get_logger().info(f"from now on {', '.join(changes)}")
 
     # --- the map ---
 
     @property
     def map_frame(self) -> str:
         """The frame of the poses; empty where there is no map."""
-        return (self.options.map_frame or self.loaded.scene_map.header.map_frame) if self.loaded else ""
+        return frame_of(self.loaded.scene_map.header, self.options) if self.loaded else ""
 
     def use_map(self, loaded: LoadedMap) -> None:
         """From here on everything that is published comes from this map."""
@@ -187,15 +254,12 @@ class LocalizationNode(LifecycleNode):
         self._cloud.publish_landmarks(new.scene_map, self.map_frame)
         return True
 
-    def _on_jump(self, jump: TimeJump) -> None:
-        self._restart(f"time jumped by {jump.delta.nanoseconds * 1e-9:.1f} s")
-
     def _on_restart(self) -> None:
         self._restart("stamps of the images went back")
 
     def _restart(self, why: str) -> None:
         """Time does not go on as it did: nothing of before counts."""
-        self.get_logger().info(f"{why}: starting over")
+        self.get_logger().warning(f"{why}: starting over, TF and poses of before are forgotten")
         with self._lock:
             self._tree.clear()
             self._output.forget()
@@ -240,6 +304,7 @@ class LocalizationNode(LifecycleNode):
 
     def _heartbeat(self) -> None:
         """Twice a second: status where no frame brings one, the image's QoS, questions without an answer, the map."""
+        self._take_parameters()
         if self._work is None:
             self._publish_status(inactive(self._fault))
         else:
@@ -260,11 +325,12 @@ class LocalizationNode(LifecycleNode):
             message.map_name, message.map_id = (self.loaded.name, self.loaded.identity) if self.loaded else ("", "")
             fill_counts(message, self._counters, self._work.images if self._work else None)
             self._last, self._last_time = message, time.monotonic()
+            self._news.state(*state_line(message))
             self._status.publish(message)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         rival = self._output.rival() if self._work else ""
-        diagnose(status, self._last, self._counters, rival, self._follower.fault)
+        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor)
 
 
 def main() -> int:

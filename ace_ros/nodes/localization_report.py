@@ -17,6 +17,7 @@ from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.localize_frame import FrameResult
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.reasons import Fault, OnlineReason
+from ace_ros.online.supervision import Supervisor
 
 REASONS: dict[Reason | OnlineReason, int] = {
     Reason.NONE: Status.REASON_NONE,
@@ -76,6 +77,13 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
     return message
 
 
+def state_line(message: Status) -> tuple[str, bool]:
+    """The state as a line of the log, and whether it is what a user wants."""
+    name = _STATE_NAMES[message.state]
+    good = message.reason_code == Status.REASON_NONE or message.state == Status.STATE_INACTIVE  # errors are told there
+    return (f"{name}: {message.reason}" if message.reason else name), good
+
+
 def _message(state: int, fault: Fault) -> Status:
     message = Status(state=state, reason_code=REASONS[fault.reason], reason=fault.sentence, place=-1)
     for name in (
@@ -108,10 +116,19 @@ def fill_counts(message: Status, counters: FrameCounters, images: ImageInput | N
     message.kidnap_count = counters.kidnapped
 
 
-def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCounters, rival: str, outdated: str) -> None:
+def diagnose(
+    status: DiagnosticStatusWrapper,
+    last: Status,
+    counters: FrameCounters,
+    rival: str,
+    outdated: str,
+    supervisor: Supervisor,
+) -> None:
     """Fill in the node's entry of /diagnostics; ``outdated``: why the map is older than its file."""
     name = _STATE_NAMES[last.state]
-    if rival:
+    if defect := supervisor.fault():
+        status.summary(DiagnosticStatus.ERROR, defect)
+    elif rival:
         status.summary(DiagnosticStatus.ERROR, rival)
     elif last.state == Status.STATE_LOCALIZED:
         reason = last.reason or outdated
@@ -121,6 +138,7 @@ def diagnose(status: DiagnosticStatusWrapper, last: Status, counters: FrameCount
         status.summary(DiagnosticStatus.WARN, f"{name}: {last.reason}")
     else:
         status.summary(DiagnosticStatus.ERROR, f"{name}: {last.reason}")
+    status.add("defects", str(supervisor.count))
     for key, value in vars(counters).items():
         status.add(f"frames {key}", str(value))
     status.add("map", f"{last.map_name} ({last.map_id})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,14 +17,16 @@ from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
 from ace_ros.nodes.conversions import decode
+from ace_ros.nodes.frame_names import camera_fault
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.frame_slot import ArrivalCheck
-from ace_ros.online.frame_stream import FrameCounters, FrameStream
+from ace_ros.online.frame_stream import GIVING, WORKING, FrameCounters, FrameStream
 from ace_ros.online.localizing import OnlineAnswer, OnlineLocalizer, OnlineOptions, unreadable
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames
+from ace_ros.online.supervision import Supervisor
 from ace_ros.options import part
 
 _QUEUE = 5  # images that DDS keeps until the executor drains them: with 1 some would be lost uncounted; set by hand
@@ -53,13 +54,15 @@ class FrameWork:
         give: Callable[[FrameResult], None],
         show: Callable[[FrameResult], None],
         restarted: Callable[[], None],
+        supervisor: Supervisor,
     ) -> None:
         """For ``lock`` and the callbacks see :class:`FrameStream`; nothing is localized before :meth:`use_map`."""
         self._node, self._tree, self._options = node, tree, options
         self.counters = FrameCounters()
-        arrivals = ArrivalCheck(options.max_age, options.max_rate)
+        self._supervisor = supervisor
+        self._arrivals = ArrivalCheck(options.max_age, options.max_rate)
         self._stream: FrameStream[CameraFrame, FrameResult] = FrameStream(
-            arrivals, self.counters, lock, give, show, restarted
+            self._arrivals, self.counters, lock, give, show, restarted, supervisor
         )
         self.images = ImageInput(node, options, _QUEUE)
         self.images.registerCallback(self._on_frame)
@@ -72,11 +75,17 @@ class FrameWork:
         robot, told = _RobotInTf(self._tree, frames), part(OnlineOptions, options)
         online = OnlineLocalizer(localizer, robot, frames, told, options.tf_mode == "map_to_odom")
         self._online = online
-        self._stream.renew(lambda frame: self._localize(online, frame))
+        self._stream.renew(lambda frame: self._localize(online, map_frame, frame))
 
     def follow_map(self, localizer: Localizer) -> None:
         """From the next frame on localize in this map, which has the frame and the scale of the one before."""
         self._online.follow(localizer)
+
+    def use(self, options: LocalizationNodeOptions) -> None:
+        """From the next frame on go by these options; what is known stays known."""
+        self._options = options
+        self._arrivals.limit(options.max_age, options.max_rate)
+        self._online.use(part(OnlineOptions, options), options.tf_mode == "map_to_odom")
 
     def forget(self) -> None:
         """Time jumped: stamps of before don't count."""
@@ -90,6 +99,8 @@ class FrameWork:
 
     def fault(self) -> Fault:
         """Why no frames come that could be localized; none where they do."""
+        if defect := self._supervisor.fault(WORKING, GIVING):
+            return Fault(OnlineReason.INTERNAL_ERROR, defect)
         age = self._stream.stale_age
         if (silence := self.images.silence()) or not age:
             return silence
@@ -102,17 +113,15 @@ class FrameWork:
     def _on_frame(self, frame: CameraFrame) -> None:
         self._stream.offer(frame, frame.stamp, self._node.get_clock().now().nanoseconds)
 
-    def _localize(self, online: OnlineLocalizer, frame: CameraFrame) -> FrameResult:
+    def _localize(self, online: OnlineLocalizer, map_frame: str, frame: CameraFrame) -> FrameResult:
         start = time.monotonic()
+        if fault := camera_fault(frame.header.frame_id, map_frame, self._options):
+            return FrameResult(frame, OnlineAnswer(State.UNCERTAIN, fault))
         try:
             image = decode(frame.message, frame.camera)
             answer = online.localize(image, frame.camera, frame.stamp, frame.header.frame_id)
         except InputError as error:
             return FrameResult(frame, unreadable(error), seconds=time.monotonic() - start)
-        except Exception:
-            self._node.get_logger().error(f"a defect of this package:\n{traceback.format_exc()}")
-            fault = Fault(OnlineReason.INTERNAL_ERROR, "a defect of this package, see the log")
-            return FrameResult(frame, OnlineAnswer(State.UNCERTAIN, fault))
         return FrameResult(frame, answer, image, time.monotonic() - start)
 
 

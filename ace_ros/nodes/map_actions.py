@@ -11,6 +11,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from ace_ros.mapping.progress import Progress
+from ace_ros.nodes.supervised import defective
 from ace_ros.online.building import Outcome, Result
 
 if TYPE_CHECKING:
@@ -28,11 +29,18 @@ def serve(node: MappingNode, kind: type[Any], name: str, execute: Callable[[Serv
         node.session.cancel()
         return CancelResponse.ACCEPT
 
+    async def supervised(goal: ServerGoalHandle) -> Any:
+        result = await node.supervisor.run_async(f"the action {name}", execute, goal)
+        if result is None:
+            goal.abort()
+            return defective(kind.Result(), node.supervisor.fault(f"the action {name}"))
+        return result
+
     return ActionServer(
         node,
         kind,
         name,
-        execute,
+        supervised,
         cancel_callback=cancel,
         callback_group=ReentrantCallbackGroup(),
         result_timeout=_RESULT_TIMEOUT,

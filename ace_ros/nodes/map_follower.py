@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
 from ace_ros.errors import AceError
@@ -37,8 +36,7 @@ class MapFollower:
         if loaded is None or self._watch is None or (self._thread is not None and self._thread.is_alive()):
             return
         if self._watch.changed():
-            self._thread = threading.Thread(target=self._load, args=(loaded,), name="follow_map", daemon=True)
-            self._thread.start()
+            self._thread = self._node.supervisor.thread("following the map's file", self._load, loaded)
 
     def _load(self, old: LoadedMap) -> None:
         log = self._node.get_logger()
@@ -48,10 +46,10 @@ class MapFollower:
             fault = f"the map's file has changed and can't be used, the old map stays: {error}"
             log.warning(fault)
         except Exception:
-            fault = (
+            self.fault = (
                 "the map's file has changed and can't be used, the old map stays: a defect of this package, see the log"
             )
-            log.error(f"{fault}\n{traceback.format_exc()}")
+            raise
         else:
             fault = ""
             if new.identity != old.identity and self._node.follow_map(old, new):

@@ -23,6 +23,7 @@ from ace_ros.mapping.workspace import Workspace
 from ace_ros.msg import MappingStatus
 from ace_ros.nodes import parameters
 from ace_ros.nodes.build_action import BuildAction
+from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frames_tf import FrameTree
@@ -30,12 +31,14 @@ from ace_ros.nodes.growing_actions import AlignAction, ExtendAction
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_places, fill_progress
-from ace_ros.nodes.options import MappingNodeOptions
+from ace_ros.nodes.options import MAPPING_LIVE, MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
-from ace_ros.nodes.runtime import limit_threads, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
+from ace_ros.nodes.supervised import Supervised
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
 from ace_ros.online.drive_store import DriveStore
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_advice import Intake
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
@@ -49,44 +52,52 @@ _STATUS_PERIOD = 0.1  # s between two looks for news; set by hand
 _SILENCE = 0.9  # s: the status comes at least once a second, as its message promises
 
 
-class MappingNode(Node):
+class MappingNode(Supervised, Node):
     """See the package's documentation for topics, services and parameters."""
 
     def __init__(self) -> None:
         super().__init__("mapping_node")
         parameters.declare(self, MappingNodeOptions)
         self.options = options = parameters.read(self, MappingNodeOptions)
-        parameters.guard(self, MappingNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
+        parameters.guard(self, MappingNodeOptions, _refuse)
         session = part(SessionOptions, options)
         if not options.map_frame:
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)
         self._told, self._told_time = "", 0.0
-        self._full = False
+        self._news = news(self)
         self._forgotten: dict[str, int] = {}  # counts at the last reset
 
         def new_mapper(workspace: Workspace | None = None) -> Mapper:
             return Mapper(part(MapOptions, options), options.map_frame, options.metric, workspace)
 
         def report(sentence: str) -> None:
+            self._news.conditions([sentence])
+
+        def told(sentence: str) -> None:
             self.get_logger().warning(sentence)
 
+        self._picker = KeyframePicker(part(KeyframeOptions, options))
         self._collector = Collector(
             new_mapper,
-            KeyframePicker(part(KeyframeOptions, options)),
+            self._picker,
             options.queue_size,
             options.max_frames,
             report,
             options.metric,
+            self.supervisor,
             DriveStore(
-                map_path(options.maps_dir, options.map_name), new_mapper, report, options.resume,
+                map_path(options.maps_dir, options.map_name), new_mapper, told, options.resume,
                 map_frame=options.map_frame, metric=options.metric,
             ),
         )  # fmt: skip
         self.session = MappingSession(self._collector, session, self._built, options.autostart)
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
         self._images = ImageInput(self, options, _QUEUE)
+        self._arrivals = ArrivalCheck(max_age=0.0, max_rate=0.0)
+        self._images.registerCallback(self._check_stamp)  # before the poses are asked for
         self._poses = PoseInput(self, self._images, self._tree, options, self._on_posed)
+        self._jumps = on_clock_jump(self, self._restart)
         self._actions = BuildAction(self), AlignAction(self), ExtendAction(self)
         self._create_interfaces()
         self.get_logger().info(
@@ -117,6 +128,18 @@ class MappingNode(Node):
 
     # --- frames ---
 
+    def _check_stamp(self, frame: CameraFrame) -> None:
+        if self._arrivals.sort(frame.stamp, 0) is Arrival.RESTARTED:
+            self._restart("stamps of the images went back")
+
+    def _restart(self, why: str) -> None:
+        """Time does not go on as it did: frames that were taken stay, what waits for its pose will not get it."""
+        self.get_logger().warning(f"{why}: TF and poses of before are forgotten, the frames taken stay")
+        self._arrivals.forget()
+        self._tree.clear()
+        self._images.forget()
+        self._poses.forget()
+
     def _on_posed(self, frame: CameraFrame, map_from_camera: Matrix) -> None:
         name = f"{self._images.image_topic} at {frame.stamp * 1e-9:.3f}"
         self.session.offer(
@@ -131,14 +154,17 @@ class MappingNode(Node):
         )
 
     def _look_after(self) -> None:
-        """Once a second: the QoS of what comes in, and builds that start by themselves."""
+        """Once a second: parameters, the QoS of what comes in, and builds that start by themselves."""
+        options = parameters.read(self, MappingNodeOptions)
+        if options != self.options:
+            self.options = options
+            self._picker.options = part(KeyframeOptions, options)
+            self.session.use(part(SessionOptions, options))
+            self.get_logger().info("other parameters from now on: keyframes and builds by themselves go by them")
         self._images.look_after()
         self._poses.look_after()
         if why := self.session.build_when_due():
             self.get_logger().info(why)
-        if self.session.counters.full and not self._full:
-            self.get_logger().warning("no more frames are taken: max_frames is reached, or the disk is full")
-        self._full = self.session.counters.full > 0
 
     # --- maps ---
 
@@ -209,7 +235,12 @@ class MappingNode(Node):
         news = (self.session.state(), self._arrived(), vars(self.session.counters), self.session.progress)
         if str(news) != self._told or time.monotonic() - self._told_time > _SILENCE:
             self._told, self._told_time = str(news), time.monotonic()
-            self._status.publish(self._status_message())
+            message = self._status_message()
+            state, sentence = self.session.state()
+            if state in (MappingState.COLLECTING, MappingState.TRAINING):  # the end of a build is told by itself
+                self._news.state(f"{state.name.lower()}: {sentence}", True)
+            self._news.conditions(message.advice)
+            self._status.publish(message)
 
     def _arrived(self) -> dict[str, int]:
         """Counts of what never got to the collector, since the start or the last reset."""
@@ -235,14 +266,21 @@ class MappingNode(Node):
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         state, sentence = self.session.state()
         sentences = self._advice()
-        if state is MappingState.FAILED:
+        if defect := self.supervisor.fault():
+            status.summary(DiagnosticStatus.ERROR, defect)
+        elif state is MappingState.FAILED:
             status.summary(DiagnosticStatus.ERROR, sentence)
         elif sentences:
             status.summary(DiagnosticStatus.WARN, " ".join(sentences))
         else:
             status.summary(DiagnosticStatus.OK, sentence)
+        status.add("defects", str(self.supervisor.count))
         for name, value in (vars(self.session.counters) | self._arrived()).items():
             status.add(name, str(value))
+
+
+def _refuse(name: str) -> str:
+    return "" if name in MAPPING_LIVE else f"{name} is taken at the start: restart the node"
 
 
 def main() -> int:

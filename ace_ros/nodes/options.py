@@ -14,7 +14,7 @@ from ace_ros.online.keyframes import KeyframeOptions
 from ace_ros.online.localizing import OnlineOptions
 from ace_ros.online.mapping_session import SessionOptions
 from ace_ros.online.maps_dir import maps_dir_option
-from ace_ros.options import Options, device_option, option, replay_rate_option, weights_option
+from ace_ros.options import Options, declared, device_option, option, replay_rate_option, weights_option
 
 
 def _threads() -> Any:
@@ -33,7 +33,9 @@ class ImageOptions(Options):
         "auto", "QoS of the image subscription. auto: reliable where every publisher is, else best_effort."
     )
     rectified: bool = option(
-        False, "The images are rectified: take the intrinsics from P of camera_info, without distortion."
+        False,
+        "The images are rectified: take the intrinsics from P of camera_info, without distortion. Of a topic that is "
+        "called image_rect... this is known.",
     )
     camera_frame: str = option(
         "", "Optical frame of the camera (z forward, x right, y down).", without="frame_id of the images"
@@ -63,7 +65,12 @@ class PoseOptions(Options):
         without="the camera's optical frame, for odometry child_frame_id",
     )
     sync_slop: float = option(
-        0.01, "Largest distance in time between an image and its pose on a topic.", unit="s", low=0.0, high=1.0
+        0.01,
+        "Poses on a topic are interpolated at the time of the image; where there are no two around it, one that is so "
+        "near in time is taken as it is.",
+        unit="s",
+        low=0.0,
+        high=1.0,
     )
     tf_timeout: float = option(1.0, "How long an image waits for its transforms.", unit="s", low=0.0, high=30.0)
 
@@ -141,8 +148,8 @@ class OutputOptions(Options):
 
     base_frame: str = option(
         "base_link",
-        "Frame whose pose is published. Where TF does not know it, and where this is empty, the pose is that of the "
-        "camera's optical frame.",
+        "Frame whose pose is published: there is none before TF knows where the camera is on it.",
+        without="the pose is that of the camera's optical frame, as with map_to_camera",
     )
     odom_frame: str = option("odom", "Frame of the odometry in TF.", without="there is none, and no gate")
     tf_mode: Literal["map_to_odom", "map_to_base", "map_to_camera", "none"] = option(
@@ -187,6 +194,15 @@ class LocalizationNodeOptions(
     PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
 ):
     """Options of localization_node."""
+
+
+#: parameters of localization_node that take effect while it runs; the others do when it is configured
+LIVE = {name for cls in (ArrivalOptions, OutputOptions, OnlineOptions, HintOptions) for name in declared(cls)} - {
+    "base_frame",
+    "odom_frame",
+} | {"follow_map"}
+#: the same of mapping_node, which takes the others at its start
+MAPPING_LIVE = {*declared(KeyframeOptions), "auto_build_frames", "auto_build_idle"}
 
 
 @dataclass(frozen=True)

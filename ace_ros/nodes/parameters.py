@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ _NO_LIMIT = 1e18  # a range in a descriptor has two ends
 
 
 def declare(node: Node, cls: type[Any]) -> None:
-    """Declare a parameter for every option of the dataclass ``cls``.
+    """Declare a parameter for every option of the dataclass ``cls``, and warn of values that are for none of them.
 
     Raises:
         InputError: the node was started with a value out of range.
@@ -27,6 +28,16 @@ def declare(node: Node, cls: type[Any]) -> None:
             node.declare_parameter(one.name, one.plain_default, _descriptor(one))
         except ParameterException as error:
             raise InputError(f"parameter {one.name}: {error}") from None
+    for name in sorted(given(node)):
+        if "." not in name and not node.has_parameter(name):  # with a dot they are a library's
+            near = difflib.get_close_matches(name, declared(cls), 1)
+            hint = f"; there is {near[0]}" if near else ""
+            node.get_logger().warning(f"there is no parameter {name}, its value says nothing{hint}")
+
+
+def given(node: Node) -> set[str]:
+    """Names of all parameters that the node was started with a value for, known or not."""
+    return set(getattr(node, "_parameter_overrides", {}))  # rclpy has no other way to ask
 
 
 def read(node: Node, cls: type[T]) -> T:
@@ -41,20 +52,28 @@ def read(node: Node, cls: type[T]) -> T:
         raise InputError(f"parameter {error}") from None
 
 
-def guard(node: Node, cls: type[Any], refuse: Callable[[str], str]) -> None:
-    """Check values that are set while the node runs; ``refuse(name)`` returns why a change is not possible now."""
+def guard(
+    node: Node, cls: type[T], refuse: Callable[[str], str], check: Callable[[T], None] = lambda options: None
+) -> None:
+    """Check values that are set while the node runs.
+
+    Args:
+        refuse: returns why a change of the parameter of this name is not possible now; empty where it is.
+        check: gets what would hold then, and raises InputError where it does not go together.
+    """
     known = declared(cls)
 
     def on_set(parameters: list[Parameter[Any]]) -> SetParametersResult:
-        for parameter in parameters:
-            if parameter.name not in known:
-                continue
-            try:
-                known[parameter.name].from_plain(parameter.value)
-            except OptionError as error:
-                return SetParametersResult(successful=False, reason=f"parameter {error}")
-            if reason := refuse(parameter.name):
+        wanted = {one.name: one.value for one in parameters if one.name in known}
+        for name in wanted:
+            if wanted[name] != node.get_parameter(name).value and (reason := refuse(name)):
                 return SetParametersResult(successful=False, reason=reason)
+        try:
+            check(from_plain(cls, {name: node.get_parameter(name).value for name in known} | wanted))
+        except OptionError as error:
+            return SetParametersResult(successful=False, reason=f"parameter {error}")
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(on_set)

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
-from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
+from std_msgs.msg import Header
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.nodes.adaptive_subscription import AdaptiveSubscription
-from ace_ros.nodes.conversions import pose_matrix
+from ace_ros.nodes.conversions import nanoseconds, pose_matrix
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.image_input import CameraFrame, ImageInput
 from ace_ros.nodes.options import MappingNodeOptions
+from ace_ros.online.pose_track import NoPoses, PoseTrack, TracedPose
 from ace_ros.online.robot import MissingTransform
 
 _QUEUE = 60  # images that may wait for their pose: two seconds at 30 Hz
@@ -27,8 +28,6 @@ _QUEUE = 60  # images that may wait for their pose: two seconds at 30 Hz
 @dataclass(frozen=True)
 class _Waiting:
     frame: CameraFrame
-    body_frame: str  # "" when the camera's own pose is asked of TF
-    map_from_body: Matrix | None
     deadline: float
 
 
@@ -48,107 +47,100 @@ class PoseInput:
     ) -> None:
         self._tree, self._options, self._posed = tree, options, posed
         self._waiting: deque[_Waiting] = deque()
-        self._unsynced: dict[int, float] = {}
         self.no_pose = 0
         self.bad_pose = 0
-        self.poses = 0  # messages that arrived
         self.fault = ""  # why the last image got no pose
         self.topic = ""
         self._subscription: AdaptiveSubscription | None = None
+        images.registerCallback(self._wait)
         if options.pose_source == "tf":
-            images.registerCallback(lambda frame: self._wait(frame, "", None))
             return
         odometry = options.pose_source == "odometry"
         self.topic = node.resolve_topic_name("odom" if odometry else "pose")
-        poses = SimpleFilter()
-        poses.registerCallback(self._count)
+        self._track = PoseTrack(self.topic, options.sync_slop)
         self._subscription = AdaptiveSubscription(
             node,
             Odometry if odometry else PoseStamped,
             self.topic,
             _QUEUE,
-            poses.signalMessage,
+            self._on_odometry if odometry else self._on_pose,
             reliable=options.image_reliability == "reliable",
             adapt=True,
         )
-        images.registerCallback(self._expect)
-        self._sync = ApproximateTimeSynchronizer([images, poses], _QUEUE, options.sync_slop)
-        self._sync.registerCallback(self._on_odometry if odometry else self._on_pose)
 
     def poll(self) -> None:
-        """Look whether transforms have come for the images that wait; call it often."""
+        """Look whether poses have come for the images that wait; call it often."""
         now = time.monotonic()
         while self._waiting:
             waiting = self._waiting[0]
+            later = now < waiting.deadline and len(self._waiting) <= _QUEUE
             try:
-                map_from_camera = self._resolve(waiting)
+                map_from_camera = self._resolve(waiting.frame, later)
             except MissingTransform as error:
-                if now < waiting.deadline and len(self._waiting) <= _QUEUE:
+                if later:
                     return
+                self._waiting.popleft()
                 self.no_pose += 1
                 self.fault = str(error)
-                self._waiting.popleft()
-                continue
+                if isinstance(error, NoPoses) and self._subscription is not None:
+                    self.fault += f": {self._subscription.why_silent(PoseStamped, Odometry)}"
             except InputError as error:
-                self._refuse(str(error))
                 self._waiting.popleft()
-                continue
-            self._waiting.popleft()
-            self._posed(waiting.frame, map_from_camera)
-        for stamp in [stamp for stamp, deadline in self._unsynced.items() if now > deadline]:
-            del self._unsynced[stamp]
-            self.no_pose += 1
-            self.fault = (
-                f"no pose within {self._options.sync_slop:g} s of the image on {self.topic}"
-                if self.poses
-                else f"no message on {self.topic} so far"
-            )
+                self.bad_pose += 1
+                self.fault = str(error)
+            except Exception:
+                self._waiting.popleft()  # or it would stand in the way for ever
+                raise
+            else:
+                self._waiting.popleft()
+                self._posed(waiting.frame, map_from_camera)
+
+    def forget(self) -> None:
+        """Time jumped: images that wait for a pose of before don't get it."""
+        self.no_pose += len(self._waiting)
+        self._waiting.clear()
+        if self._subscription is not None:
+            self._track.forget()
 
     def look_after(self) -> None:
         """Call it now and then: the subscription follows its publishers."""
         if self._subscription is not None:
             self._subscription.look_after()
 
-    def _resolve(self, waiting: _Waiting) -> Matrix:
-        stamp, camera = waiting.frame.stamp, waiting.frame.header.frame_id
-        if waiting.map_from_body is None:
-            return self._tree.lookup(self._options.map_frame, camera, stamp)
-        if waiting.body_frame in ("", camera):
-            return waiting.map_from_body
-        return waiting.map_from_body @ self._tree.lookup(waiting.body_frame, camera, stamp)
+    def _resolve(self, frame: CameraFrame, later: bool) -> Matrix:
+        stamp, camera, options = frame.stamp, frame.header.frame_id, self._options
+        if self._subscription is None:
+            if camera == options.map_frame:
+                raise InputError(f"frame_id of the images is '{camera}', as map_frame is: set camera_frame")
+            return self._tree.lookup(options.map_frame, camera, stamp)
+        pose = self._track.at(stamp, later)
+        assert pose.map_from_body is not None
+        if pose.body in ("", camera):
+            return pose.map_from_body
+        return pose.map_from_body @ self._tree.lookup(pose.body, camera, stamp)
 
-    def _wait(self, frame: CameraFrame, body_frame: str, map_from_body: Matrix | None) -> None:
-        self._waiting.append(_Waiting(frame, body_frame, map_from_body, time.monotonic() + self._options.tf_timeout))
+    def _wait(self, frame: CameraFrame) -> None:
+        self._waiting.append(_Waiting(frame, time.monotonic() + self._options.tf_timeout))
         self.poll()
 
-    def _count(self, _: PoseStamped | Odometry) -> None:
-        self.poses += 1
+    def _on_pose(self, message: PoseStamped) -> None:
+        self._trace(message.header, self._options.body_frame, message.pose)
 
-    def _expect(self, frame: CameraFrame) -> None:
-        self._unsynced[frame.stamp] = time.monotonic() + self._options.tf_timeout
-
-    def _on_pose(self, frame: CameraFrame, message: PoseStamped) -> None:
-        self._on_body(frame, message.header.frame_id, self._options.body_frame, message.pose)
-
-    def _on_odometry(self, frame: CameraFrame, message: Odometry) -> None:
+    def _on_odometry(self, message: Odometry) -> None:
         body = self._options.body_frame or message.child_frame_id
-        self._on_body(frame, message.header.frame_id, body, message.pose.pose)
+        missing = f"the odometry on {self.topic} has no child_frame_id: set body_frame to the frame that it moves"
+        self._trace(message.header, body, message.pose.pose, "" if body else missing)
 
-    def _on_body(self, frame: CameraFrame, parent: str, body: str, pose: object) -> None:
-        self._unsynced.pop(frame.stamp, None)
-        if parent != self._options.map_frame:
-            self._refuse(
-                f"the poses on {self.topic} are given in '{parent}', but map_frame is '{self._options.map_frame}': "
-                "set map_frame to the frame of the poses"
+    def _trace(self, header: Header, body: str, pose: object, fault: str = "") -> None:
+        if header.frame_id != self._options.map_frame:
+            fault = (
+                f"the poses on {self.topic} are given in '{header.frame_id}', but map_frame is "
+                f"'{self._options.map_frame}': set map_frame to the frame of the poses"
             )
-            return
+        matrix = None
         try:
-            map_from_body = pose_matrix(pose, f"pose on {self.topic}")
+            matrix = None if fault else pose_matrix(pose, f"pose on {self.topic}")
         except InputError as error:
-            self._refuse(str(error))
-            return
-        self._wait(frame, body, map_from_body)
-
-    def _refuse(self, sentence: str) -> None:
-        self.bad_pose += 1
-        self.fault = sentence
+            fault = str(error)
+        self._track.add(TracedPose(nanoseconds(header.stamp), body, matrix, fault))
+        self.poll()

@@ -44,6 +44,15 @@ class PoseOutput:
         )
         self._hint = InitialPose(options.publish_initialpose, options.lost_after)
 
+    def use(self, options: LocalizationNodeOptions) -> None:
+        """Go on with these options; TF goes on where it is still wanted."""
+        before, self._options = self._options, options
+        self._correction.limit(options.max_correction_rate, float(np.radians(options.max_correction_rotation_rate)))
+        if options.tf_mode != before.tf_mode:
+            self._correction.forget()
+        if (options.publish_initialpose, options.lost_after) != (before.publish_initialpose, before.lost_after):
+            self._hint = InitialPose(options.publish_initialpose, options.lost_after)
+
     def forget(self) -> None:
         """Another map, or time went back: TF is silent until the next pose."""
         self._correction.forget()

@@ -16,6 +16,8 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from ace_ros.errors import AceError
+from ace_ros.online.news import News
+from ace_ros.online.supervision import Supervisor
 
 _LOOK = 0.02  # s between two looks at whether to stop; set by hand
 
@@ -58,10 +60,7 @@ def run(factory: Callable[[], Any], arguments: Sequence[str] | None = None) -> i
     node = None
     try:
         node = factory()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while not stop.wanted and rclpy.ok():
-            executor.spin_once()
+        spin(node, lambda: stop.wanted)
     except ExternalShutdownException:
         pass
     except AceError as error:
@@ -75,9 +74,33 @@ def run(factory: Callable[[], Any], arguments: Sequence[str] | None = None) -> i
     return 0
 
 
+def spin(node: Any, stop: Callable[[], bool]) -> None:
+    """Spin the node until it is to stop. Where it is supervised, no exception of whatever is called ends it."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    supervisor: Supervisor | None = getattr(node, "supervisor", None)
+    while not stop() and rclpy.ok():
+        if supervisor is None:
+            executor.spin_once()
+        else:
+            supervisor.run("the executor", executor.spin_once)
+
+
 def steady_timer(node: Node, seconds: float, callback: Callable[[], None]) -> Any:
     """A timer that ticks in real time, also where the simulated clock stands still."""
     return node.create_timer(seconds, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+
+def news(node: Node) -> News:
+    """What goes into the node's log; rclpy wants one severity at each place that logs."""
+
+    def info(text: str) -> None:
+        node.get_logger().info(text)
+
+    def warn(text: str) -> None:
+        node.get_logger().warning(text)
+
+    return News(info, warn)
 
 
 class Answer:

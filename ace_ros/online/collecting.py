@@ -25,6 +25,7 @@ from ace_ros.online.building import told
 from ace_ros.online.drive_store import DriveStore
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
+from ace_ros.online.supervision import Supervisor
 
 _LOOK_EVERY = 10  # frames between two looks for a place to build ahead; a look takes some 10 ms; set by hand
 _STANDING = 10.0  # s without a frame, after which the camera is taken to stand; set by hand
@@ -80,12 +81,17 @@ class Collector:
         max_frames: int,
         report: Callable[[str], None],
         metric: bool = True,
+        supervisor: Supervisor | None = None,
         store: DriveStore | None = None,
     ) -> None:
         """``report`` gets a sentence for each frame that was taken but could not be used; ``metric``: of the poses.
-        ``store``: keeps frames on disk, and may have some; its mappers are those of ``new_mapper``."""
+
+        ``supervisor``: of the thread. ``store``: keeps frames on disk, and may have some; its mappers are those of
+        ``new_mapper``.
+        """
         self._new_mapper, self._picker, self._report = new_mapper, picker, report
         self._queue_size, self._max_frames = queue_size, max_frames or None
+        self._supervisor = supervisor or Supervisor(report)
         self._store = store
         self._mapper = new_mapper() if store is None else store.taken_up()
         self._others = len(self._mapper) > 0 and store is not None and not store.goes_on  # of another drive, it may be
@@ -146,8 +152,10 @@ class Collector:
         """
 
         def work() -> None:
-            result = task(self._mapper, self._cancel.is_set)
-            self.building = False
+            try:
+                result = task(self._mapper, self._cancel.is_set)
+            finally:
+                self.building = False
             done(result)
 
         with self._wake:
@@ -204,10 +212,7 @@ class Collector:
                 if self._closing.is_set():
                     return
                 job = self._jobs.popleft() if self._jobs else _Job(self._build_ahead)
-            try:
-                self._do(job)
-            except Exception as error:
-                self._report(told(error))
+            self._supervisor.run("the mapper", self._do, job)
 
     def _do(self, job: Candidate | _Job) -> None:
         if isinstance(job, Candidate):

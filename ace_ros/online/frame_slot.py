@@ -61,9 +61,13 @@ class ArrivalCheck:
 
     def __init__(self, max_age: float, max_rate: float) -> None:
         """``max_age`` in s, ``max_rate`` in Hz; 0 is no limit for either."""
+        self.limit(max_age, max_rate)
+        self.forget()
+
+    def limit(self, max_age: float, max_rate: float) -> None:
+        """Go on with other limits."""
         self._max_age = max_age
         self._period = _SLACK * 1e9 / max_rate if max_rate else 0.0
-        self.forget()
 
     def forget(self) -> None:
         """Start over."""

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
+from ace_ros.online.supervision import Supervisor
 
 Frame = TypeVar("Frame")
 Answer = TypeVar("Answer")
+#: what the work on frames is called
+WORKING, GIVING, SHOWING = "localizing an image", "publishing an answer", "showing an answer"
 
 
 @dataclass
@@ -48,6 +51,7 @@ class FrameStream(Generic[Frame, Answer]):
         give: Callable[[Answer], None],
         show: Callable[[Answer], None] = lambda answer: None,
         restarted: Callable[[], None] = lambda: None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """The thread waits for :meth:`renew` and for frames.
 
@@ -55,11 +59,13 @@ class FrameStream(Generic[Frame, Answer]):
             lock: held, from the thread, while an answer is given; hold it around :meth:`renew` as well.
             give, show: get each answer; ``show`` without the lock, for what takes its time.
             restarted: the stamps went back; called by :meth:`offer`, before it takes the frame.
+            supervisor: of the thread, which outlives whatever ``work``, ``give`` and ``show`` may raise.
         """
         self.counters = counters
         self.stale_age = 0.0  # s that the last frame was old if that was too old, else 0
         self._arrivals, self._lock = arrivals, lock
         self._give, self._show, self._restarted = give, show, restarted
+        self._supervisor = supervisor or Supervisor()
         self._slot: LatestSlot[tuple[Frame, int]] = LatestSlot()
         self._epoch = 0
         self._work: Callable[[Frame], Answer] | None = None
@@ -67,7 +73,7 @@ class FrameStream(Generic[Frame, Answer]):
         self._thread.start()
 
     def renew(self, work: Callable[[Frame], Answer]) -> None:
-        """Begin a new epoch, in which ``work`` answers; it must not raise."""
+        """Begin a new epoch, in which ``work`` answers."""
         self._epoch += 1
         self._work = work
         self.counters.overtaken += self._slot.clear()
@@ -100,16 +106,23 @@ class FrameStream(Generic[Frame, Answer]):
 
     def _run(self) -> None:
         while (item := self._slot.take()) is not None:
-            frame, epoch = item
-            with self._lock:
-                work = self._work
-                if epoch != self._epoch or work is None:
-                    self.counters.overtaken += 1
-                    continue
+            self._supervisor.run(WORKING, self._answer, *item)
+
+    def _answer(self, frame: Frame, epoch: int) -> None:
+        with self._lock:
+            work = self._work
+            if epoch != self._epoch or work is None:
+                self.counters.overtaken += 1
+                return
+        try:
             answer = work(frame)
-            with self._lock:
-                if epoch != self._epoch:
-                    self.counters.overtaken += 1
-                    continue
-                self._give(answer)
-            self._show(answer)
+        except Exception:
+            self.counters.processed += 1
+            self.counters.rejected += 1
+            raise
+        with self._lock:
+            if epoch != self._epoch:
+                self.counters.overtaken += 1
+                return
+            self._supervisor.run(GIVING, self._give, answer)
+        self._supervisor.run(SHOWING, self._show, answer)

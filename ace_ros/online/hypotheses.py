@@ -39,9 +39,13 @@ class Hypotheses:
     """
 
     def __init__(self, options: GateOptions) -> None:
+        self.use(options)
+        self.forget()
+
+    def use(self, options: GateOptions) -> None:
+        """Go on with these options."""
         self._options, self._needed = options, options.kidnap_frames
         self._limit = agreement(options)
-        self.forget()
 
     def forget(self) -> None:
         """Where the robot is, is known; or nothing is."""

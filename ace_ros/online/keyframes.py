@@ -28,7 +28,7 @@ class KeyframePicker:
     """Says which frames bring news."""
 
     def __init__(self, options: KeyframeOptions) -> None:
-        self._options = options
+        self.options = options  # others may take their place
         self._last: tuple[Matrix, int] | None = None
 
     def wants(self, map_from_camera: Matrix, stamp: int) -> bool:
@@ -39,12 +39,12 @@ class KeyframePicker:
         seconds = (stamp - since) * 1e-9
         if seconds < 0:  # the recording started over
             return True
-        if seconds < self._options.min_interval:
+        if seconds < self.options.min_interval:
             return False
-        if 0 < self._options.max_interval <= seconds:
+        if 0 < self.options.max_interval <= seconds:
             return True
         translation, rotation = pose_error(map_from_camera, pose)
-        return translation >= self._options.min_translation or rotation >= self._options.min_rotation
+        return translation >= self.options.min_translation or rotation >= self.options.min_rotation
 
     def took(self, map_from_camera: Matrix, stamp: int) -> None:
         """Remember the frame that was taken."""

@@ -16,6 +16,8 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.map_watch import FileVersion
 from ace_ros.online.maps_dir import SUFFIX
 
+_TRIES = 3  # to read a file that is replaced meanwhile; set by hand
+
 
 @dataclass(frozen=True)
 class LoadedMap:
@@ -43,12 +45,17 @@ def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "
     Raises:
         MapFileError: see :meth:`SceneMap.load`. InputError: the device, or no weights for the map's encoder.
     """
-    version = FileVersion.of(path)  # before it is read: what is written meanwhile is news
-    scene_map = SceneMap.load(path)
-    try:
-        identity = fingerprint(path)
-    except InputError as error:
-        raise MapFileError(str(error)) from None
+    for _ in range(_TRIES):
+        version = FileVersion.of(path)  # before it is read: what is written meanwhile is news
+        scene_map = SceneMap.load(path)
+        try:
+            identity = fingerprint(path)
+        except InputError as error:
+            raise MapFileError(str(error)) from None
+        if FileVersion.of(path) == version:  # map and fingerprint are of one file
+            break
+    else:
+        raise MapFileError(f"{path}: it was written anew again and again while it was read: try it once it is at rest")
     localizer = Localizer(scene_map, options, device)
     _warm_up(localizer)
     return LoadedMap(path.name.removesuffix(SUFFIX), identity, localizer, path, version)

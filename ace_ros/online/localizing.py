@@ -108,6 +108,12 @@ class OnlineLocalizer:
         """
         self._localizer = localizer
 
+    def use(self, options: OnlineOptions, corrects_odometry: bool) -> None:
+        """From the next image on, go by these options; what is known stays known."""
+        self._options, self._corrects_odometry = options, corrects_odometry
+        self._whereabouts.wait = options.tf_timeout
+        self._tracker.use(options, options.prior_max_age)
+
     def localize(
         self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
     ) -> OnlineAnswer:
@@ -127,8 +133,9 @@ class OnlineLocalizer:
         if found.state is not State.LOCALIZED and not found.alternatives:
             self._tracker.without_pose(known.roughly(stamp))
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
-        if unmounted and known.base_may_come:
-            return OnlineAnswer(State.UNCERTAIN, unmounted, found)
+        if unmounted:  # the camera's pose is never given where the robot's is expected
+            awaited = f"{unmounted.sentence}: without it there is no pose of {known.base}"
+            return OnlineAnswer(State.UNCERTAIN, Fault(unmounted.reason, awaited), found)
         odom_from_base, unmoved = known.odom_from_base(stamp)
         found, verdicts = self._judged(found, stamp, odom_from_base, base_from_camera)
         if not verdicts.accepted:
@@ -139,7 +146,7 @@ class OnlineLocalizer:
         assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
         jump, self._first = verdicts.kidnapped or self._first, False
         placed = self._placed(pose, covariance, stamp, camera_frame, base_from_camera, odom_from_base, jump)
-        fault = self._missing(unmounted, unmoved, placed)
+        fault = self._missing(unmoved, placed)
         if self._options.planar:
             placed = placed.levelled()
         return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
@@ -190,10 +197,8 @@ class OnlineLocalizer:
         bounded = bounded_covariance(covariance)
         return Placed(stamp, self._map_frame, frame, pose, bounded, odom_from_base, is_base, jump)
 
-    def _missing(self, unmounted: Fault, unmoved: Fault, placed: Placed) -> Fault:
+    def _missing(self, unmoved: Fault, placed: Placed) -> Fault:
         """What keeps the robot from its full due although the pose is good."""
-        if unmounted:
-            return Fault(unmounted.reason, f"{unmounted.sentence}: the poses are those of {placed.frame}")
         if unmoved and self._corrects_odometry:
             return Fault(unmoved.reason, f"{unmoved.sentence}: poses are told, the correction of the odometry is not")
         if self._options.planar and placed.is_base and tilt_deg(placed.map_from_frame) > _STEEP:

@@ -90,6 +90,10 @@ class MappingSession:
         """Frames that no map was made of."""
         return self.counters.taken if self._outcome is None and self.first_map is None else 0
 
+    def use(self, options: SessionOptions) -> None:
+        """Go on with these options."""
+        self._options = options
+
     def offer(self, candidate: Candidate) -> bool:
         """Take the frame, if frames are taken and it brings something."""
         return self.collecting and self._collector.offer(candidate)

@@ -44,10 +44,14 @@ class Correction:
 
     def __init__(self, max_rate: float = 0.0, max_rotation_rate: float = 0.0) -> None:
         """Limits in m/s and rad/s; 0 is no limit."""
-        self._max_rate = max_rate or np.inf
-        self._max_rotation_rate = max_rotation_rate or np.inf
+        self.limit(max_rate, max_rotation_rate)
         self._target: Matrix | None = None
         self._current: Matrix | None = None
+
+    def limit(self, max_rate: float, max_rotation_rate: float) -> None:
+        """Go on with other limits."""
+        self._max_rate = max_rate or np.inf
+        self._max_rotation_rate = max_rotation_rate or np.inf
 
     @property
     def current(self) -> Matrix | None:

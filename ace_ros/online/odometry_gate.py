@@ -118,12 +118,16 @@ class OdometryGate:
     """Keeps the last accepted pose, carries it on by odometry, and judges new poses against it."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
-        self._options = options or GateOptions()
-        self._agreement = agreement(self._options)
-        self._limit = self._agreement if self._options.gate_probability else np.inf
+        self.use(options or GateOptions())
         self.belief: Anchor | None = None  # the last accepted pose, carried on
         self._candidate: Anchor | None = None
         self._run = 0
+
+    def use(self, options: GateOptions) -> None:
+        """Go on with these options; what is known stays known."""
+        self._options = options
+        self._agreement = agreement(options)
+        self._limit = self._agreement if options.gate_probability else np.inf
 
     def forget(self) -> None:
         """Start over: the next pose is accepted as it is."""

@@ -11,7 +11,6 @@ import numpy as np
 from ace_ros.geometry import Matrix
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_WAIT_FOR_BASE = 3.0  # s from the start in which the camera's place may yet be told; set by hand: TF is there by then
 _ODOMETRY_ALIVE = 5.0  # s without odometry before it counts as dead, and is not waited for; set by hand
 _ODOMETRY_FRESH = 500_000_000  # ns that odometry may be older than the image and still give a first guess; set by hand
 
@@ -53,10 +52,9 @@ class Whereabouts:
     """Asks the robot, and knows what is worth waiting for: up to ``wait`` seconds, and nothing that is dead."""
 
     def __init__(self, robot: Robot | None, frames: FrameNames, wait: float) -> None:
-        self._robot, self._wait = robot, wait
+        self._robot, self.wait = robot, wait
         self.base = frames.base
         self._odometer = robot if frames.base and frames.odom else None
-        self._base_deadline = time.monotonic() + _WAIT_FOR_BASE
         self._base_seen = False
         self._newest, self._heard = -1, -_ODOMETRY_ALIVE
 
@@ -67,23 +65,18 @@ class Whereabouts:
         if self.base == camera:
             return np.eye(4), Fault()
         try:
-            found = self._robot.base_from_camera(camera, stamp, self._wait if self._base_seen else 0.0)
+            found = self._robot.base_from_camera(camera, stamp, self.wait if self._base_seen else 0.0)
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
         self._base_seen = True
         return found, Fault()
-
-    @property
-    def base_may_come(self) -> bool:
-        """Whether to rather say nothing than to give the camera's pose where the robot's is expected."""
-        return self._base_seen or time.monotonic() < self._base_deadline
 
     def odom_from_base(self, stamp: int) -> tuple[Matrix | None, Fault]:
         """Where the odometry says that the robot was; None where there is none, or with the fault why not."""
         if self._odometer is None:
             return None, Fault()
         try:
-            wait = self._wait if self._alive(self._odometer) else 0.0
+            wait = self.wait if self._alive(self._odometer) else 0.0
             return self._odometer.odom_from_base(stamp, wait), Fault()
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))

@@ -35,9 +35,14 @@ class Tracker:
     def __init__(self, gate: GateOptions, prior_max_age: float) -> None:
         """``prior_max_age``: s that the last pose is a guess for where there is no odometry."""
         self._gate, self._hypotheses = OdometryGate(gate), Hypotheses(gate)
-        self._prior_max_age = prior_max_age
-        self._kidnap_frames = gate.kidnap_frames
         self._last: tuple[Matrix, int] | None = None
+        self.use(gate, prior_max_age)
+
+    def use(self, gate: GateOptions, prior_max_age: float) -> None:
+        """Go on with these options; what is known stays known."""
+        self._gate.use(gate)
+        self._hypotheses.use(gate)
+        self._prior_max_age, self._kidnap_frames = prior_max_age, gate.kidnap_frames
 
     def forget(self) -> None:
         """Another map, or time went back."""

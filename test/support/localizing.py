@@ -45,10 +45,13 @@ class Localizing(NodeUnderTest):
         simulated=False,
         topic="/camera",
         qos=RELIABLE,
+        start=Process,
+        own_tf=False,
         **parameters,
     ):
         self.room, self.simulated, self.odometry, self.parameters = room, simulated, odometry, parameters
-        self.probe = Probe(domain)
+        tf = {"/tf": f"{namespace}/tf", "/tf_static": f"{namespace}/tf_static"} if own_tf else {}
+        self.probe = Probe(domain, remaps=tf)
         # Raw images of this size are too much for Fast DDS's shared memory, and what is lost takes TF along with it.
         parameters.setdefault("image_transport", "compressed")
         self.rover = Rover(self.probe, topic, compressed=parameters["image_transport"] == "compressed", qos=qos)
@@ -68,10 +71,10 @@ class Localizing(NodeUnderTest):
             "map": str(room.map), "maps_dir": str(room.map.parent), "image_reliability": "reliable", "max_age": 0.0,
             "tf_timeout": 2.0, "use_sim_time": simulated, "threads": 1,
         }  # fmt: skip
-        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"}
+        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"} | tf
         self.name = name
         log = folder / f"localization{namespace.replace('/', '_')}.log"
-        self.process = Process("localization_node", domain, log, settings | parameters, remaps, namespace)
+        self.process = start("localization_node", domain, log, settings | parameters, remaps, namespace)
         self.probe.needed.append(self.process)
 
     def __enter__(self):
@@ -128,6 +131,13 @@ class Localizing(NodeUnderTest):
     def frame(self, index, **more):
         """Send a frame and wait for what became of it; returns its status."""
         return self.answer(self.send(index, **more))
+
+    def frame_if_any(self, index):
+        """Send a frame that may get lost; its stamp if it is localized within a moment."""
+        stamp = self.send(index)
+        self.probe.spin(0.3)
+        status = self.status_of(stamp)
+        return stamp if status and status.state == Status.STATE_LOCALIZED else 0
 
     def answer(self, stamp):
         return self.probe.until(lambda: self.status_of(stamp), f"status of the frame at {stamp}")

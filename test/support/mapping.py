@@ -19,7 +19,7 @@ COUNTERS = [name for name in MappingStatus.get_fields_and_field_types() if name.
 class Mapping(NodeUnderTest):
     """The node in a process, what it says, and frames for it."""
 
-    def __init__(self, room, domain, folder, **parameters):
+    def __init__(self, room, domain, folder, start=Process, now=0, **parameters):
         self.room, self.maps = room, folder / "maps"
         self.probe = Probe(domain)
         self.parameters = {
@@ -31,9 +31,10 @@ class Mapping(NodeUnderTest):
         self.statuses = self.probe.hear(MappingStatus, "/mapping_node/status")
         self.remaps = {"image": "/camera/image", "camera_info": "/camera/camera_info", "pose": "/pose", "odom": "/odom"}
         log = folder / "mapping.log"
-        self.process = Process("mapping_node", domain, log, self.parameters, self.remaps)
+        self.process = start("mapping_node", domain, log, self.parameters, self.remaps)
         self.probe.needed.append(self.process)
-        self.stamp = 0
+        self.now = now  # ns, where time is simulated
+        self.stamp = now
 
     def _ready(self):
         """Show a frame again and again until all topics are through, and have that forgotten."""
@@ -68,10 +69,12 @@ class Mapping(NodeUnderTest):
             seen.append(counts())
         return self.statuses[-1]
 
-    def send(self, index, pose=None, **changes):
+    def send(self, index, pose=None, stamp=0, **changes):
         """A frame of the mapping drive with its pose on all topics; returns its stamp."""
         pixels, camera, map_from_camera = self.room.mapping[index]
-        self.stamp = max(time.time_ns(), self.stamp + 1)
+        self.stamp = stamp or (self.stamp + 33_333_333 if self.now else max(time.time_ns(), self.stamp + 1))
+        if self.parameters["pose_source"] == "tf":
+            self.rover.send_tf("map", "base_link", map_from_camera @ invert(BASE_FROM_CAMERA), self.stamp)
         self.rover.send_pose(map_from_camera if pose is None else pose, self.stamp, **changes)
         where = pose if isinstance(pose, np.ndarray) else map_from_camera
         self.rover.send_odometry(where @ invert(BASE_FROM_CAMERA), self.stamp)

@@ -96,9 +96,9 @@ class NodeUnderTest:
 class Probe(Node):
     """Publishes, subscribes, calls and waits, all in the test's own thread."""
 
-    def __init__(self, domain, simulated_time=False):
+    def __init__(self, domain, simulated_time=False, remaps=None):
         self.ros = Context()
-        rclpy.init(context=self.ros, domain_id=domain)
+        rclpy.init(context=self.ros, domain_id=domain, args=ros_arguments({}, remaps or {}))
         overrides = [Parameter("use_sim_time", value=simulated_time)]
         super().__init__("probe", context=self.ros, parameter_overrides=overrides)
         self._executor = SingleThreadedExecutor(context=self.ros)

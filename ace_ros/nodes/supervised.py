@@ -1,0 +1,123 @@
+"""What the nodes' entities have in common: callbacks that are supervised, so that one that raises an exception ends
+neither the node nor its own work, and QoS that the parameters ``qos_overrides`` may change."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions, QoSPolicyKind
+
+from ace_ros.errors import InputError
+from ace_ros.nodes.parameters import given
+from ace_ros.online.supervision import Supervisor
+
+
+class Supervised:
+    """To inherit from before Node: all subscriptions, timers and services, those of libraries too, are supervised."""
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """Made when it is first asked for: Node creates services before it is whole."""
+        return Supervisor(lambda text: self.get_logger().error(text))  # type: ignore[attr-defined]
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Callable[..., Any], qos_profile: Any, **more: Any
+    ) -> Any:
+        """See :class:`rclpy.node.Node`."""
+        callback = self.supervised(f"the subscription to {topic}", callback)
+        with self._overriding(topic, "subscription", qos_profile, more) as qos:
+            return super().create_subscription(msg_type, topic, callback, qos, **more)  # type: ignore[misc]
+
+    def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        """See :class:`rclpy.node.Node`."""
+        with self._overriding(topic, "publisher", qos_profile, more) as qos:
+            return super().create_publisher(msg_type, topic, qos, **more)  # type: ignore[misc]
+
+    def create_lifecycle_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        """See :class:`rclpy.lifecycle.LifecycleNode`."""
+        with self._overriding(topic, "publisher", qos_profile, more) as qos:
+            return super().create_lifecycle_publisher(msg_type, topic, qos, **more)  # type: ignore[misc]
+
+    @contextmanager
+    def _overriding(self, topic: str, kind: str, qos: Any, more: dict[str, Any]) -> Iterator[Any]:
+        """Let rclpy take what the parameters ``qos_overrides`` say of a topic; the rest stays the node's choice."""
+        names = [name for name in given(self) if name.startswith("qos_overrides.")]
+        if names:  # none while Node is not whole
+            prefix = f"qos_overrides.{self.resolve_topic_name(topic)}.{kind}."  # type: ignore[attr-defined]
+            kinds = [policy for policy in QoSPolicyKind if f"{prefix}{policy.name.lower()}" in names]
+            more.setdefault("qos_overriding_options", QoSOverridingOptions(kinds) if kinds else None)
+        try:
+            yield copy(qos)  # rclpy writes into it
+        except (ParameterException, InvalidQosOverridesError) as error:
+            raise InputError(f"parameters qos_overrides: {error}") from None
+
+    def create_timer(self, timer_period_sec: float, callback: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """See :class:`rclpy.node.Node`."""
+        callback = self.supervised(f"the timer of {_name(callback)}", callback)
+        return super().create_timer(timer_period_sec, callback, *args, **more)  # type: ignore[misc]
+
+    def create_service(
+        self, srv_type: Any, srv_name: str, callback: Callable[..., Any], *args: Any, **more: Any
+    ) -> Any:
+        """See :class:`rclpy.node.Node`. Whoever calls gets an answer in any case."""
+        callback = self._answering(f"the service {srv_name}", callback)
+        return super().create_service(srv_type, srv_name, callback, *args, **more)  # type: ignore[misc]
+
+    def supervised(self, what: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """The callback, run by the supervisor."""
+
+        @functools.wraps(callback)
+        def run(*args: Any) -> Any:
+            return self.supervisor.run(what, callback, *args)
+
+        return run
+
+    def _answering(self, what: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.iscoroutinefunction(callback):
+
+            @functools.wraps(callback)
+            def serve(request: Any, response: Any) -> Any:
+                return self.supervisor.run(what, callback, request, response) or self._failure(what, response)
+
+            return serve
+
+        @functools.wraps(callback)
+        async def serve_later(request: Any, response: Any) -> Any:
+            answer = await self.supervisor.run_async(what, callback, request, response)
+            return answer or self._failure(what, response)
+
+        return serve_later
+
+    def _failure(self, what: str, response: Any) -> Any:
+        return defective(type(response)(), self.supervisor.fault(what))
+
+
+def defective(answer: Any, sentence: str) -> Any:
+    """Fill in the response of a service, or the result of an action, that could not be given for a defect."""
+    if hasattr(answer, "RESULT_UNDEFINED_FAILURE"):
+        answer.result = answer.RESULT_UNDEFINED_FAILURE
+    if hasattr(answer, "message"):
+        answer.message = sentence
+    return answer
+
+
+def transition(callback: Callable[[Any, Any], TransitionCallbackReturn]) -> Callable[[Any, Any], Any]:
+    """Decorates a lifecycle node's callback: rclpy turns an exception into ERROR, but does not say a word about it."""
+
+    @functools.wraps(callback)
+    def run(self: Any, state: Any) -> Any:
+        return self.supervisor.run(callback.__name__, callback, self, state) or TransitionCallbackReturn.ERROR
+
+    return run
+
+
+def _name(callback: Callable[..., Any]) -> str:
+    return str(getattr(callback, "__qualname__", callback))
