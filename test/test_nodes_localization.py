@@ -6,13 +6,15 @@ Frames are sent one by one, and each is waited for: what is asserted is what was
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
 from localizing import Localizing, median_error, near
 from ros_harness import own_domain
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
+from std_srvs.srv import Empty
 
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix
+from ace_ros.srv import Localize
 
 
 @pytest.fixture
@@ -69,9 +71,18 @@ def test_a_drive_with_drifting_odometry(mapped_room, domain, tmp_path):
         )
 
         pictures = node.probe.hear(Image, f"{node.name}/debug_image")
-        asked = node.probe.ask(Trigger, f"{node.name}/localize")
+        asked = node.probe.ask(Localize, f"{node.name}/localize")
         node.probe.until(lambda: node.send(count - 1) and asked.done(), "an answer of ~/localize")
-        assert asked.result().success and "base_link at (" in asked.result().message
+        answer = asked.result()
+        assert answer.success and "base_link at (" in answer.message
+        assert answer.status.state == Status.STATE_LOCALIZED and answer.status.inliers > 50
+        assert answer.pose.header.frame_id == "map" and near(
+            pose_matrix(answer.pose.pose.pose, ""), node.truth(count - 1)
+        )
+        node.probe.call(Empty, f"{node.name}/forget")
+        assert "asked to forget where the robot is" in node.process.text()
+        late = node.probe.hear(PoseStamped, f"{node.name}/pose", latched=True)
+        node.probe.until(lambda: late, "the last pose for one who comes late")
         node.probe.until(lambda: node.frame(count - 1) and pictures, "a picture")
         assert pictures[-1].encoding == "rgb8" and pictures[-1].header.frame_id == "camera_optical"
 

@@ -8,12 +8,13 @@ from localizing import Localizing, near
 from mapping import Mapping
 from ros_harness import own_domain
 from sensor_msgs.msg import Image
-from std_srvs.srv import SetBool, Trigger
+from std_srvs.srv import SetBool
 
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import localization_node
 from ace_ros.online.frame_stream import GIVING
 from ace_ros.online.supervision import Supervisor
+from ace_ros.srv import Localize
 
 LOCALIZED = Status.STATE_LOCALIZED
 
@@ -70,7 +71,7 @@ def test_localization_outlives_an_exception_in_every_callback_in_turn(mapped_roo
     with Localizing(mapped_room, domain, tmp_path, start=InThisProcess) as node:
         supervisor = node.process.node.supervisor
         node.probe.hear(Image, f"{node.name}/debug_image")
-        asked = node.probe.ask(Trigger, f"{node.name}/localize")
+        asked = node.probe.ask(Localize, f"{node.name}/localize")
         node.probe.until(lambda: node.frame(1).state == LOCALIZED and asked.done(), "a pose and an answer")
         node.probe.until(lambda: "showing an answer" in saboteur.names, "a picture")
         often = {
@@ -93,7 +94,7 @@ def test_localization_outlives_an_exception_in_every_callback_in_turn(mapped_roo
         assert lifecycle_state(node) == "active"
 
         saboteur.choose("the service ~/localize", 1)
-        answer = node.probe.call(Trigger, f"{node.name}/localize")
+        answer = node.probe.call(Localize, f"{node.name}/localize")
         assert not answer.success and "sabotaged" in answer.message  # whoever calls gets an answer
         errors = [s for m in node.diagnostics for s in m.status if s.level == DiagnosticStatus.ERROR]
         assert any("sabotaged" in status.message for status in errors)

@@ -90,6 +90,21 @@ def test_an_initial_pose_waits_for_the_base():
     assert hint.due(placed(0.1)) and not hint.due(placed(0.2))
 
 
+def test_an_initial_pose_waits_for_one_who_listens_and_until_he_has_understood():
+    hint = InitialPose("once", 2.0)
+    assert not hint.due(placed(0.0), listens=False)
+    assert hint.due(placed(1.0), answers=True)
+    assert not hint.due(placed(1.5), answers=True)  # he needs a moment
+    hint.understood(pose(x=30.0))  # where he was before
+    assert hint.due(placed(3.5), answers=True)
+    hint.understood(placed(3.5).map_from_frame)
+    assert not any(hint.due(placed(10.0 * k), answers=True) for k in range(1, 9))
+    deaf = InitialPose("once", 2.0)
+    assert sum(deaf.due(placed(10.0 * k), answers=True) for k in range(99)) == 10
+    mute = InitialPose("once", 2.0)
+    assert sum(mute.due(placed(10.0 * k), answers=False) for k in range(99)) == 1
+
+
 def test_time_that_went_back_is_no_time_without_poses():
     hint = InitialPose("when_lost", 2.0)
     assert hint.due(placed(100.0))

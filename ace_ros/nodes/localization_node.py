@@ -12,6 +12,7 @@ from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
+from std_srvs.srv import Empty
 
 from ace_ros.errors import AceError, InputError
 from ace_ros.msg import LocalizationStatus as Status
@@ -76,6 +77,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         group = ReentrantCallbackGroup()
         self._localize_service = LocalizeService(self, group)
         self._load_service = LoadService(self, group)
+        self.create_service(Empty, "~/forget", self._forget, callback_group=group)
         self._follower = MapFollower(self)
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
@@ -257,15 +259,22 @@ class LocalizationNode(Supervised, LifecycleNode):
     def _on_restart(self) -> None:
         self._restart("stamps of the images went back")
 
-    def _restart(self, why: str) -> None:
-        """Time does not go on as it did: nothing of before counts."""
-        self.get_logger().warning(f"{why}: starting over, TF and poses of before are forgotten")
+    def _restart(self, why: str, tree: bool = True) -> None:
+        """Nothing of before counts; ``tree``: nor what TF knows, as time does not go on as it did."""
+        what = "TF and poses" if tree else "poses"
+        self.get_logger().warning(f"{why}: starting over, {what} of before are forgotten")
         with self._lock:
-            self._tree.clear()
+            if tree:
+                self._tree.clear()
             self._output.forget()
             if self._work is not None and self.loaded is not None:
                 self._work.forget()
                 self._work.use_map(self.loaded.localizer, self.map_frame)
+
+    def _forget(self, _: Empty.Request, response: Empty.Response) -> Empty.Response:
+        """As AMCL's reinitialize_global_localization: the next pose is found without any before it."""
+        self._restart("asked to forget where the robot is", tree=False)
+        return response
 
     # --- frames ---
 
@@ -288,7 +297,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         if self.loaded is not None:
             depth = self.loaded.scene_map.header.median_depth
             self._alternatives.publish(message.header, answer.alternatives, depth)
-        self._localize_service.answer(placed, fault.sentence)
+        self._localize_service.answer(placed, message)
 
     def _show(self, result: FrameResult) -> None:
         answer = result.answer
@@ -313,7 +322,7 @@ class LocalizationNode(Supervised, LifecycleNode):
                 self._publish_status(waiting(fault))
             elif time.monotonic() - self._last_time > _SILENCE:
                 self._publish_status(self._last)
-        self._localize_service.expire(self._last.reason)
+        self._localize_service.expire(self._last)
         if self.options.follow_map:
             self._follower.look()
 

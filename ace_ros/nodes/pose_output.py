@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
+from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
-from ace_ros.nodes.conversions import pose_message, pose_with_covariance_message, time_message
+from ace_ros.nodes.conversions import pose_matrix, pose_message, pose_with_covariance_message, time_message
 from ace_ros.nodes.frames_tf import FrameTree, OwnTransform
 from ace_ros.nodes.options import LocalizationNodeOptions
 from ace_ros.online.motion import Correction, planar
 from ace_ros.online.placing import InitialPose, Placed, initial_covariance
 from ace_ros.online.robot import MissingTransform
 
+_ANSWER = "amcl_pose"  # where AMCL says what it made of the initial pose
 _CLOCK_JUMP = 1_000_000_000  # ns: a simulated clock that goes back by more was set anew; set by hand
 
 
@@ -26,10 +28,13 @@ class PoseOutput:
     """Publishes what was found reliable. Not thread-safe: the node's lock is held around every call."""
 
     def __init__(self, node: Any, tree: FrameTree) -> None:
-        qos = QoSProfile(depth=10)
+        # Latched, as AMCL's: who comes late has the last one.
+        qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._pose = node.create_lifecycle_publisher(PoseStamped, "~/pose", qos)
         self._covariance = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", qos)
-        self._initial = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "initialpose", qos)
+        self._initial = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "initialpose", QoSProfile(depth=10))
+        self._node = node
+        node.create_subscription(PoseWithCovarianceStamped, _ANSWER, self._answered, QoSProfile(depth=10))
         self._clock = node.get_clock()
         self._tree = tree
         self._own = OwnTransform(node, tree)
@@ -72,16 +77,23 @@ class PoseOutput:
         """Publish a pose on the topics, in TF, and as the initial pose when it is due."""
         header = Header(stamp=time_message(placed.stamp), frame_id=placed.map_frame)
         self._pose.publish(PoseStamped(header=header, pose=pose_message(placed.map_from_frame)))
-        self._publish(self._covariance, header, placed.map_from_frame, placed.covariance)
+        self._covariance.publish(covariance_message(placed))
         self._move_tf(placed, camera_frame, map_from_camera)
-        if self._hint.due(placed):
-            self._publish(self._initial, header, planar(placed.map_from_frame), initial_covariance(placed.covariance))
+        listens = self._initial.get_subscription_count() > 0
+        if self._hint.due(placed, listens, self._node.count_publishers(_ANSWER) > 0):
+            hint = initial_covariance(placed.covariance)
+            self._initial.publish(
+                PoseWithCovarianceStamped(
+                    header=header, pose=pose_with_covariance_message(planar(placed.map_from_frame), hint)
+                )
+            )
         if placed.jump:
             self.resend()
 
-    def _publish(self, publisher: Any, header: Header, pose: Matrix, covariance: Matrix) -> None:
-        full = pose_with_covariance_message(pose, covariance)
-        publisher.publish(PoseWithCovarianceStamped(header=header, pose=full))
+    def _answered(self, message: PoseWithCovarianceStamped) -> None:
+        """AMCL tells where it takes the robot to be."""
+        with contextlib.suppress(InputError):
+            self._hint.understood(pose_matrix(message.pose.pose, _ANSWER))
 
     def _move_tf(self, placed: Placed, camera_frame: str, map_from_camera: Matrix) -> None:
         mode = self._options.tf_mode
@@ -106,3 +118,11 @@ class PoseOutput:
         if map_from_odom is not None:
             stamp = now + int(options.transform_tolerance * 1e9)
             self._own.send(self._map_frame, options.odom_frame, map_from_odom, stamp)
+
+
+def covariance_message(placed: Placed) -> PoseWithCovarianceStamped:
+    """The pose with its covariance, in its frame, at its time."""
+    header = Header(stamp=time_message(placed.stamp), frame_id=placed.map_frame)
+    return PoseWithCovarianceStamped(
+        header=header, pose=pose_with_covariance_message(placed.map_from_frame, placed.covariance)
+    )

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ace_ros.geometry import Matrix, invert
+from ace_ros.geometry import Matrix, invert, pose_error
 from ace_ros.online.motion import planar
 
 _LEAST_VARIANCE = 1e-6  # m^2 and rad^2: no estimate is exact, and filters divide by it; set by hand
+_AGAIN = 2_000_000_000  # ns until one that has not understood is told again; set by hand, as the next
+_TRIES = 10
+_NEAR = 0.5, 20.0  # m, degrees: so near to where the robot is another localizer has understood
 _LEAST_INITIAL = (0.05, 0.05, 0.05, 0.02, 0.02, 0.02)  # 1 sigma, m and rad: particles need room; set by hand
 
 
@@ -63,28 +66,49 @@ class PlacedAlternative:
 
 
 class InitialPose:
-    """Says which poses another localizer (AMCL, slam_toolbox) is to be started with."""
+    """Says which poses another localizer (AMCL, slam_toolbox) is to be started with.
+
+    One that tells where it takes the robot to be is told again until it has understood; any other, once.
+    """
 
     def __init__(self, when: str, lost_after: float) -> None:
         """``when``: once, the first pose; when_lost, also the first after ``lost_after`` s without any; never."""
         self._when, self._lost_after = when, lost_after
         self._due = when != "never"
         self._last: int | None = None
+        self._told: int | None = None
+        self._tries = 0
+        self._here: Matrix | None = None
 
-    def due(self, placed: Placed) -> bool:
-        """Whether it is this one; call it with every pose."""
+    def due(self, placed: Placed, listens: bool = True, answers: bool = False) -> bool:
+        """Whether it is this one; call it with every pose.
+
+        Args:
+            listens: somebody is there to take it. answers: somebody calls :meth:`understood`.
+        """
         lost = self._last is not None and placed.stamp - self._last > self._lost_after * 1e9
         self._last = placed.stamp
         if self._when == "when_lost" and (lost or placed.jump):
-            self._due = True
-        if not self._due or not placed.is_base:
+            self._due, self._told, self._tries = True, None, 0
+        if not placed.is_base:
             return False
-        self._due = False
+        self._here = placed.map_from_frame
+        if not self._due or not listens or (self._told is not None and placed.stamp - self._told < _AGAIN):
+            return False
+        self._told, self._tries = placed.stamp, self._tries + 1
+        self._due = answers and self._tries < _TRIES
         return True
+
+    def understood(self, map_from_frame: Matrix) -> None:
+        """The other localizer takes the robot to be there."""
+        if self._here is not None and self._tries:
+            translation, degrees = pose_error(planar(map_from_frame), planar(self._here))
+            if translation < _NEAR[0] and degrees < _NEAR[1]:
+                self._due = False
 
     def forget(self) -> None:
         """Time went back: nothing is known of the last pose."""
-        self._last = None
+        self._last = self._told = None
 
 
 def bounded_covariance(covariance: Matrix) -> Matrix:

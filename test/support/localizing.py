@@ -47,6 +47,7 @@ class Localizing(NodeUnderTest):
         qos=RELIABLE,
         start=Process,
         own_tf=False,
+        remaps=None,
         **parameters,
     ):
         self.room, self.simulated, self.odometry, self.parameters = room, simulated, odometry, parameters
@@ -71,7 +72,7 @@ class Localizing(NodeUnderTest):
             "map": str(room.map), "maps_dir": str(room.map.parent), "image_reliability": "reliable", "max_age": 0.0,
             "tf_timeout": 2.0, "use_sim_time": simulated, "threads": 1,
         }  # fmt: skip
-        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"} | tf
+        remaps = {"image": f"{topic}/image", "camera_info": f"{topic}/camera_info"} | tf | (remaps or {})
         self.name = name
         log = folder / f"localization{namespace.replace('/', '_')}.log"
         self.process = start("localization_node", domain, log, settings | parameters, remaps, namespace)
