@@ -104,7 +104,8 @@ def test_the_main_job_through_ros(room, domain, tmp_path):
         assert SceneMap.load(built.map_path).header.map_frame == "map"
         assert 0.5 < built.held_back_localized <= 1 and built.held_back_translation < 0.05
         assert f"of {built.held_back_frames} mapping views" in built.message
-        after = probe.until(lambda: mapping_statuses[-1].held_back_frames and mapping_statuses[-1], "its accuracy")
+        ready = MappingStatus.STATE_READY
+        after = probe.until(lambda: mapping_statuses[-1].state == ready and mapping_statuses[-1], "its accuracy")
         assert after.held_back_translation == built.held_back_translation
         expected = ("No image on", "The camera turned faster")  # all it can say of this drive, which turns in a hurry
         assert all(sentence.startswith(expected) for sentence in after.advice), after.advice
