@@ -18,6 +18,7 @@ from ace_ros.geometry import invert, pose_error
 from ace_ros.localization.localizer import Localizer
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
+from ace_ros.online.building import build_map
 from ace_ros.online.collecting import Candidate, Collector
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.localizing import OnlineLocalizer
@@ -62,7 +63,7 @@ def map_the_room(recording, path):
     for frame in recording.frames:
         collector.offer(Candidate(frame.name, frame.stamp, frame.camera, frame.map_from_camera, frame.read))
     built = queue.Queue()
-    collector.build(path, built.put)
+    collector.work(lambda mapper, cancelled: build_map(mapper, path), built.put)
     outcome = built.get()
     collector.close()
     print(f"{collector.counters.taken} of {len(recording.frames)} frames were worth mapping. {outcome.message}")
