@@ -49,7 +49,9 @@ def test_the_drive_tells_twins_apart(mapped_room, twins, domain, tmp_path):
 
 def test_without_odometry_all_poses_are_told(mapped_room, twins, domain, tmp_path):
     path, unique, both = twins
-    with Localizing(mapped_room, domain, tmp_path, map=str(path), odometry=False, odom_frame="") as node:
+    with Localizing(
+        mapped_room, domain, tmp_path, map=str(path), odometry=False, tf_mode="none", odom_frame=""
+    ) as node:
         drawn = node.probe.hear(MarkerArray, f"{node.name}/alternatives")
         status = node.frame(both[0])
         assert (status.state, status.reason_code) == (Status.STATE_UNCERTAIN, Status.REASON_AMBIGUOUS)

@@ -34,7 +34,9 @@ class PoseOutput:
         self._covariance = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", qos)
         self._initial = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "initialpose", QoSProfile(depth=10))
         self._node = node
-        node.create_subscription(PoseWithCovarianceStamped, _ANSWER, self._answered, QoSProfile(depth=10))
+        self._answers = node.create_subscription(
+            PoseWithCovarianceStamped, _ANSWER, self._answered, QoSProfile(depth=10)
+        )
         self._clock = node.get_clock()
         self._tree = tree
         self._own = OwnTransform(node, tree)
@@ -80,7 +82,7 @@ class PoseOutput:
         self._covariance.publish(covariance_message(placed))
         self._move_tf(placed, camera_frame, map_from_camera)
         listens = self._initial.get_subscription_count() > 0
-        if self._hint.due(placed, listens, self._node.count_publishers(_ANSWER) > 0):
+        if self._hint.due(placed, listens, self._node.count_publishers(self._answers.topic_name) > 0):
             hint = initial_covariance(placed.covariance)
             self._initial.publish(
                 PoseWithCovarianceStamped(
