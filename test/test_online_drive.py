@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from core_making import QUICK, contents, small_room
-from online_making import pose
+from online_making import pose, until
 
 from ace_ros.errors import MappingError
 from ace_ros.map.scene_map import SceneMap
@@ -18,13 +18,6 @@ from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_session import MappingSession, SessionOptions
 
 pytestmark = pytest.mark.slow
-
-
-def until(condition):
-    deadline = time.monotonic() + 120.0
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 class Drive:

@@ -1,13 +1,12 @@
 """A drive and a map that is there, without ROS: aligned with it, learnt by it; and first maps, made in haste."""
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from core_making import OPTIONS, QUICK, contents, small_room
-from online_making import pose
+from online_making import pose, until
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
@@ -22,17 +21,9 @@ from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
 
 pytestmark = pytest.mark.slow
-SOON = 120.0  # s
 TURNED = pose(x=3.0, yaw=40.0)  # map_from_drive of a drive with an origin of its own
 NOT_AT_ALL = np.eye(4)
 AGAIN = replace(OPTIONS, steps=60)
-
-
-def until(condition):
-    deadline = time.monotonic() + SOON
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 @pytest.fixture

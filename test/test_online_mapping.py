@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from core_making import OPTIONS, QUICK, small_room
-from online_making import SECOND, pose
+from online_making import SECOND, pose, until
 from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
@@ -234,13 +234,6 @@ def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
     with pytest.raises(MapFileError, match="folder"):
         session.save("file/again")
     assert session.reset() == taken and session.counters.taken == 0
-
-
-def until(condition):
-    deadline = time.monotonic() + 120.0
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def test_rooms_that_were_left_are_built_while_frames_come(tmp_path):

@@ -13,12 +13,12 @@ from ace_ros.errors import InputError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
 from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import FEW_FRAMES
 from ace_ros.mapping.views import View, spread_poses
 from ace_ros.recordings import PosedFrame, Recording
 from ace_ros.recordings.prefetch import prefetched
 
 _MOST = 10_000  # frames: a building; ten minutes of encoding on two cores
-_FEW = 1_000  # frames of which each is taken, however near it is to the one before: one place uses no more
 _TOLD = 5  # skipped frames, each with a sentence
 
 
@@ -45,7 +45,7 @@ def add_frames(mapper: Mapper, scene: Recording, stamped: bool, stages: Stages) 
         MappingError: not one frame can be used; or the mapper has frames that are not these.
     """
     before = _taken(mapper.views, scene)
-    dense = len(scene.frames) > _FEW
+    dense = len(scene.frames) > FEW_FRAMES
     counts = {"skipped": 0, "redundant": 0}
     counts["redundant" if dense else "skipped"] = before - len(mapper)
     stages.begin("reading", len(scene.frames))

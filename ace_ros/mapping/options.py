@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ace_ros.options import Options, device_option, option, weights_option
 
+FEW_FRAMES = 1000  # of which each is taken, however near it is to the one before: one place uses no more
 MIN_FRAMES = 10  # fewer leave nothing to hold back and no parallax
 # Of the head of a room's map, and of each place's where there are several: with landmarks a third of the steps and half
 # the width localized as many of 465 queries of five joined recordings within 5 cm or % and 5 degrees, but for four.

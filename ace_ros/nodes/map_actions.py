@@ -1,8 +1,9 @@
-"""What the actions of mapping_node share: cancelling, feedback, the end of a goal."""
+"""What the actions of mapping_node share: the course of a goal, cancelling, feedback."""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,10 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
+from ace_ros.action import ExtendMap
+from ace_ros.errors import InputError
 from ace_ros.mapping.progress import Progress
+from ace_ros.nodes.runtime import Answer
 from ace_ros.nodes.supervised import defective
 from ace_ros.online.building import Outcome, Result
 
@@ -21,33 +25,69 @@ _FEEDBACK_PERIOD = 0.2  # s, at most so often; set by hand
 _RESULT_TIMEOUT = 600  # s that a result is kept for the client to ask for; set by hand
 
 
-def serve(node: MappingNode, kind: type[Any], name: str, execute: Callable[[ServerGoalHandle], Any]) -> ActionServer:
-    """An action whose goals the session works on; cancelling one cancels what the session is at."""
+#: results as codes; those of ExtendMap hold for the other actions too, which have some of them
+CODES = {result: getattr(ExtendMap.Result, f"RESULT_{result.name}") for result in Result}
 
-    def cancel(goal: ServerGoalHandle) -> CancelResponse:
-        node.get_logger().info(f"{name} is to be cancelled")
-        node.session.cancel()
+
+class MapAction(ABC):
+    """An action whose goals the session works on; the executor never waits for it.
+
+    Cancelling a goal cancels what the session is at. ``kind`` and ``name`` are the action's.
+    """
+
+    kind: type[Any]
+    name: str
+
+    def __init__(self, node: MappingNode) -> None:
+        self._node = node
+        self._server = ActionServer(
+            node,
+            self.kind,
+            self.name,
+            self._supervised,
+            cancel_callback=self._cancel,
+            callback_group=ReentrantCallbackGroup(),
+            result_timeout=_RESULT_TIMEOUT,
+        )
+
+    @abstractmethod
+    def _begin(self, goal: ServerGoalHandle, done: Callable[[Any], None]) -> None:
+        """Have the session begin; ``done`` gets what it comes to. Raises InputError: it can't be begun."""
+
+    @abstractmethod
+    def _result(self, ended: Any) -> Any:
+        """What ``done`` got, as the action's result."""
+
+    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
+        self._node.get_logger().info(f"{self.name} is to be cancelled")
+        self._node.session.cancel()
         return CancelResponse.ACCEPT
 
-    async def supervised(goal: ServerGoalHandle) -> Any:
-        result = await node.supervisor.run_async(f"the action {name}", execute, goal)
+    async def _supervised(self, goal: ServerGoalHandle) -> Any:
+        what, supervisor = f"the action {self.name}", self._node.supervisor
+        result = await supervisor.run_async(what, self._execute, goal)
         if result is None:
             goal.abort()
-            return defective(kind.Result(), node.supervisor.fault(f"the action {name}"))
+            return defective(self.kind.Result(), supervisor.fault(what))
         return result
 
-    return ActionServer(
-        node,
-        kind,
-        name,
-        supervised,
-        cancel_callback=cancel,
-        callback_group=ReentrantCallbackGroup(),
-        result_timeout=_RESULT_TIMEOUT,
-    )
+    async def _execute(self, goal: ServerGoalHandle) -> Any:
+        session, answer = self._node.session, Answer(self._node)
+        try:
+            self._begin(goal, answer.give)
+        except InputError as error:
+            goal.abort()
+            codes = self.kind.Result
+            code = codes.RESULT_UNDEFINED_FAILURE if session.building else codes.RESULT_INVALID_NAME
+            return self.kind.Result(result=code, message=str(error))
+        if goal.is_cancel_requested:  # before there was anything to cancel
+            session.cancel()
+        ended = await answer.future
+        _end(goal, ended if isinstance(ended, Outcome) else ended.outcome)
+        return self._result(ended)
 
 
-def end(goal: ServerGoalHandle, outcome: Outcome) -> None:
+def _end(goal: ServerGoalHandle, outcome: Outcome) -> None:
     """Tell the client how its goal ended."""
     if outcome.result is Result.SUCCESS:
         goal.succeed()

@@ -20,6 +20,7 @@ from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
 from ace_ros.localization.trust import DARK
 from ace_ros.mapping.mapper import Mapper
+from ace_ros.mapping.options import FEW_FRAMES
 from ace_ros.online.album import Album
 from ace_ros.online.building import told
 from ace_ros.online.drive_store import DriveStore
@@ -29,7 +30,6 @@ from ace_ros.online.supervision import Supervisor
 
 _LOOK_EVERY = 10  # frames between two looks for a place to build ahead; a look takes some 10 ms; set by hand
 _STANDING = 10.0  # s without a frame, after which the camera is taken to stand; set by hand
-_FEW = 1000  # frames beyond which those that hardly moved are left out, as 'ace map' has it
 _QUEUE_BYTES = 200e6  # of frames that wait: 60 of 1280 x 720 in colour; set by hand
 _IDLE = 1.0  # s between two looks at the clock while nothing comes
 T = TypeVar("T")
@@ -292,7 +292,7 @@ class Collector:
                 self._queued_bytes = max(0, self._queued_bytes - candidate.size)
 
     def _take(self, candidate: Candidate, image: Pixels) -> None:
-        if len(self._mapper) > _FEW and self._mapper.hardly_moved(candidate.map_from_camera):
+        if len(self._mapper) > FEW_FRAMES and self._mapper.hardly_moved(candidate.map_from_camera):
             self.counters.similar_view += 1
             self.counters.taken -= 1
             return

@@ -117,9 +117,7 @@ class DriveStore:
             if not self._put_aside():
                 raise
             self._workspace = Workspace(self._output)
-            mapper = self._new_mapper(self._workspace)
-            self._workspace.claim(**self._facts)
-            return mapper
+            return self._claimed(self._workspace)
 
     def _put_aside(self) -> bool:
         """Where they are found by whoever wants them; those put aside before give way. Tells whether it was done."""

@@ -1,5 +1,7 @@
 """What the tests of online/ share: poses on the ground, a robot on a circle whose odometry drifts."""
 
+import time
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -33,3 +35,11 @@ class Drive:
         noisy[:3, 3] += noise[:3]
         noisy[:3, :3] = Rotation.from_rotvec(noise[3:]).as_matrix() @ noisy[:3, :3]
         return noisy
+
+
+def until(condition):
+    """Wait until it holds."""
+    deadline = time.monotonic() + 120.0
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
