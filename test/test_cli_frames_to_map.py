@@ -35,7 +35,7 @@ def test_of_a_long_recording_frames_that_show_nothing_new_are_left_out(monkeypat
     scene = recording(3)
     mapper, counts = added(scene)
     assert len(mapper) == 36 and counts == {"skipped": 0, "redundant": 0}
-    monkeypatch.setattr(frames_to_map, "_FEW", 30)
+    monkeypatch.setattr(frames_to_map, "FEW_FRAMES", 30)
     mapper, counts = added(scene)
     # Each new one is taken, and all until the depth of the scene is known.
     assert 12 <= len(mapper) <= 18 and counts == {"skipped": 0, "redundant": 36 - len(mapper)}
