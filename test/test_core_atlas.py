@@ -282,9 +282,9 @@ def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
     views = list(mapper.views)
     rng = np.random.default_rng(0)
     points = np.stack([place.points, place.points + AWAY.astype(np.float32)], axis=1).reshape(-1, 3)
-    codes = np.repeat(place.codes, 2, axis=0) + rng.integers(-2, 3, (2 * len(place.codes), 64))  # no two look the same
+    # No two look the same: what differs by less than bfloat16 tells is a tie, which the first of the two would win.
+    codes = np.repeat(place.codes, 2, axis=0) + rng.integers(-4, 5, (2 * len(place.codes), 64))
     twice = replace(place, points=points, codes=codes.clip(-127, 127).astype(np.int8))
     once, both = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, twice))
     assert once.held_back.localized == 6 and once.held_back.median_translation < 0.05
-    assert both.held_back.localized <= 1  # the noise of the codes may tell the bays apart, and then it tells rightly
-    assert both.held_back.median_translation is None or both.held_back.median_translation < 0.05
+    assert both.held_back.localized == 0 and both.held_back.median_translation is None
