@@ -45,7 +45,7 @@ PINS := $(addprefix requirements/,constraints.txt library.txt test.txt weights.t
 INTERFACES := msg srv action CMakeLists.txt package.xml resource
 PYTHON_STAMP := $(STAMPS)/python-$(call fingerprint,$(PINS),$(TORCH))
 ROS_STAMP := $(STAMPS)/ros-$(call fingerprint,$(PINS))
-STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,$(PINS) standalone/install.py standalone/packages standalone/tf2_msgs)
+STANDALONE_STAMP := $(STAMPS)/standalone-$(call fingerprint,$(PINS) standalone/install.py standalone/packages standalone/tf2_msgs standalone/bond)
 INTERFACES_STAMP := $(STAMPS)/interfaces-$(call fingerprint,$(PINS) $(INTERFACES))
 PACKAGE_STAMP := $(STAMPS)/package-$(call fingerprint,$(PINS) $(INTERFACES) ace_ros launch config)
 

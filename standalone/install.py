@@ -39,7 +39,7 @@ def main() -> None:
     sys.path = [place for place in sys.path if Path(place or ".").resolve() != HERE]  # the sources are not installed
     site = Path(sysconfig.get_path("purelib"))
     packages = [path for path in sorted((HERE / "packages").iterdir()) if (path / "__init__.py").exists()]
-    for source in [HERE / "tf2_msgs", *packages]:
+    for source in [HERE / "tf2_msgs", HERE / "bond", *packages]:
         if is_real(source.name):
             print(f"setup: {source.name} is there already, it is left as it is")
         elif (source / "CMakeLists.txt").exists():

@@ -18,7 +18,7 @@ DISTROS = ("humble", "jazzy", "kilted", "lyrical", "rolling")
 # What only some commands need, each with a sentence of its own where it is missing: extras of setup.py.
 EXTRAS = {"distributed", "dask", "psutil", "skimage"}
 # Declared and never imported: what runs launch files, what messages and lifecycle nodes load, what install.sh calls.
-NEVER_IMPORTED = {"ros2launch", "rosidl_default_runtime", "action_msgs", "lifecycle_msgs", "python3-venv"}
+NEVER_IMPORTED = {"ros2launch", "rosidl_default_runtime", "action_msgs", "python3-venv"}
 
 
 def imported(folder):

@@ -1,6 +1,7 @@
 """localization_node over DDS: its life cycle, parameters that are refused, other maps while it is at work, cameras."""
 
 import itertools
+import threading
 import time
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from drive import BEST_EFFORT, camera_info, raw_image
+from in_process import InThisProcess
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from localizing import Localizing, base_pose, near
@@ -22,6 +24,7 @@ from ace_ros.geometry import pose_error
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix
+from ace_ros.nodes.load_service import load_map
 from ace_ros.srv import LoadMap
 
 LOCALIZED = Status.STATE_LOCALIZED
@@ -268,3 +271,63 @@ def test_cameras_that_send_best_effort(mapped_room, domain, tmp_path):
 
             stamp = node.probe.until(localized, "a frame that gets through")
             assert near(node.pose_of(stamp), node.truth(index))
+
+
+def held(monkeypatch, where):
+    """Let the loading of maps in that module begin, and go on when it is told to: two events."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def slowly(path, options):
+        began.set()
+        assert go_on.wait(PATIENCE)
+        return load_map(path, options)
+
+    monkeypatch.setattr(f"ace_ros.nodes.{where}.load_map", slowly)
+    return began, go_on
+
+
+def test_a_map_that_takes_its_time_keeps_nobody_waiting(mapped_room, domain, tmp_path, monkeypatch):
+    """While it is loaded the node answers, says what it does, and takes no parameter that would come too late."""
+    began, go_on = held(monkeypatch, "localization_node")
+    with Localizing(mapped_room, domain, tmp_path, autostart=False, start=InThisProcess) as node:
+        request = Transition(id=Transition.TRANSITION_CONFIGURE)
+        asked = node.probe.ask(ChangeState, f"{node.name}/change_state", transition=request)
+        node.probe.until(began.is_set, "the map to be asked for")
+        assert node.probe.call(GetState, f"{node.name}/get_state").current_state.label == "configuring"
+        node.wait_status(lambda m: "is being loaded" in m.reason and "room" in m.reason, "what it does")
+        refused = set_parameter(node, "base_frame", "base")
+        assert not refused.successful and "being loaded" in refused.reason
+        again = node.probe.call(ChangeState, f"{node.name}/change_state", transition=request)
+        assert not again.success and not asked.done()
+        response = node.probe.call(LoadMap, f"{node.name}/load_map", map_name="room")
+        assert response.result == LoadMap.Response.RESULT_UNDEFINED_FAILURE and "configure" in response.message
+        go_on.set()
+        assert node.probe.result(asked, "the answer").success
+        assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
+        node._ready()
+
+
+@pytest.mark.parametrize("then", ["activate", "clean up"])
+def test_a_map_that_is_asked_for_while_the_node_changes_its_state(mapped_room, domain, tmp_path, monkeypatch, then):
+    """What is asked for last wins, and each has an answer that is true."""
+    began, go_on = held(monkeypatch, "load_service")
+    (tmp_path / "other.safetensors").write_bytes(mapped_room.map.read_bytes())
+    maps = {"map": str(mapped_room.map), "maps_dir": str(tmp_path)}
+    with Localizing(mapped_room, domain, tmp_path, autostart=False, start=InThisProcess, **maps) as node:
+        assert change(node, Transition.TRANSITION_CONFIGURE) == (True, "inactive")
+        asked = node.probe.ask(LoadMap, f"{node.name}/load_map", map_name="other")
+        node.probe.until(began.is_set, "the map to be asked for")
+        if then == "activate":
+            assert change(node, Transition.TRANSITION_ACTIVATE) == (True, "active")
+            node._ready()
+            assert node.statuses[-1].map_name == "room"
+        else:
+            assert change(node, Transition.TRANSITION_CLEANUP) == (True, "unconfigured")
+        go_on.set()
+        answer = node.probe.result(asked, "the answer")
+        if then == "activate":
+            assert answer.result == LoadMap.Response.RESULT_SUCCESS
+            assert node.frame(1).state == LOCALIZED and node.statuses[-1].map_name == "other"
+        else:
+            assert answer.result == LoadMap.Response.RESULT_UNDEFINED_FAILURE and "a cleanup" in answer.message
+            assert not answer.map_id and node.node.loaded is None

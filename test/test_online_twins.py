@@ -224,3 +224,44 @@ def test_a_robot_that_starts_in_a_twin_waits_until_it_sees_something_else(locali
         assert all(one.map_from_frame[2, 3] == 0 for one in answer.alternatives)
     assert driven.frame(unique[0]).state is State.LOCALIZED
     assert driven.frame(twins[-1]).state is State.LOCALIZED
+
+
+def click(bays, x, sigma=0.5):
+    """Somebody says where the robot is, as RViz does."""
+    spread = np.diag(np.square([sigma, sigma, 1.0, 0.3, 0.3, 0.26]))
+    bays.tracker.suppose(bays.truth(x), spread, bays.odom)
+
+
+def test_what_somebody_says_tells_twins_apart():
+    bays = Bays(4.0)
+    assert bays.look() is None
+    click(bays, 4.4)  # not exactly
+    assert bays.right(bays.look())  # at once, without a move
+    for _ in range(12):
+        bays.step()
+        assert bays.right(bays.look())
+
+
+def test_what_somebody_says_is_nothing_where_no_image_bears_it_out():
+    bays = Bays(4.0)
+    click(bays, 4.0 + BAY / 2)  # between two
+    for _ in range(12):
+        assert bays.look() is None
+        bays.step(0.05)
+    click(bays, 4.0 + BAY)  # the wrong one, and then the image of something unique
+    bays.step()
+    assert bays.sure().accepted
+    bays.step()
+    assert bays.right(bays.look())
+
+
+def test_a_robot_that_was_said_to_be_in_another_bay_is_found_by_what_there_is_once():
+    bays = Bays(4.0)
+    click(bays, 4.0 + BAY)
+    assert not bays.right(bays.look())  # nothing says otherwise
+    for _ in range(GateOptions.kidnap_frames):
+        bays.step()
+        verdicts = bays.sure()
+    assert verdicts.accepted and verdicts.kidnapped
+    bays.step()
+    assert bays.right(bays.look())

@@ -7,10 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformListener
@@ -79,6 +81,10 @@ class FrameTree:
         """Forget what moves; time went back."""
         self._buffer.clear()
 
+    def ask_static_again(self) -> None:
+        """Have those who publish static transforms send them once more: who is gone does not."""
+        self._listener.ask_static_again()
+
     def watch(self, callback: Callable[[TransformStamped, bool], None]) -> None:
         """Hand every transform that arrives to ``callback`` as well, with whether it is static."""
         self._listener.watchers.append(callback)
@@ -87,7 +93,16 @@ class FrameTree:
 class _Listener(TransformListener):
     def __init__(self, buffer: Buffer, node: Node) -> None:
         self.watchers: list[Callable[[TransformStamped, bool], None]] = []
+        self._again: Any = None
         super().__init__(buffer, node)
+
+    def ask_static_again(self) -> None:
+        """A new subscription gets what is latched."""
+        node = self.node
+        if self._again is not None:
+            node.destroy_subscription(self._again)
+        qos = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # as tf2's own
+        self._again = node.create_subscription(TFMessage, "/tf_static", self.static_callback, qos)
 
     def callback(self, data: TFMessage) -> None:
         super().callback(data)
@@ -111,11 +126,14 @@ class OwnTransform:
         self._broadcaster = TransformBroadcaster(node)
         self._lock = threading.Lock()
         self._sent: deque[tuple[str, str, int]] = deque(maxlen=_REMEMBERED)
-        self._heard: dict[str, tuple[str, float]] = {}  # child -> parent and when, as others publish it
+        # Child -> parent and when, as others publish it; what is static holds for ever, until it is asked for again.
+        self._heard: dict[str, tuple[str, float]] = {}
+        self._tree, self._child = tree, ""
         tree.watch(self._on_transform)
 
     def send(self, parent: str, child: str, parent_from_child: Matrix, stamp: int) -> None:
         """Publish, unless a rival does."""
+        self._child = child
         if self._rival_parent(child):
             return
         message = TransformStamped()
@@ -126,6 +144,16 @@ class OwnTransform:
         with self._lock:
             self._sent.append((parent, child, stamp))
         self._broadcaster.sendTransform(message)
+
+    def look_after(self) -> None:
+        """Now and then, from the executor: a static rival, which nobody repeats, is asked whether it is still there."""
+        with self._lock:
+            parent, heard = self._heard.get(self._child, ("", 0.0))
+            static = heard == math.inf
+            if static:
+                self._heard[self._child] = parent, time.monotonic()
+        if static:
+            self._tree.ask_static_again()
 
     def rival(self, child: str) -> str:
         """What is in conflict, one sentence; empty when nothing is."""

@@ -15,15 +15,18 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import Empty
 
 from ace_ros.errors import AceError, InputError
+from ace_ros.geometry import Matrix
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
+from ace_ros.nodes.bond import ManagerBond
 from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
 from ace_ros.nodes.frame_names import check_frames, frame_of
 from ace_ros.nodes.frames_tf import FrameTree
+from ace_ros.nodes.initial_pose import InitialPoses
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
 from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, state_line, waiting
 from ace_ros.nodes.localize_frame import FrameResult, FrameWork
@@ -32,13 +35,15 @@ from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, news, once, run, steady_timer
+from ace_ros.nodes.slow_transitions import configure_in_a_thread
 from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
 from ace_ros.online.reasons import Fault, OnlineReason
 
 _SILENCE = 0.5  # s: so often at least the status comes; twice as often as its message promises
+_RIVALS = 2.0  # s between two looks at whether others still publish what this node would
 _RESTART = 5.0  # s after an error, until a node that starts by itself begins anew; set by hand
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -65,8 +70,12 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
-        self._output = PoseOutput(self, self._tree)
+        self._output = PoseOutput(self, self._tree, InitialPoses(self, self._hint))
+        self._bond = ManagerBond(self)
+        self._configuring = False
+        self._starting: threading.Thread | None = None
         self._create_interfaces()
+        configure_in_a_thread(self)
         if self.options.autostart:
             self._start_in(0.01)
 
@@ -82,34 +91,44 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
         steady_timer(self, _SILENCE, self._heartbeat)
         steady_timer(self, _SILENCE, self._give_up_where_hopeless)
+        steady_timer(self, _RIVALS, self._output.look_after)
         self._jumps = on_clock_jump(self, self._restart)
 
     def close(self) -> None:
-        """Stop the worker thread."""
+        """Stop the worker thread, once the map that is being loaded is there."""
+        if self._starting is not None:
+            self._starting.join()
         self._stop()
 
     # --- lifecycle ---
 
     def _start_in(self, seconds: float) -> None:
-        self._autostart_timer = steady_timer(self, seconds, self._autostart)
+        once(self, seconds, self._autostart)
 
     def _autostart(self) -> None:
-        self.destroy_timer(self._autostart_timer)
+        self._starting = self.supervisor.thread("starting", self._start)
+
+    def _start(self) -> None:
         if self.trigger_configure() == _SUCCESS:
-            self.trigger_activate()
+            once(self, 0.0, self.trigger_activate)
 
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the map and the encoder; FAILURE leaves the node unconfigured, with the reason in the log and status."""
+        self._configuring = True
         try:
             self.options = options = parameters.read(self, LocalizationNodeOptions)
             limit_threads(options.threads)
-            loaded = load_map(parameter_path(options), options)
+            path = parameter_path(options)
+            self._fault = Fault(OnlineReason.NO_MAP, f"the map is being loaded: {path}")
+            loaded = load_map(path, options)
         except AceError as error:
             self._fault = Fault(OnlineReason.NO_MAP, str(error))
             self.get_logger().error(f"not configured: {error}")
             self._publish_status(inactive(self._fault))
             return _FAILURE
+        finally:
+            self._configuring = False
         self.use_map(loaded)
         self._fault = Fault(sentence="the node is not active")
         return super().on_configure(state)
@@ -130,6 +149,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         assert self.loaded is not None
         self.use_map(self.loaded)  # starts tracking anew
         self._localize_service.active = True
+        self._bond.form(self.options.bond_heartbeat_period)
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
         self.get_logger().info(
             f"localizing in '{self.loaded.name}' with images on {self._work.images.image_topic} and camera_info on "
@@ -182,6 +202,7 @@ class LocalizationNode(Supervised, LifecycleNode):
             self.loaded = None
 
     def _stop(self) -> None:
+        self._bond.let_go()
         work, self._work = self._work, None
         if work is not None:
             work.close()
@@ -193,6 +214,8 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._fault = Fault(sentence="the node is not active")
 
     def _refuse_parameter(self, name: str) -> str:
+        if self._configuring:
+            return "the map is being loaded: set it once that is done"
         if self.loaded is None or name in LIVE:
             return ""
         return f"{name} is taken when the node is configured: deactivate and clean it up first"
@@ -275,6 +298,11 @@ class LocalizationNode(Supervised, LifecycleNode):
         """As AMCL's reinitialize_global_localization: the next pose is found without any before it."""
         self._restart("asked to forget where the robot is", tree=False)
         return response
+
+    def _hint(self, map_from_base: Matrix, covariance: Matrix) -> None:
+        with self._lock:
+            if self._work is not None:
+                self._work.hint(map_from_base, covariance)
 
     # --- frames ---
 

@@ -81,6 +81,10 @@ class FrameWork:
         """From the next frame on localize in this map, which has the frame and the scale of the one before."""
         self._online.follow(localizer)
 
+    def hint(self, map_from_base: Matrix, covariance: Matrix) -> None:
+        """See :meth:`ace_ros.online.localizing.OnlineLocalizer.hint`."""
+        self._online.hint(map_from_base, covariance)
+
     def use(self, options: LocalizationNodeOptions) -> None:
         """From the next frame on go by these options; what is known stays known."""
         self._options = options

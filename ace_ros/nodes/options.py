@@ -121,6 +121,14 @@ class LifeOptions(Options):
     """Starting and computing"""
 
     autostart: bool = option(True, "Configure and activate by itself; false: a lifecycle manager does it.")
+    bond_heartbeat_period: float = option(
+        0.1,
+        "So often an active node tells nav2's lifecycle manager that it lives, where bondpy is installed.",
+        unit="s",
+        low=0.0,
+        high=2.0,
+        without="there is no bond",
+    )
     encoder_weights: Path | None = weights_option()
     device: str = device_option()
     threads: int = _threads()

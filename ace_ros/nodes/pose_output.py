@@ -11,33 +11,27 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
-from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
-from ace_ros.nodes.conversions import pose_matrix, pose_message, pose_with_covariance_message, time_message
+from ace_ros.nodes.conversions import pose_message, pose_with_covariance_message, time_message
 from ace_ros.nodes.frames_tf import FrameTree, OwnTransform
+from ace_ros.nodes.initial_pose import InitialPoses
 from ace_ros.nodes.options import LocalizationNodeOptions
-from ace_ros.online.motion import Correction, planar
-from ace_ros.online.placing import InitialPose, Placed, initial_covariance
+from ace_ros.online.motion import Correction
+from ace_ros.online.placing import Placed
 from ace_ros.online.robot import MissingTransform
 
-_ANSWER = "amcl_pose"  # where AMCL says what it made of the initial pose
 _CLOCK_JUMP = 1_000_000_000  # ns: a simulated clock that goes back by more was set anew; set by hand
 
 
 class PoseOutput:
     """Publishes what was found reliable. Not thread-safe: the node's lock is held around every call."""
 
-    def __init__(self, node: Any, tree: FrameTree) -> None:
+    def __init__(self, node: Any, tree: FrameTree, initial: InitialPoses) -> None:
         # Latched, as AMCL's: who comes late has the last one.
         qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._pose = node.create_lifecycle_publisher(PoseStamped, "~/pose", qos)
         self._covariance = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", qos)
-        self._initial = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "initialpose", QoSProfile(depth=10))
-        self._node = node
-        self._answers = node.create_subscription(
-            PoseWithCovarianceStamped, _ANSWER, self._answered, QoSProfile(depth=10)
-        )
-        self._clock = node.get_clock()
+        self._initial, self._clock = initial, node.get_clock()
         self._tree = tree
         self._own = OwnTransform(node, tree)
         self._resent, self._resent_stamp = time.monotonic(), 0
@@ -49,7 +43,7 @@ class PoseOutput:
         self._correction = Correction(
             options.max_correction_rate, float(np.radians(options.max_correction_rotation_rate))
         )
-        self._hint = InitialPose(options.publish_initialpose, options.lost_after)
+        self._initial.use(options)
 
     def use(self, options: LocalizationNodeOptions) -> None:
         """Go on with these options; TF goes on where it is still wanted."""
@@ -58,12 +52,12 @@ class PoseOutput:
         if options.tf_mode != before.tf_mode:
             self._correction.forget()
         if (options.publish_initialpose, options.lost_after) != (before.publish_initialpose, before.lost_after):
-            self._hint = InitialPose(options.publish_initialpose, options.lost_after)
+            self._initial.use(options)
 
     def forget(self) -> None:
         """Another map, or time went back: TF is silent until the next pose."""
         self._correction.forget()
-        self._hint.forget()
+        self._initial.forget()
 
     def rival(self, camera_frame: str = "") -> str:
         """Who else publishes the transform that :attr:`LocalizationNodeOptions.tf_mode` names; empty where nobody does.
@@ -75,27 +69,19 @@ class PoseOutput:
         child = children.get(options.tf_mode, "")
         return self._own.rival(child) if child else ""
 
+    def look_after(self) -> None:
+        """Now and then: whether a rival is still there."""
+        self._own.look_after()
+
     def publish(self, placed: Placed, camera_frame: str, map_from_camera: Matrix) -> None:
         """Publish a pose on the topics, in TF, and as the initial pose when it is due."""
         header = Header(stamp=time_message(placed.stamp), frame_id=placed.map_frame)
         self._pose.publish(PoseStamped(header=header, pose=pose_message(placed.map_from_frame)))
         self._covariance.publish(covariance_message(placed))
         self._move_tf(placed, camera_frame, map_from_camera)
-        listens = self._initial.get_subscription_count() > 0
-        if self._hint.due(placed, listens, self._node.count_publishers(self._answers.topic_name) > 0):
-            hint = initial_covariance(placed.covariance)
-            self._initial.publish(
-                PoseWithCovarianceStamped(
-                    header=header, pose=pose_with_covariance_message(planar(placed.map_from_frame), hint)
-                )
-            )
+        self._initial.found(placed, header)
         if placed.jump:
             self.resend()
-
-    def _answered(self, message: PoseWithCovarianceStamped) -> None:
-        """AMCL tells where it takes the robot to be."""
-        with contextlib.suppress(InputError):
-            self._hint.understood(pose_matrix(message.pose.pose, _ANSWER))
 
     def _move_tf(self, placed: Placed, camera_frame: str, map_from_camera: Matrix) -> None:
         mode = self._options.tf_mode

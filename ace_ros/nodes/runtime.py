@@ -91,6 +91,16 @@ def steady_timer(node: Node, seconds: float, callback: Callable[[], None]) -> An
     return node.create_timer(seconds, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
+def once(node: Node, seconds: float, callback: Callable[[], object]) -> None:
+    """Have the executor call it, one time, after so many seconds of real time."""
+
+    def tick() -> None:
+        node.destroy_timer(timer)
+        callback()
+
+    timer = steady_timer(node, max(seconds, 1e-3), tick)
+
+
 def news(node: Node) -> News:
     """What goes into the node's log; rclpy wants one severity at each place that logs."""
 

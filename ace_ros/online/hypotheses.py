@@ -11,8 +11,8 @@ from ace_ros.geometry import Matrix, pose_error
 from ace_ros.online.odometry_gate import Anchor, GateOptions, agreement
 
 _ANOTHER_VIEW = (0.1, 5.0)  # m, degrees that a robot moves before an image is news: from one spot all say the same
-_CLEAR = 4.0  # times the squared distance up to which poses agree: what is nearer may yet be the right one; set by hand
-
+_CLEAR = 4.0  # see _Hypothesis: odometry may drift more than it says; set by hand
+_SAID_CLEAR = 1.0  # a person's click is as good as it says
 _CARRIED = 2  # times the lead that is believed: so unlikely is it that a robot is carried; so that a lead remains, > 1
 
 
@@ -23,11 +23,13 @@ class _Hypothesis:
     Attributes:
         against: views that spoke against it, less those for it. late: as many views had passed when it came up; it
             never has less against it.
+        clear: times the squared distance up to which poses agree: what is nearer may yet be the one that is meant.
     """
 
     anchor: Anchor
     against: int
     late: int
+    clear: float = _CLEAR
 
 
 class Hypotheses:
@@ -52,6 +54,10 @@ class Hypotheses:
         self._alive: list[_Hypothesis] = []
         self._views = 0
         self._last: Matrix | None = None
+
+    def suppose(self, pose: Anchor) -> None:
+        """Begin with what somebody says: it has the lead that is believed once a view bears it out, and no more."""
+        self._alive, self._views, self._last = [_Hypothesis(pose, 0, 0, _SAID_CLEAR)], self._needed, None
 
     def observe(self, odom_from_base: Matrix) -> None:
         """Take note of the odometry of a frame, also of one without a pose."""
@@ -93,7 +99,7 @@ class Hypotheses:
             if distances.min() > self._limit:
                 refuted.append(replace(one, against=one.against + 1))
                 continue
-            for index in np.flatnonzero(distances <= _CLEAR * self._limit).tolist():
+            for index in np.flatnonzero(distances <= one.clear * self._limit).tolist():
                 confirmed = _Hypothesis(poses[index], max(one.late, one.against - 1), one.late)
                 if index not in found or confirmed.against < found[index].against:
                     found[index] = confirmed

@@ -100,6 +100,7 @@ class OnlineLocalizer:
         self._whereabouts = Whereabouts(robot, frames, self._options.tf_timeout)
         self._tracker = Tracker(self._options, self._options.prior_max_age)
         self._first = True
+        self._hint: tuple[Matrix, Matrix] | None = None
 
     def follow(self, localizer: Localizer) -> None:
         """From the next image on, localize in a map that has the same frame and scale; from any thread.
@@ -114,6 +115,14 @@ class OnlineLocalizer:
         self._whereabouts.wait = options.tf_timeout
         self._tracker.use(options, options.prior_max_age)
 
+    def hint(self, map_from_base: Matrix, covariance: Matrix) -> None:
+        """Somebody says where the robot is (covariance as in :func:`~ace_ros.geometry.pose_residual`); from any thread.
+
+        It is never believed against an image: of several poses that images fit, it tells which one is meant, as the
+        drive does. That takes odometry.
+        """
+        self._hint = map_from_base, covariance
+
     def localize(
         self, pixels: NDArray[np.uint8], camera: Camera, stamp: int, camera_frame: str = "camera"
     ) -> OnlineAnswer:
@@ -125,13 +134,17 @@ class OnlineLocalizer:
         """
         known = self._whereabouts
         base_from_camera, unmounted = known.base_from_camera(camera_frame, stamp)
-        prior = self._tracker.prior(stamp, known.roughly(stamp), base_from_camera)
+        moved, hint = known.roughly(stamp), self._hint
+        if hint is not None and moved is not None:
+            self._tracker.suppose(*hint, moved)
+            self._hint = None
+        prior = self._tracker.prior(stamp, moved, base_from_camera)
         try:
             found = self._localizer.localize(pixels, camera, prior)
         except InputError as error:
             return unreadable(error)
         if found.state is not State.LOCALIZED and not found.alternatives:
-            self._tracker.without_pose(known.roughly(stamp))
+            self._tracker.without_pose(moved)
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
         if unmounted:  # the camera's pose is never given where the robot's is expected
             awaited = f"{unmounted.sentence}: without it there is no pose of {known.base}"

@@ -60,6 +60,10 @@ class Tracker:
             return self._last[0]
         return None
 
+    def suppose(self, map_from_base: Matrix, covariance: Matrix, odom_from_base: Matrix) -> None:
+        """Somebody says where the robot is; it counts where images fit several places."""
+        self._hypotheses.suppose(Anchor.at(map_from_base, covariance, odom_from_base))
+
     def without_pose(self, odom_from_base: Matrix | None) -> None:
         """A frame that gave no pose: the robot moved on all the same."""
         if odom_from_base is not None:

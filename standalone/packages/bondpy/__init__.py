@@ -1,0 +1,1 @@
+"""The part of bondpy that this package uses, for machines without a ROS distribution."""
