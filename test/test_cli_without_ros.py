@@ -13,7 +13,8 @@ pytestmark = pytest.mark.slow  # a process each
 # Importing any of these fails, as it does where they are not installed.
 ROS = (
     "rclpy", "rosidl_runtime_py", "ament_index_python", "launch", "launch_ros", "cv_bridge", "message_filters",
-    "tf2_ros", "tf2_msgs", "bondpy", "tf_transformations", "diagnostic_updater", "sensor_msgs", "geometry_msgs", "std_msgs",
+    "tf2_ros", "tf2_msgs", "tf_transformations", "diagnostic_updater", "sensor_msgs", "geometry_msgs", "std_msgs",
+    "bondpy",
     "std_srvs", "nav_msgs", "diagnostic_msgs", "visualization_msgs", "builtin_interfaces", "rosgraph_msgs",
     "ace_ros.msg", "ace_ros.srv", "ace_ros.action", "ace_ros.nodes",
 )  # fmt: skip

@@ -330,4 +330,4 @@ def test_a_map_that_is_asked_for_while_the_node_changes_its_state(mapped_room, d
             assert node.frame(1).state == LOCALIZED and node.statuses[-1].map_name == "other"
         else:
             assert answer.result == LoadMap.Response.RESULT_UNDEFINED_FAILURE and "a cleanup" in answer.message
-            assert not answer.map_id and node.node.loaded is None
+            assert not answer.map_id and node.process.node.loaded is None
