@@ -8,6 +8,7 @@ import torch
 from core_making import QUICK, contents, make_world, small_room
 
 from ace_ros.features.encoder import USUAL_LIKENESS
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping import build
 from ace_ros.mapping.covisibility import Covisibility
 from ace_ros.mapping.mapper import Mapper
@@ -72,6 +73,22 @@ def test_where_the_camera_stands_is_built_too_when_it_goes_nowhere(room, built):
     assert [place.header.frames for place in mapper.build().places] == [22, 23] and len(built) == 3
     mapper.options = replace(QUICK, steps=25)
     assert mapper.build().places[0].header.training["steps"] == 25  # another map than was thought
+
+
+def test_in_haste_the_place_where_the_camera_is_comes_first(room, built):
+    mapper = Mapper(QUICK)
+    drive(mapper, room, _ONE, 0 * AWAY)
+    drive(mapper, room, _OTHER, AWAY)
+    first, left = mapper.build_in_haste()
+    assert left == 1 and len(first.places) == 1 and first.headers[0].extent[0][0] > AWAY[0] / 2
+    both, left = mapper.build_in_haste()
+    assert left == 0 and len(both.places) == 2 and len(built) == 2
+    assert contents(SceneMap([both.places[1]], both.mapped)) == contents(first)
+    again, left = mapper.build_in_haste()
+    assert left == 0 and contents(again) == contents(both) and len(built) == 2
+    assert len(mapper.build().places) == 2 and len(built) == 4  # takes nothing of it
+    drive(mapper, room, [50], AWAY)  # the place is another one now
+    assert mapper.build_in_haste()[1] == 0 and len(built) == 5
 
 
 def test_frames_may_come_while_a_place_is_built(room, built):

@@ -71,6 +71,7 @@ class Mapper:
         self._centres: list[NDArray[np.float64]] = []
         self._ahead: dict[str, Place] = {}  # built ahead, by their keys
         self._settled: list[Cut] = []  # which of these are cut no more
+        self._hasty: dict[str, Place] = {}  # built in haste, by the keys of those that will take their places
         self._workspace = workspace
         self._views: list[View] | ViewStore = []
         if workspace is not None:
@@ -139,28 +140,18 @@ class Mapper:
         progress: Callable[[Progress], None] = lambda p: None,
         cancelled: Callable[[], bool] = lambda: False,
         cluster: Cluster | None = None,
-        hasty: bool = False,
     ) -> SceneMap:
         """Build a map of the frames taken so far; they stay, so that more can be added and built again.
 
         Args:
             progress: called often from this thread. cancelled: polled often.
             cluster: builds the places; with however many workers, the same ones. None: this thread does.
-            hasty: places that are not built yet are made in a few seconds each, by :meth:`MapOptions.hasty`, to be
-                localized in until the next build is done; they are not kept for that.
 
         Raises:
             MappingError: fewer than 10 frames, or training diverged. Cancelled: as asked.
         """
-        if len(self) < MIN_FRAMES:
-            raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
-        cuts = self._cut()
-        options = self.options.for_places(len(cuts))
-        keys = [self._key(one, options, cluster) for one in cuts]
-        places = {number: place for number, key in enumerate(keys) if (place := self._kept(key)) is not None}
+        cuts, options, keys, places = self._plan(cluster)
         missing = {number: one for number, one in enumerate(cuts) if number not in places}
-        if hasty:
-            options = options.hasty()
 
         def report() -> Reporter:
             return Reporter(progress, cancelled, len(places), len(cuts))
@@ -172,8 +163,30 @@ class Mapper:
             jobs = ((number, self._job(one, options, cluster)) for number, one in missing.items())
             built = cluster.build(jobs, lambda: report()("building", 0, 1))
         for number, place in built:
-            places[number] = place if hasty else self._keep(keys[number], place)
-        return SceneMap(tuple(places[n] for n in range(len(cuts))), MappedFrames.of(self._digests, self._stamps))
+            places[number] = self._keep(keys[number], place)
+        return self._map(places)
+
+    def build_in_haste(self, cancelled: Callable[[], bool] = lambda: False) -> tuple[SceneMap, int]:
+        """A map to be localized in until the next build is done; that takes nothing of it.
+
+        Of places that are not built yet one is made in a few seconds, by :meth:`MapOptions.hasty`: where the camera was
+        last, and with each further call another one.
+
+        Returns:
+            the map of the places that there are by now, and how many it lacks.
+
+        Raises:
+            As :meth:`build`.
+        """
+        cuts, options, keys, places = self._plan(None)
+        self._hasty = {key: place for key, place in self._hasty.items() if key in keys}
+        missing = [number for number in range(len(cuts)) if number not in places and keys[number] not in self._hasty]
+        if missing:
+            newest = max(missing, key=lambda number: int(cuts[number].own.max()))
+            report = Reporter(lambda step: None, cancelled, len(cuts) - len(missing), len(cuts))
+            self._hasty[keys[newest]] = self._build(cuts[newest], options.hasty(), report)
+        places |= {number: self._hasty[key] for number, key in enumerate(keys) if key in self._hasty}
+        return self._map(places), len(cuts) - len(places)
 
     def build_ahead(self, standing: bool = False, cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Build a place that the camera has left, so that :meth:`build` need not; returns whether there was one.
@@ -233,6 +246,18 @@ class Mapper:
         self._centres.append(view.map_from_camera[:3, 3])
         self._digests.append(view.digest)
         self._stamps += [] if view.stamp is None else [view.stamp]
+
+    def _plan(self, cluster: Cluster | None) -> tuple[list[Cut], MapOptions, list[str], dict[int, Place]]:
+        """The places to be, how they are to be built, by which keys they are kept, and those that are built already."""
+        if len(self) < MIN_FRAMES:
+            raise MappingError(f"a map needs at least {MIN_FRAMES} usable frames with poses, there are {len(self)}")
+        cuts = self._cut()
+        options = self.options.for_places(len(cuts))
+        keys = [self._key(one, options, cluster) for one in cuts]
+        return cuts, options, keys, {i: place for i, key in enumerate(keys) if (place := self._kept(key)) is not None}
+
+    def _map(self, places: dict[int, Place]) -> SceneMap:
+        return SceneMap(tuple(places[i] for i in sorted(places)), MappedFrames.of(self._digests, self._stamps))
 
     def _cut(self) -> list[Cut]:
         """The places that the views fall into; an encoder whose features can't be matched knows of one only."""

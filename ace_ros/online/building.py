@@ -35,7 +35,10 @@ class Result(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a build: a sentence, and on success the map and its file; ``first``: a better one will replace it."""
+    """The end of a build: a sentence, and on success the map and its file.
+
+    ``first``: a better one will replace it, and before that one with more places, if there are any ``places_left``.
+    """
 
     result: Result
     message: str
@@ -45,6 +48,7 @@ class Outcome:
     path: Path | None = None
     size: int = 0
     first: bool = False
+    places_left: int = 0
 
 
 class MapBefore:
@@ -94,15 +98,17 @@ def build_map(
 ) -> Outcome:
     """Build a map of the mapper's frames and save it at ``path``; never raises.
 
-    ``override`` turns the mapper's options into those of this build; ``hasty``: see :meth:`Mapper.build`.
+    ``override`` turns the mapper's options into those of this build; ``hasty``: see :meth:`Mapper.build_in_haste`.
     """
-    start, frames = time.monotonic(), len(mapper)
-
+    start, frames, left = time.monotonic(), len(mapper), 0
     usual = mapper.options
     try:
         mapper.options = override(usual)
         prepare_folder(path)  # better now than after the training
-        scene_map = mapper.build(progress, cancelled, hasty=hasty)
+        if hasty:
+            scene_map, left = mapper.build_in_haste(cancelled)
+        else:
+            scene_map = mapper.build(progress, cancelled)
         if cancelled():
             raise Cancelled("cancelled")
         size = scene_map.save(path)
@@ -112,9 +118,11 @@ def build_map(
         mapper.options = usual
     what = "A first map" if hasty else "The map"
     message = f"{what} of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
+    if left:
+        message += f" It lacks {left} places, which come one by one."
     if hasty:
         message += " A better one is being built."
-    return Outcome(Result.SUCCESS, message, frames, time.monotonic() - start, scene_map, path, size, hasty)
+    return Outcome(Result.SUCCESS, message, frames, time.monotonic() - start, scene_map, path, size, hasty, left)
 
 
 def failure(error: Exception, frames: int) -> tuple[Result, str]:

@@ -127,8 +127,8 @@ class MappingSession:
     ) -> None:
         """Start a build; both callbacks come from the collector's thread.
 
-        Where the drive has no map of that name yet, a first one is made in haste and stands at its place until the
-        better one replaces it; an older map that was there comes back if that one does not get done.
+        Where the drive has no map of that name yet, a first one is made in haste, of the place where the camera is and
+        of those that are built, then of all, and stands there until the better one replaces it; an older map that was there comes back if that one does not get done.
 
         Args:
             name: of the map, below the folder of the maps. steps, seconds: limits on the training. All: empty or 0
@@ -149,10 +149,13 @@ class MappingSession:
 
         def first(mapper: Mapper, cancelled: Callable[[], bool]) -> None:
             before.keep()
-            outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True)
-            if outcome.path is not None:  # else the other one tells
-                self.first_map, self.last_map = outcome.path, outcome.scene_map
-                self._built(outcome)
+            more = True
+            while more:
+                outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True)
+                if outcome.path is not None:  # else the other one tells
+                    self.first_map, self.last_map = outcome.path, outcome.scene_map
+                    self._built(outcome)
+                more = outcome.places_left > 0
 
         def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
             outcome = build_map(mapper, path, override, progress, cancelled)
