@@ -16,6 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ace_ros.nodes.camera_topics import camera_remaps
 from launch import LaunchContext, LaunchDescription
 
 _BOOLEANS = ["", "true", "false"]
@@ -93,15 +94,16 @@ def _node(
     known: Mapping[str, Argument],
     remaps: Mapping[str, tuple[str, str]],
 ) -> Node:
-    overrides: dict[str, bool | ParameterValue] = {}
+    overrides: dict[str, bool | int | ParameterValue] = {}
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
             text = ParameterValue(given[name], value_type=str)  # a map may be called 7
             overrides[argument.parameter] = given[name] == "true" if boolean else text
-    parent, slash, _ = given["image"].rpartition("/")
-    topics = {"image": given["image"], "camera_info": given["camera_info"] or f"{parent}{slash}camera_info"}
-    topics |= {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
+    cameras = camera_remaps(given["image"], given["camera_info"], given.get("images", ""))
+    if len(cameras) > 2:
+        overrides["cameras"] = len(cameras) // 2
+    topics = cameras | {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
     return Node(
         package="ace_ros",
         executable=executable,

@@ -132,8 +132,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._localize_service.active = True
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
         self.get_logger().info(
-            f"localizing in '{self.loaded.name}' with images on {self._work.images.image_topic} and camera_info on "
-            f"{self._work.images.info_topic}; tf_mode {self.options.tf_mode}"
+            f"localizing in '{self.loaded.name}' with {self._work.images}; tf_mode {self.options.tf_mode}"
         )
         return answer
 
@@ -280,7 +279,7 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _publish(self, result: FrameResult) -> None:
         counters, frame, answer = self._counters, result.frame, result.answer
-        placed, found, fault = answer.placed, answer.localization, answer.fault
+        placed, found, fault = answer.placed, answer.localization, answer.fault or result.beside
         counters.processed += 1
         counters.rejected += found is None
         if placed is not None and found is not None and found.map_from_camera is not None:
@@ -339,7 +338,8 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         rival = self._output.rival() if self._work else ""
-        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor)
+        cameras = work.report() if (work := self._work) else {}
+        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor, cameras)
 
 
 def main() -> int:

@@ -127,6 +127,19 @@ class LifeOptions(Options):
 
 
 @dataclass(frozen=True)
+class CameraOptions(Options):
+    """Cameras"""
+
+    cameras: int = option(
+        1,
+        "How many cameras the robot has. Of one: topics image and camera_info; of N: image_0 and camera_info_0 to "
+        "image_N-1 and camera_info_N-1, each with an optical frame of its own in TF. The one that sees more is heard.",
+        low=1,
+        high=8,
+    )
+
+
+@dataclass(frozen=True)
 class ArrivalOptions(Options):
     """Which images are worked on"""
 
@@ -138,7 +151,7 @@ class ArrivalOptions(Options):
         without="images of any age are used",
     )
     max_rate: float = option(
-        0.0, "At most so many images a second are worked on.", unit="Hz", low=0.0, without="all that it can"
+        0.0, "At most so many images a second of a camera are worked on.", unit="Hz", low=0.0, without="all that it can"
     )
 
 
@@ -191,7 +204,7 @@ class HintOptions(Options):
 
 @dataclass(frozen=True)
 class LocalizationNodeOptions(
-    PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
+    PlaceOptions, LifeOptions, CameraOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
 ):
     """Options of localization_node."""
 
