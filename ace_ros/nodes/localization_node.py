@@ -18,6 +18,7 @@ from ace_ros.errors import AceError, InputError
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
+from ace_ros.nodes.awaited_map import AwaitedMap
 from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
@@ -63,6 +64,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._counters = FrameCounters()
         self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
+        self._awaited = AwaitedMap()
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
         self._output = PoseOutput(self, self._tree)
@@ -95,8 +97,15 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
-        if self.trigger_configure() == _SUCCESS:
+        options = parameters.read(self, LocalizationNodeOptions)
+        if options.wait_for_map and (awaited := self._awaited.look(options)):
+            self._fault = Fault(OnlineReason.NO_MAP, awaited)
+            self._start_in(_SILENCE)
+        elif self.trigger_configure() == _SUCCESS:
+            self._awaited.forget()
             self.trigger_activate()
+        elif options.wait_for_map:
+            self._start_in(_SILENCE)
 
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:

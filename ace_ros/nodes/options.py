@@ -111,6 +111,9 @@ class PlaceOptions(Options):
     map: str = option("", "The map: a path, or a name below maps_dir.")
     maps_dir: Path = maps_dir_option()
     map_frame: str = option("", "Frame of the poses.", without="the frame that the map was built in")
+    wait_for_map: bool = option(
+        False, "Where the map is not there yet, wait until it is built, and then localize in it; with autostart."
+    )
     follow_map: bool = option(
         True, "When the map's file changes (the map grew, or was repaired), go on in the new one, without a gap."
     )
