@@ -18,8 +18,8 @@ class Drive:
         sees: (camera, seconds) -> inliers of what it sees then; 0: nothing, None: it sends no image.
     """
 
-    def __init__(self, sees, cameras=2, work=_WORK):
-        self.now, self.cameras, self.sees, self.work = 0.0, cameras, sees, work
+    def __init__(self, sees, cameras=2, work=_WORK, period=_PERIOD):
+        self.now, self.cameras, self.sees, self.work, self.period = 0.0, cameras, sees, work, period
         self.lead = Lead(cameras, clock=lambda: self.now)
         self.waiting = {}  # camera -> stamp, s
         self.asked, self.told = [], []  # (camera, when), (camera, stamp, when, evidence)
@@ -41,10 +41,10 @@ class Drive:
         return self
 
     def arrive(self):
-        count = int(self.now / _PERIOD)
+        count = int(self.now / self.period)
         for number in range(self.sent + 1, count + 1):
             for camera in range(self.cameras):
-                stamp = number * _PERIOD + 0.007 * camera  # drivers don't take their images together
+                stamp = number * self.period + 0.007 * camera  # drivers don't take their images together
                 if self.sees(camera, stamp) is not None:
                     self.waiting[camera] = stamp
         self.sent = count
@@ -87,8 +87,11 @@ def test_lost_is_told_once_all_were_asked_and_each_takes_its_turn():
     lost = [(camera, when) for camera, _, when, evidence in drive.told if not evidence]
     assert lost[0][1] < 2.0 + 5 * _WORK
     assert [sum(camera == one for camera, _ in lost) > 10 for one in range(3)] == [True] * 3
-    waiting_for_the_dead = Drive(lambda camera, stamp: None if camera else (0 if stamp > 2.0 else 100)).until(4.0)
-    assert 2.4 < next(when for *_, when, evidence in waiting_for_the_dead.told if not evidence) < 2.7
+    died = Drive(lambda camera, stamp: (None if stamp > 1.5 else 90) if camera else (0 if stamp > 2.0 else 100))
+    died.until(5.0)
+    assert 3.3 < next(when for *_, when, evidence in died.told if not evidence) < 3.7  # it may have seen something
+    never = Drive(lambda camera, stamp: None if camera else (0 if stamp > 2.0 else 100)).until(5.0)
+    assert next(when for *_, when, evidence in never.told if not evidence) < 2.2
 
 
 def test_poses_go_forward_in_time_also_where_the_lead_changes():
@@ -97,9 +100,20 @@ def test_poses_go_forward_in_time_also_where_the_lead_changes():
     assert stamps == sorted(stamps) and {camera for camera, *_ in drive.poses(since=6.0)} == {0, 1}
 
 
-def test_a_slow_machine_takes_turns_and_tells():
-    drive = Drive(lambda camera, _: 100, work=0.7).until(10.0)
-    assert {camera for camera, _ in drive.asked} == {0, 1} and len(drive.poses()) > 8
+@pytest.mark.parametrize("slow", [{"work": 0.7}, {"period": 1.0}])
+def test_where_all_is_slow_one_camera_leads_and_nobody_is_told_that_the_robot_is_lost(slow):
+    drive = Drive(lambda camera, _: 100 if camera else 0, **slow).until(12.0)
+    assert {camera for camera, _ in drive.asked} == {0, 1} and len(drive.poses()) > 6
+    assert all(evidence for *_, when, evidence in drive.told if when > 3.0)
+    both = Drive(lambda camera, _: 100, **slow).until(12.0)
+    assert len({camera for camera, *_ in both.poses(since=3.0)}) == 1
+
+
+def test_what_waited_when_the_images_stopped_is_not_told():
+    """The image of a camera that sees nothing is looked at once the one that leads is silent: that says little."""
+    drive = Drive(lambda camera, stamp: None if stamp > 2.0 else (0 if camera else 100)).until(6.0)
+    assert drive.asked[-1][0] == 1 and drive.asked[-1][1] > 2.04  # it was looked at
+    assert all(evidence for *_, evidence in drive.told)
 
 
 def test_one_camera_is_always_heard():

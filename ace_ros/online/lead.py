@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-_GLANCE = 0.5  # s: so often each camera is asked at least, and so long one leads without a pose; set by hand
+_GLANCE = 0.5  # s: so often each camera is asked, and so long one leads without a pose; set by hand
+_SILENT = 2.0  # s: a camera that had no image for so long is not waited for, nor one that leads; as ImageInput has it
+_MISSED = 3  # poses that a camera may miss and still lead, where they come more slowly than that; set by hand
 _MORE = 1.25  # times the evidence of the camera that leads is more: two that see alike don't take turns; set by hand
 
 
@@ -29,13 +31,15 @@ class Lead:
         self._leader: int | None = None
         self._evidence = 0
         self._seen, self._stamp = -math.inf, -math.inf  # when a pose was found, and the newest image of one
+        self._pace = 0.0  # s between the last two poses
         self._asked = [-math.inf] * self._cameras
         self._blind: set[int] = set()  # cameras that gave no pose since there was one
 
     @property
     def leader(self) -> int | None:
         """The camera that leads; None where none sees anything."""
-        return self._leader if self._clock() - self._seen <= _GLANCE else None
+        patience = min(max(_GLANCE, _MISSED * self._pace), _SILENT)
+        return self._leader if self._clock() - self._seen <= patience else None
 
     def choose(self, waiting: Sequence[int]) -> int | None:
         """Of the cameras that wait with an image, the one whose turn it is; None where the leader's is awaited."""
@@ -54,16 +58,17 @@ class Lead:
         Args:
             stamp: of the image, ns. evidence: inliers of the pose; None where there is none.
         """
-        leader = self.leader
+        leader, now = self.leader, self._clock()
         if evidence is None:
             self._blind.add(camera)
             if camera == self._leader:
                 self._leader = None
-            return len(self._blind) == self._cameras or self._clock() - self._seen > _GLANCE
+            return self._blind.issuperset(c for c, asked in enumerate(self._asked) if now - asked < _SILENT)
         if leader is not None and leader != camera and evidence < _MORE * self._evidence:
             return False
         forward = stamp > self._stamp  # what was taken before the last pose that was told does not move the robot back
-        self._leader, self._evidence, self._seen = camera, evidence, self._clock()
+        self._pace = now - self._seen
+        self._leader, self._evidence, self._seen = camera, evidence, now
         self._stamp = max(stamp, self._stamp)
         self._blind.clear()
         return forward
