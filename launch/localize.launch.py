@@ -5,6 +5,10 @@ from launch import LaunchDescription
 
 TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 ARGUMENTS = {
+    "images": Argument(
+        "Topics of the images of several cameras, with commas between them: front/image_raw,rear/image_raw, each with "
+        "camera_info beside it. They go before image."
+    ),
     "map": Argument("The map: a path, or a name below maps_dir.", parameter="map"),
     "maps_dir": Argument("Folder of the maps.", parameter="maps_dir"),
     "tf_mode": Argument(

@@ -36,6 +36,9 @@ def domain():
         ({}, {"base_frame": "", "tf_mode": "map_to_base"}, "base_frame: it is empty"),
         ({}, {"odom_frame": "base_link"}, "odom_frame: it is 'base_link', as base_frame"),
         ({"metric": False}, {"tf_mode": "none"}, "no metric scale"),
+        ({}, {"cameras": 2, "tf_mode": "map_to_camera"}, "2 cameras have one pose, that of the robot"),
+        ({}, {"cameras": 2, "tf_mode": "none", "base_frame": ""}, "2 cameras have one pose"),
+        ({}, {"cameras": 3, "camera_frame": "optical"}, "camera_frame: 3 cameras can't be in one frame"),
     ],
 )
 def test_frames_that_would_give_wrong_poses_are_refused(header, options, words):

@@ -63,7 +63,7 @@ def launch_file(name):
 
 
 def started(description, given, monkeypatch):
-    """The command line that launch would run for the one node of the description."""
+    """The command lines that launch would run for the nodes of the description, by executable."""
     from launch.actions import ExecuteProcess, OpaqueFunction
 
     from launch import LaunchContext
@@ -80,14 +80,31 @@ def started(description, given, monkeypatch):
         for node in entity.execute(context) or ():
             assert isinstance(entity, OpaqueFunction)
             node.execute(context)
-    (command,) = commands
+    return {Path(command[0]).name: command for command in commands}
+
+
+def only(commands):
+    (command,) = commands.values()
     return command
 
 
-@pytest.mark.parametrize("name", ["map", "localize", "evaluate"])
+def overrides(command):
+    """The parameters that launch sets beside params_file."""
+    files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
+    values = [one["ros__parameters"] for file in files[1:] for one in yaml.safe_load(Path(file).read_text()).values()]
+    return {name: value for one in values for name, value in one.items()}
+
+
+def remapped(command):
+    return {command[i + 1] for i, word in enumerate(command) if word == "-r"}
+
+
+@pytest.mark.parametrize("name", ["map", "localize", "evaluate", "bringup"])
 def test_every_launch_file_takes_the_usual_arguments(name):
     names = {argument.name for argument in launch_file(name).get_launch_arguments()}
-    assert {"namespace", "params_file", "use_sim_time", "log_level", "tf"} <= names
+    assert {"namespace", "use_sim_time", "log_level", "tf"} <= names
+    own = {"mapping_params_file", "localization_params_file"} if name == "bringup" else {"params_file"}
+    assert own <= names
 
 
 @pytest.mark.parametrize("name", ["map", "localize"])
@@ -95,7 +112,7 @@ def test_what_is_not_given_overrides_nothing(name, tmp_path, monkeypatch):
     """params_file says use_sim_time and more; launch adds only what was asked for."""
     params = tmp_path / "mine.yaml"
     params.write_text("/**:\n  ros__parameters:\n    use_sim_time: true\n    device: cpu\n")
-    command = started(launch_file(name), {"params_file": str(params)}, monkeypatch)
+    command = only(started(launch_file(name), {"params_file": str(params)}, monkeypatch))
     files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
     assert files == [str(params)] and not {"-p", "--log-level"} & set(command), command
     remaps = [command[i + 1] for i, word in enumerate(command) if word == "-r"]
@@ -103,12 +120,49 @@ def test_what_is_not_given_overrides_nothing(name, tmp_path, monkeypatch):
     assert not any(re.search(r":=/", remap) for remap in remaps if not remap.startswith("__"))
 
     given = {"params_file": str(params), "use_sim_time": "false", "log_level": "warn", "namespace": "robot1"}
-    command = started(launch_file(name), given | {"tf": "/tf"}, monkeypatch)
+    command = only(started(launch_file(name), given | {"tf": "/tf"}, monkeypatch))
     assert "__ns:=/robot1" in command
     files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
     values = yaml.safe_load(Path(files[-1]).read_text())
     assert [v["ros__parameters"] for v in values.values()] == [{"use_sim_time": False}]
     assert command[command.index("--log-level") + 1] == "warn" and "/tf:=/tf" in command
+
+
+def test_several_cameras_are_a_list(monkeypatch):
+    command = only(started(launch_file("localize"), {"images": "front/image_raw,/rear/image_raw"}, monkeypatch))
+    wanted = {"image_0:=front/image_raw", "camera_info_0:=front/camera_info", "image_1:=/rear/image_raw"}
+    assert wanted <= remapped(command) and overrides(command) == {"cameras": 2}
+
+
+def test_bringup_maps_where_there_is_no_map(tmp_path, monkeypatch):
+    """Both nodes mean one map; once it is there, only one of them is started. What is not given says nothing."""
+    given = {"map": "office", "maps_dir": str(tmp_path), "image": "/cam/image", "namespace": "robot1"}
+    commands = started(launch_file("bringup"), given, monkeypatch)
+    assert set(commands) == {"mapping_node", "localization_node"}
+    shared = {"maps_dir": str(tmp_path)}
+    assert overrides(commands["mapping_node"]) == shared | {"map_name": "office", "keep_collecting": False}
+    assert overrides(commands["localization_node"]) == shared | {"map": "office", "wait_for_map": True}
+    assert all({"image:=/cam/image", "/tf:=tf"} <= remapped(command) for command in commands.values())
+
+    two = given | {
+        "images": "front/image,rear/image",
+        "poses_frame": "odom",
+        "pose_source": "odometry",
+        "pose": "/wheels",
+    }
+    commands = started(launch_file("bringup"), two, monkeypatch)
+    assert {"image:=front/image", "odom:=/wheels"} <= remapped(commands["mapping_node"])
+    assert overrides(commands["mapping_node"])["map_frame"] == "odom"
+    told = overrides(commands["localization_node"])
+    assert (told["map_frame"], told["cameras"]) == ("map", 2) and "pose_source" not in told
+
+    (tmp_path / "office.safetensors").touch()
+    assert set(started(launch_file("bringup"), given, monkeypatch)) == {"localization_node"}
+    assert len(started(launch_file("bringup"), given | {"mapping": "true"}, monkeypatch)) == 2
+    params = tmp_path / "mine.yaml"
+    params.write_text(f"/**/localization_node:\n  ros__parameters:\n    maps_dir: {tmp_path}\n")
+    said = {"map": "office", "localization_params_file": str(params)}
+    assert set(started(launch_file("bringup"), said, monkeypatch)) == {"localization_node"}
 
 
 def test_layouts_serve_in_a_namespace(tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 from online_making import SECOND
 
-from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlots
 from ace_ros.online.frame_stream import FrameCounters, FrameStream
 from ace_ros.online.info_matcher import InfoMatcher
 
@@ -14,7 +14,7 @@ from ace_ros.online.info_matcher import InfoMatcher
 
 
 def test_slot_hands_out_the_newest():
-    slot = LatestSlot()
+    slot = LatestSlots()
     assert not slot.put(1)
     assert slot.put(2)
     assert slot.take() == 2
@@ -26,6 +26,18 @@ def test_slot_hands_out_the_newest():
     assert got == [3]
     slot.close()
     assert slot.take() is None
+
+
+def test_slots_of_several_cameras_are_emptied_by_turns():
+    turns = [1, 0, None, 0]
+    slots = LatestSlots(2, lambda waiting: turns.pop(0))
+    assert not slots.put("a", 0) and not slots.put("b", 1) and slots.put("B", 1)
+    assert (slots.take(), slots.take()) == ("B", "a")
+    assert not slots.put("c", 0)
+    assert slots.take() == "c" and not turns  # not yet, it was told at first
+    slots.put("d", 0)
+    slots.put("e", 1)
+    assert slots.clear() == 2 and slots.clear() == 0
 
 
 def test_arrival_check_sorts_frames():
@@ -57,12 +69,14 @@ def test_arrival_check_limits_the_rate():
 class Stream:
     """A stream whose work waits to be let go; frames are their stamps in seconds."""
 
-    def __init__(self, max_age=0.0, max_rate=0.0):
+    def __init__(self, max_age=0.0, max_rate=0.0, cameras=1):
         self.given, self.shown, self.begun, self.restarts = [], [], [], 0
         self.go = threading.Semaphore(0)
         self.counters, self.lock = FrameCounters(), threading.RLock()
-        check = ArrivalCheck(max_age, max_rate)
-        self.stream = FrameStream(check, self.counters, self.lock, self.given.append, self.shown.append, self.restarted)
+        checks = [ArrivalCheck(max_age, max_rate) for _ in range(cameras)]
+        self.stream = FrameStream(
+            checks, self.counters, self.lock, self.given.append, self.shown.append, self.restarted
+        )
         self.renew("first")
 
     def renew(self, name):
@@ -131,9 +145,9 @@ def test_frames_that_are_old_late_or_too_many_are_counted(streams):
     stream = streams(max_age=1.0, max_rate=10.0)
     stream.go.release(100)
     stream.offer(5.0, now=8.0)
-    assert stream.counters.stale == 1 and stream.stream.stale_age == pytest.approx(3.0)
+    assert stream.counters.stale == 1 and stream.stream.stale_age == [pytest.approx(3.0)]
     stream.offer(8.0, 7.9, 8.01, now=8.1)
-    assert stream.counters.late == 1 and stream.counters.too_soon == 1 and stream.stream.stale_age == 0
+    assert stream.counters.late == 1 and stream.counters.too_soon == 1 and stream.stream.stale_age == [0.0]
     stream.wait(lambda: stream.shown)
     assert stream.given == [("first", 8.0)] and stream.counters.dropped == 3
 
@@ -146,6 +160,17 @@ def test_a_stream_goes_on_where_time_went_back(streams):
     stream.offer(3.0)
     assert stream.restarts == 1 and stream.counters.late == 2
     stream.wait(lambda: ("first", 3.0) in stream.shown)
+
+
+def test_each_camera_has_stamps_of_its_own(streams):
+    """Two cameras are not in step, and one that is too old does not say so of the other."""
+    stream = streams(max_age=1.0, cameras=2)
+    stream.go.release(100)
+    for second, camera in ((5.0, 0), (4.9, 1), (5.1, 0), (5.0, 1)):
+        stream.stream.offer((camera, second), int(second * SECOND), int(5.2 * SECOND), camera)
+    assert stream.counters.late == 0
+    stream.stream.offer((1, 2.0), 2 * SECOND, int(5.2 * SECOND), 1)
+    assert stream.stream.stale_age == [0.0, pytest.approx(3.2)]
 
 
 # --- images and their calibrations ---

@@ -7,7 +7,7 @@ from map_making import with_header
 from online_driving import BASE_FROM_CAMERA, Driven, Rover, near
 from online_making import SECOND, pose
 
-from ace_ros.geometry import pose_error
+from ace_ros.geometry import invert, pose_error
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
 from ace_ros.online.localizing import OnlineLocalizer
@@ -139,3 +139,42 @@ def test_a_rough_guess_takes_the_newest_odometry_if_it_is_recent():
     assert known.roughly(3 * SECOND) is None
     rover.rolled(2 * SECOND, pose(2.0))
     assert np.allclose(known.roughly(SECOND), pose(1.0))
+
+
+def test_each_camera_of_a_robot_is_told_as_the_robot(localizer, good):
+    """Two cameras that look elsewhere from one robot: one pose, one odometry, one gate; and a guess for each."""
+
+    class Spy:
+        scene_map, priors = localizer.scene_map, []
+
+        def localize(self, pixels, camera, prior=None):
+            self.priors.append(prior)
+            return localizer.localize(pixels, camera, prior)
+
+    room, driven = small_room(), Driven(Spy())
+    here = good[0]
+    there = max(good, key=lambda index: pose_error(room.query_poses[index], room.query_poses[here])[1])
+    driven.rover.others["rear"] = invert(driven.truth(here)) @ room.query_poses[there]
+    assert near(driven.frame(here).placed.map_from_frame, driven.truth(here))
+
+    def rear(stamp):
+        return driven.online.localize(room.query_images[there], room.camera, stamp, "rear")
+
+    before = driven.stamp - SECOND // 50  # the other driver was a moment earlier
+    driven.rover.rolled(before, driven.odom)
+    answer = rear(before)
+    assert answer.state is State.LOCALIZED and answer.placed.frame == "base_link"
+    assert near(answer.placed.map_from_frame, driven.truth(here))
+    assert near(Spy.priors[-1], room.query_poses[there])
+    driven.rover.others["rear"] = driven.rover.mount  # that is not where it is
+    wrong = rear(driven.stamp)
+    assert wrong.fault.reason is OnlineReason.ODOMETRY_DISAGREES and wrong.placed is None
+    assert not driven.frame(here).fault  # one camera is wrong, the robot goes on by the other
+
+
+def test_a_camera_that_nobody_knows_is_not_waited_for_at_the_cost_of_the_others():
+    rover = Rover()
+    known = Whereabouts(rover, FrameNames(), wait=0.5)
+    for camera in ("camera", "rear", "camera", "rear"):
+        known.base_from_camera(camera, SECOND)
+    assert rover.waits == [0.0, 0.0, 0.5, 0.0]

@@ -306,6 +306,31 @@ def test_a_session_collects_when_it_is_told_to(collector, tmp_path):
     assert session.offer(candidate(0)) and session.state()[1] == "taking frames, 1 so far"
 
 
+def test_a_session_rests_once_the_robot_localizes_in_its_map(collector, tmp_path):
+    """Frames that come after a build have poses by the map itself; where no map came of it, the drive goes on."""
+    done = threading.Event()
+
+    def built(outcome):
+        if not outcome.first:
+            done.set()
+
+    session = MappingSession(collector, SessionOptions(maps_dir=tmp_path, keep_collecting=False), built)
+    for index in range(5):
+        session.offer(candidate(index))
+    session.build()  # of too few frames
+    assert done.wait(60.0) and session.offer(candidate(5))
+    for index in range(6, 20):
+        session.offer(candidate(index))
+    taken = session.counters.taken
+    done.clear()
+    session.build()
+    assert not session.offer(candidate(20)) and session.state()[0] is MappingState.TRAINING
+    assert done.wait(120.0) and not session.offer(candidate(21))
+    assert session.counters.taken == taken and session.state()[0] is MappingState.READY
+    session.collecting = True  # ~/collect
+    assert session.offer(candidate(22))
+
+
 def test_maps_are_built_when_there_is_enough_for_one(collector, tmp_path):
     built = threading.Event()
     session = MappingSession(

@@ -98,6 +98,18 @@ def test_tracker_without_odometry_uses_the_last_pose_while_it_is_fresh():
     assert tracker.prior(9 * SECOND, None, None) is None
 
 
+@pytest.mark.parametrize("odometry", [True, False])
+def test_the_first_guess_for_one_camera_comes_from_the_pose_of_another(odometry):
+    """The robot has one pose, each camera another place on it; images of two cameras are not in the order of time."""
+    front, rear = pose(0.3, 0.0, 0.5, roll=-90.0), pose(-0.2, 0.1, 0.4, yaw=180.0, roll=-90.0)
+    odom = pose(x=4.0) if odometry else None
+    tracker, at = Tracker(GateOptions(), prior_max_age=0.5), pose(1.0, 2.0, yaw=40.0)
+    tracker.judge(at @ front, COVARIANCE, SECOND, odom, front)
+    assert np.allclose(tracker.prior(SECOND - SECOND // 50, odom, rear), at @ rear)
+    assert np.allclose(tracker.prior(SECOND + SECOND // 50, odom, front), at @ front)
+    assert tracker.prior(SECOND, odom, None) is None  # a camera that nobody knows the place of
+
+
 def test_tracker_says_how_far_off_a_refused_pose_is():
     tracker = Tracker(GateOptions(), prior_max_age=0.5)
     tracker.judge(pose(), COVARIANCE, 0, pose(), np.eye(4))

@@ -27,6 +27,12 @@ def check_frames(header: MapHeader, options: LocalizationNodeOptions) -> None:
     for name, frame in (("map_frame", map_frame), ("odom_frame", options.odom_frame), ("base_frame", base)):
         if frame.startswith("/"):
             raise InputError(f"parameter {name}: {_slash(frame)}")
+    if options.cameras > 1 and (mode == "map_to_camera" or not base):
+        wanted = "name the robot's base_frame, and set tf_mode to another one than map_to_camera"
+        raise InputError(f"parameter cameras: {options.cameras} cameras have one pose, that of the robot: {wanted}")
+    if options.cameras > 1 and options.camera_frame:
+        wanted = "leave it empty, and let each driver set its frame_id"
+        raise InputError(f"parameter camera_frame: {options.cameras} cameras can't be in one frame: {wanted}")
     if mode == "map_to_camera":
         return
     for name in _MODES.get(mode, ()):

@@ -36,15 +36,19 @@ class CameraFrame:
 
 
 class ImageInput(SimpleFilter):
-    """Subscribes to ``image`` and ``camera_info`` and signals a :class:`CameraFrame` for each usable pair."""
+    """Subscribes to ``image`` and ``camera_info`` and signals a :class:`CameraFrame` for each usable pair.
 
-    def __init__(self, node: Node, options: ImageOptions, depth: int) -> None:
+    Args:
+        suffix: of the names of both topics, before they are remapped.
+    """
+
+    def __init__(self, node: Node, options: ImageOptions, depth: int, suffix: str = "") -> None:
         super().__init__()
         self._node, self._options = node, options
-        base = node.resolve_topic_name("image")
+        base = node.resolve_topic_name(f"image{suffix}")
         self._compressed = options.image_transport == "compressed"
         self.image_topic = f"{base}/compressed" if self._compressed else base
-        self.info_topic = node.resolve_topic_name("camera_info")
+        self.info_topic = node.resolve_topic_name(f"camera_info{suffix}")
         self._by_name = "rect" in base.rsplit("/", 1)[-1]  # image_rect, image_rect_color: as image_proc calls them
         self._warned = False
         self._matcher: InfoMatcher[Image | CompressedImage, CameraInfo] = InfoMatcher()

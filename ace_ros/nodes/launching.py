@@ -1,11 +1,11 @@
-"""What the launch files share: arguments that go before params_file, and the node that they describe.
+"""What the launch files share: arguments that go before params_file, and the nodes that they describe.
 
 An argument that is not given says nothing: what stands in params_file, or the node's own default, holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ace_ros.nodes.camera_topics import camera_remaps
 from launch import LaunchContext, LaunchDescription
 
 _BOOLEANS = ["", "true", "false"]
@@ -31,7 +32,7 @@ class Argument(NamedTuple):
     parameter: str = ""
 
 
-_CAMERA = {
+CAMERA = {
     "image": Argument("Topic of the images (without /compressed).", "camera/image_raw"),
     "camera_info": Argument("Topic of the camera_info; empty: camera_info beside the topic of the images."),
     "image_transport": Argument("raw or compressed.", "", ["", "raw", "compressed"], "image_transport"),
@@ -58,21 +59,26 @@ def description(
         arguments: those beside the camera's and the usual ones.
         remaps: topic -> (argument that names it, what it is where the argument is empty).
     """
-    file = Path(get_package_share_directory("ace_ros")) / "config" / config
-    parameters = {
-        "params_file": Argument(
-            "Parameters of the node, for /** or for /**/NODE, which holds in every namespace; what is given as an "
-            "argument here goes first.",
-            str(file),
-        )
-    }
-    known = {**_CAMERA, **arguments, **parameters, **COMMON}
+    known = {**CAMERA, **arguments, "params_file": params_file(config), **COMMON}
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        given = {name: LaunchConfiguration(name).perform(context) for name in known}
-        return [_node(executable, given, known, remaps)]
+        return [node(executable, performed(context, known), known, remaps)]
 
     return LaunchDescription([*declarations(known), OpaqueFunction(function=start)])
+
+
+def params_file(config: str) -> Argument:
+    """The argument for a node's parameters; what it is by itself lies in config/."""
+    return Argument(
+        "Parameters of the node, for /** or for /**/NODE, which holds in every namespace; what is given as an argument "
+        "here goes first.",
+        str(Path(get_package_share_directory("ace_ros")) / "config" / config),
+    )
+
+
+def performed(context: LaunchContext, arguments: Iterable[str]) -> dict[str, str]:
+    """What was given, by name; empty where nothing was and there is no default."""
+    return {name: LaunchConfiguration(name).perform(context) for name in arguments}
 
 
 def declarations(arguments: Mapping[str, Argument]) -> list[DeclareLaunchArgument]:
@@ -87,21 +93,29 @@ def _declared(name: str, argument: Argument) -> DeclareLaunchArgument:
     return DeclareLaunchArgument(name, default_value=argument.default, description=text, choices=argument.choices)
 
 
-def _node(
+def node(
     executable: str,
     given: Mapping[str, str],
     known: Mapping[str, Argument],
     remaps: Mapping[str, tuple[str, str]],
+    fixed: Mapping[str, bool] | None = None,
 ) -> Node:
-    overrides: dict[str, bool | ParameterValue] = {}
+    """A node that takes cameras.
+
+    Args:
+        given, known: arguments, and what they mean. remaps: see :func:`description`. fixed: parameters that it has
+            whatever is given.
+    """
+    overrides: dict[str, bool | int | ParameterValue] = dict(fixed or {})
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
             text = ParameterValue(given[name], value_type=str)  # a map may be called 7
             overrides[argument.parameter] = given[name] == "true" if boolean else text
-    parent, slash, _ = given["image"].rpartition("/")
-    topics = {"image": given["image"], "camera_info": given["camera_info"] or f"{parent}{slash}camera_info"}
-    topics |= {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
+    cameras = camera_remaps(given["image"], given["camera_info"], given.get("images", ""))
+    if len(cameras) > 2:
+        overrides["cameras"] = len(cameras) // 2
+    topics = cameras | {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
     return Node(
         package="ace_ros",
         executable=executable,

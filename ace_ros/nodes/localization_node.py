@@ -19,6 +19,7 @@ from ace_ros.geometry import Matrix
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
+from ace_ros.nodes.awaited_map import AwaitedMap
 from ace_ros.nodes.bond import ManagerBond
 from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
@@ -68,6 +69,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._counters = FrameCounters()
         self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
+        self._awaited = AwaitedMap()
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
         self._output = PoseOutput(self, self._tree, InitialPoses(self, self._hint))
@@ -106,11 +108,19 @@ class LocalizationNode(Supervised, LifecycleNode):
         once(self, seconds, self._autostart)
 
     def _autostart(self) -> None:
-        self._starting = self.supervisor.thread("starting", self._start)
+        options = parameters.read(self, LocalizationNodeOptions)
+        if options.wait_for_map and (awaited := self._awaited.look(options)):
+            self._fault = Fault(OnlineReason.NO_MAP, awaited)
+            self._start_in(_SILENCE)
+        else:
+            self._starting = self.supervisor.thread("starting", self._start, options.wait_for_map)
 
-    def _start(self) -> None:
+    def _start(self, again: bool) -> None:
         if self.trigger_configure() == _SUCCESS:
+            self._awaited.forget()
             once(self, 0.0, self.trigger_activate)
+        elif again:
+            self._start_in(_SILENCE)
 
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -152,8 +162,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._bond.form(self.options.bond_heartbeat_period)
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
         self.get_logger().info(
-            f"localizing in '{self.loaded.name}' with images on {self._work.images.image_topic} and camera_info on "
-            f"{self._work.images.info_topic}; tf_mode {self.options.tf_mode}"
+            f"localizing in '{self.loaded.name}' with {self._work.images}; tf_mode {self.options.tf_mode}"
         )
         return answer
 
@@ -308,7 +317,7 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _publish(self, result: FrameResult) -> None:
         counters, frame, answer = self._counters, result.frame, result.answer
-        placed, found, fault = answer.placed, answer.localization, answer.fault
+        placed, found, fault = answer.placed, answer.localization, answer.fault or result.beside
         counters.processed += 1
         counters.rejected += found is None
         if placed is not None and found is not None and found.map_from_camera is not None:
@@ -367,7 +376,8 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         rival = self._output.rival() if self._work else ""
-        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor)
+        cameras = work.report() if (work := self._work) else {}
+        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor, cameras)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,8 +13,8 @@ from ace_ros.localization.answer import Localization
 from ace_ros.localization.trust import Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.msg import PoseAlternative
+from ace_ros.nodes.camera_inputs import CameraInputs
 from ace_ros.nodes.conversions import pose_message
-from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.localize_frame import FrameResult
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.reasons import Fault, OnlineReason
@@ -66,6 +67,7 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
     """The same about a frame; ``latency`` in s."""
     message = _message(_STATES[result.answer.state], fault)
     message.header.stamp = result.frame.header.stamp
+    message.camera = result.frame.header.frame_id
     message.processing_time, message.latency = float(result.seconds), float(latency)
     message.kidnapped = result.answer.kidnapped
     if result.answer.localization is not None:
@@ -106,13 +108,12 @@ def _fill_estimate(message: Status, found: Localization) -> None:
         message.rotation_stddev = float(np.sqrt(variances[3:].sum()))
 
 
-def fill_counts(message: Status, counters: FrameCounters, images: ImageInput | None) -> None:
+def fill_counts(message: Status, counters: FrameCounters, images: CameraInputs | None) -> None:
     """Frames since activation."""
     message.frames_received = images.images if images else 0
     message.frames_processed, message.frames_localized = counters.processed, counters.localized
     message.frames_dropped = counters.dropped + (images.unmatched if images else 0)
-    unusable = images.rejected_camera + images.rejected_image if images else 0
-    message.frames_rejected = counters.rejected + unusable
+    message.frames_rejected = counters.rejected + (images.unusable if images else 0)
     message.kidnap_count = counters.kidnapped
 
 
@@ -123,8 +124,13 @@ def diagnose(
     rival: str,
     outdated: str,
     supervisor: Supervisor,
+    cameras: Mapping[str, str],
 ) -> None:
-    """Fill in the node's entry of /diagnostics; ``outdated``: why the map is older than its file."""
+    """Fill in the node's entry of /diagnostics.
+
+    Args:
+        outdated: why the map is older than its file. cameras: of several, topic -> what it is good for.
+    """
     name = _STATE_NAMES[last.state]
     if defect := supervisor.fault():
         status.summary(DiagnosticStatus.ERROR, defect)
@@ -145,6 +151,8 @@ def diagnose(
     status.add("map file", outdated or "in use")
     status.add("place", str(last.place) if last.place >= 0 else "none")
     status.add("alternatives", ", ".join(f"place {one.place}: {one.probability:.0%}" for one in last.alternatives))
+    for topic, word in cameras.items():
+        status.add(f"camera {topic}", word)
     status.add("confidence", f"{last.confidence:.2f}")
     status.add("inliers", f"{last.inliers} of {last.candidates}")
     status.add("processing time, ms", f"{1e3 * last.processing_time:.1f}")

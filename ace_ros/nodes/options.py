@@ -111,6 +111,9 @@ class PlaceOptions(Options):
     map: str = option("", "The map: a path, or a name below maps_dir.")
     maps_dir: Path = maps_dir_option()
     map_frame: str = option("", "Frame of the poses.", without="the frame that the map was built in")
+    wait_for_map: bool = option(
+        False, "Where the map is not there yet, wait until it is built, and then localize in it; with autostart."
+    )
     follow_map: bool = option(
         True, "When the map's file changes (the map grew, or was repaired), go on in the new one, without a gap."
     )
@@ -135,6 +138,19 @@ class LifeOptions(Options):
 
 
 @dataclass(frozen=True)
+class CameraOptions(Options):
+    """Cameras"""
+
+    cameras: int = option(
+        1,
+        "How many cameras the robot has. Of one: topics image and camera_info; of N: image_0 and camera_info_0 to "
+        "image_N-1 and camera_info_N-1, each with an optical frame of its own in TF. The one that sees more is heard.",
+        low=1,
+        high=8,
+    )
+
+
+@dataclass(frozen=True)
 class ArrivalOptions(Options):
     """Which images are worked on"""
 
@@ -146,7 +162,7 @@ class ArrivalOptions(Options):
         without="images of any age are used",
     )
     max_rate: float = option(
-        0.0, "At most so many images a second are worked on.", unit="Hz", low=0.0, without="all that it can"
+        0.0, "At most so many images a second of a camera are worked on.", unit="Hz", low=0.0, without="all that it can"
     )
 
 
@@ -199,7 +215,7 @@ class HintOptions(Options):
 
 @dataclass(frozen=True)
 class LocalizationNodeOptions(
-    PlaceOptions, LifeOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
+    PlaceOptions, LifeOptions, CameraOptions, ImageOptions, ArrivalOptions, OutputOptions, OnlineOptions, HintOptions
 ):
     """Options of localization_node."""
 

@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import enum
 import threading
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 _LATE_IN_A_ROW = 3  # images that are late one after the other say that time went back; set by hand
+_LOOK = 0.05  # s between two looks at whether an item that has to wait may be taken; set by hand
 _SLACK = 0.9  # of the period that max_rate allows: cameras jitter; set by hand
 
 
-class LatestSlot(Generic[Item]):
-    """Room for one item; a newer one overtakes an older one that nobody took yet."""
+class LatestSlots(Generic[Item]):
+    """A slot for each camera, with room for one item; a newer one overtakes an older one that nobody took yet.
 
-    def __init__(self) -> None:
-        self._item: Item | None = None
+    Args:
+        choose: gets the slots that have an item, and says from which to take; None: wait for others.
+    """
+
+    def __init__(
+        self, slots: int = 1, choose: Callable[[Sequence[int]], int | None] = lambda waiting: waiting[0]
+    ) -> None:
+        self._items: list[Item | None] = [None] * slots
+        self._choose = choose
         self._closed = False
         self._wake = threading.Condition()
 
-    def put(self, item: Item) -> bool:
+    def put(self, item: Item, slot: int = 0) -> bool:
         """Leave an item; True if one was overtaken."""
         with self._wake:
-            overtaken = self._item is not None
-            self._item = item
+            overtaken = self._items[slot] is not None
+            self._items[slot] = item
             self._wake.notify()
             return overtaken
 
     def take(self) -> Item | None:
-        """Wait for an item; None once the slot is closed."""
+        """Wait for an item; None once the slots are closed."""
         with self._wake:
-            self._wake.wait_for(lambda: self._item is not None or self._closed)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            while not self._closed:
+                waiting = [slot for slot, item in enumerate(self._items) if item is not None]
+                slot = self._choose(waiting) if waiting else None
+                if slot is not None:
+                    item, self._items[slot] = self._items[slot], None
+                    return item
+                self._wake.wait(_LOOK if waiting else None)
+            return None
 
-    def clear(self) -> bool:
-        """Drop the item; True if there was one."""
+    def clear(self) -> int:
+        """Drop all items; how many there were."""
         with self._wake:
-            dropped, self._item = self._item is not None, None
+            dropped = sum(item is not None for item in self._items)
+            self._items = [None] * len(self._items)
             return dropped
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlot
+from ace_ros.online.frame_slot import Arrival, ArrivalCheck, LatestSlots
 from ace_ros.online.supervision import Supervisor
 
 Frame = TypeVar("Frame")
@@ -37,7 +37,7 @@ class FrameCounters:
 
 
 class FrameStream(Generic[Frame, Answer]):
-    """Works on frames in one thread, always on the newest; older ones are overtaken, and counted.
+    """Works on frames in one thread, always on the newest of a camera; older ones are overtaken, and counted.
 
     Frames belong to an epoch. :meth:`renew` begins another, with another map or after time jumped: what was begun
     before it is counted as overtaken and never given.
@@ -45,28 +45,31 @@ class FrameStream(Generic[Frame, Answer]):
 
     def __init__(
         self,
-        arrivals: ArrivalCheck,
+        arrivals: Sequence[ArrivalCheck],
         counters: FrameCounters,
         lock: AbstractContextManager[Any],
         give: Callable[[Answer], None],
         show: Callable[[Answer], None] = lambda answer: None,
         restarted: Callable[[], None] = lambda: None,
         supervisor: Supervisor | None = None,
+        choose: Callable[[Sequence[int]], int | None] = lambda waiting: waiting[0],
     ) -> None:
         """The thread waits for :meth:`renew` and for frames.
 
         Args:
+            arrivals: one for each camera.
             lock: held, from the thread, while an answer is given; hold it around :meth:`renew` as well.
             give, show: get each answer; ``show`` without the lock, for what takes its time.
             restarted: the stamps went back; called by :meth:`offer`, before it takes the frame.
             supervisor: of the thread, which outlives whatever ``work``, ``give`` and ``show`` may raise.
+            choose: of the cameras that wait with a frame, the one whose turn it is; None: none of these.
         """
         self.counters = counters
-        self.stale_age = 0.0  # s that the last frame was old if that was too old, else 0
+        self.stale_age = [0.0] * len(arrivals)  # s that a camera's last frame was old if that was too old, else 0
         self._arrivals, self._lock = arrivals, lock
         self._give, self._show, self._restarted = give, show, restarted
         self._supervisor = supervisor or Supervisor()
-        self._slot: LatestSlot[tuple[Frame, int]] = LatestSlot()
+        self._slots: LatestSlots[tuple[Frame, int]] = LatestSlots(len(arrivals), choose)
         self._epoch = 0
         self._work: Callable[[Frame], Answer] | None = None
         self._thread = threading.Thread(target=self._run, name="localizer", daemon=True)
@@ -76,16 +79,17 @@ class FrameStream(Generic[Frame, Answer]):
         """Begin a new epoch, in which ``work`` answers."""
         self._epoch += 1
         self._work = work
-        self.counters.overtaken += self._slot.clear()
+        self.counters.overtaken += self._slots.clear()
 
     def forget(self) -> None:
         """Time jumped: stamps of before don't count."""
-        self._arrivals.forget()
+        for arrivals in self._arrivals:
+            arrivals.forget()
 
-    def offer(self, frame: Frame, stamp: int, now: int) -> None:
+    def offer(self, frame: Frame, stamp: int, now: int, camera: int = 0) -> None:
         """Take a frame that arrives ``now`` (ns, by the clock of its ``stamp``), if it is worth it."""
-        arrival = self._arrivals.sort(stamp, now)
-        self.stale_age = (now - stamp) * 1e-9 if arrival is Arrival.STALE else 0.0
+        arrival = self._arrivals[camera].sort(stamp, now)
+        self.stale_age[camera] = (now - stamp) * 1e-9 if arrival is Arrival.STALE else 0.0
         if arrival is Arrival.STALE:
             self.counters.stale += 1
             return
@@ -94,18 +98,18 @@ class FrameStream(Generic[Frame, Answer]):
             return
         if arrival is Arrival.RESTARTED:
             self._restarted()
-        if self._arrivals.too_soon(stamp):
+        if self._arrivals[camera].too_soon(stamp):
             self.counters.too_soon += 1
-        elif self._slot.put((frame, self._epoch)):
+        elif self._slots.put((frame, self._epoch), camera):
             self.counters.overtaken += 1
 
     def close(self) -> None:
         """Stop; waits for the frame that is worked on."""
-        self._slot.close()
+        self._slots.close()
         self._thread.join()
 
     def _run(self) -> None:
-        while (item := self._slot.take()) is not None:
+        while (item := self._slots.take()) is not None:
             self._supervisor.run(WORKING, self._answer, *item)
 
     def _answer(self, frame: Frame, epoch: int) -> None:

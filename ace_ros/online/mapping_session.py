@@ -41,6 +41,11 @@ class SessionOptions(Options):
 
     map_name: str = option("map", "Name of the map to build, below maps_dir, with or without .safetensors.")
     maps_dir: Path = maps_dir_option()
+    keep_collecting: bool = option(
+        True,
+        "Go on taking frames while a map is built and after. false: wait for ~/collect, where the robot then localizes "
+        "in that map, so that no map is made of its answers.",
+    )
     auto_build_frames: int = option(0, "Build the map by itself after so many frames.", low=0, without="never")
     auto_build_idle: float = option(
         0.0, "Build the map by itself when no frame was taken for so long.", unit="s", low=0.0, without="never"
@@ -72,6 +77,7 @@ class MappingSession:
         self._known: set[Path] = set()  # maps that this drive has got
         self._doing = ""  # of the build under way, a sentence
         self._outcome: Outcome | None = None
+        self._resting = False  # since a build began, until it fails
         self._began_with = 0  # frames taken when the last build began
         self._start = time.monotonic()
 
@@ -173,6 +179,8 @@ class MappingSession:
             self._built(outcome)
 
         self._begin(path, f"building the map of {self.counters.taken} frames")
+        if self.collecting and not self._options.keep_collecting:
+            self.collecting, self._resting = False, True
         self._collector.work(task, done, None if path in self._known else first)
 
     def align(
@@ -278,6 +286,9 @@ class MappingSession:
 
     def _finish(self, outcome: Outcome) -> None:
         """A build has ended."""
+        if self._resting and outcome.path is None and self.first_map is None:
+            self.collecting = True
+        self._resting = False
         self.progress, self.first_map, self._outcome = None, None, outcome
         if outcome.scene_map is not None and outcome.path is not None:
             self.last_map = outcome.scene_map

@@ -55,7 +55,7 @@ class Whereabouts:
         self._robot, self.wait = robot, wait
         self.base = frames.base
         self._odometer = robot if frames.base and frames.odom else None
-        self._base_seen = False
+        self._seen: set[str] = set()  # cameras whose place on the robot was known before
         self._newest, self._heard = -1, -_ODOMETRY_ALIVE
 
     def base_from_camera(self, camera: str, stamp: int) -> tuple[Matrix | None, Fault]:
@@ -65,10 +65,10 @@ class Whereabouts:
         if self.base == camera:
             return np.eye(4), Fault()
         try:
-            found = self._robot.base_from_camera(camera, stamp, self.wait if self._base_seen else 0.0)
+            found = self._robot.base_from_camera(camera, stamp, self.wait if camera in self._seen else 0.0)
         except MissingTransform as error:
             return None, Fault(OnlineReason.NO_TRANSFORM, str(error))
-        self._base_seen = True
+        self._seen.add(camera)
         return found, Fault()
 
     def odom_from_base(self, stamp: int) -> tuple[Matrix | None, Fault]:

@@ -35,7 +35,7 @@ class Tracker:
     def __init__(self, gate: GateOptions, prior_max_age: float) -> None:
         """``prior_max_age``: s that the last pose is a guess for where there is no odometry."""
         self._gate, self._hypotheses = OdometryGate(gate), Hypotheses(gate)
-        self._last: tuple[Matrix, int] | None = None
+        self._last: tuple[Matrix, int, bool] | None = None  # pose, ns, and whether it is the base's
         self.use(gate, prior_max_age)
 
     def use(self, gate: GateOptions, prior_max_age: float) -> None:
@@ -56,9 +56,18 @@ class Tracker:
             map_from_base = self._gate.predict(odom_from_base)
             if map_from_base is not None:
                 return map_from_base @ base_from_camera
-        if self._last is not None and 0 <= stamp - self._last[1] <= self._prior_max_age * 1e9:
-            return self._last[0]
-        return None
+        if self._last is None or abs(stamp - self._last[1]) > self._prior_max_age * 1e9:
+            return None  # as near in time is the pose from another camera's image that was taken later
+        pose, _, is_base = self._last
+        if is_base != (base_from_camera is not None):
+            return None
+        return pose if base_from_camera is None else pose @ base_from_camera
+
+    def _remember(self, map_from_camera: Matrix, stamp: int, base_from_camera: Matrix | None) -> None:
+        """The last pose: of the base where that is known, since the next image may be another camera's."""
+        is_base = base_from_camera is not None
+        pose = map_from_camera if base_from_camera is None else map_from_camera @ invert(base_from_camera)
+        self._last = (pose, stamp, is_base)
 
     def suppose(self, map_from_base: Matrix, covariance: Matrix, odom_from_base: Matrix) -> None:
         """Somebody says where the robot is; it counts where images fit several places."""
@@ -92,7 +101,7 @@ class Tracker:
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
         self._hypotheses.forget()
-        self._last = (alternatives[index].map_from_camera, stamp)
+        self._remember(alternatives[index].map_from_camera, stamp, base_from_camera)
         return Choice(index, self._gate.settle(poses[index]))
 
     def judge(
@@ -105,7 +114,7 @@ class Tracker:
     ) -> Verdicts:
         """Ask the odometry about a pose that the image alone would be sure of."""
         if odom_from_base is None or base_from_camera is None:
-            self._last = (map_from_camera, stamp)
+            self._remember(map_from_camera, stamp, base_from_camera)
             return Verdicts(True)
         camera_from_base = invert(base_from_camera)
         self._hypotheses.observe(odom_from_base)
@@ -121,5 +130,5 @@ class Tracker:
                 f"carries the last pose ({judgement.run} of {self._kidnap_frames} frames that would be believed)",
             )
         self._hypotheses.forget()
-        self._last = (map_from_camera, stamp)
+        self._remember(map_from_camera, stamp, base_from_camera)
         return Verdicts(True, kidnapped=judgement.verdict is Verdict.KIDNAPPED)

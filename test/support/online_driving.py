@@ -17,6 +17,7 @@ class Rover:
 
     def __init__(self, mounted=True, wheels=True):
         self.mount = BASE_FROM_CAMERA if mounted else None
+        self.others = {}  # mounts of other cameras, by name
         self.wheels = wheels
         self.odometry = {}  # by stamp
         self.waits = []
@@ -27,9 +28,10 @@ class Rover:
 
     def base_from_camera(self, camera, stamp, wait):
         self.waits.append(wait)
-        if self.mount is None:
+        mount = self.mount if camera == "camera" else self.others.get(camera)
+        if mount is None:
             raise MissingTransform(f"nobody knows base <- {camera}")
-        return self.mount
+        return mount
 
     def odom_from_base(self, stamp, wait):
         self.waits.append(wait)
