@@ -23,12 +23,14 @@ _LEVELS = ["", "debug", "info", "warn", "error", "fatal"]
 
 
 class Argument(NamedTuple):
-    """A launch argument. ``parameter``: of the node, set where the argument is not empty."""
+    """A launch argument. ``parameter``: of the node, set where the argument is not empty; ``kind``: its type, but for
+    booleans, which their choices tell."""
 
     text: str
     default: str = ""
     choices: Sequence[str] | None = None
     parameter: str = ""
+    kind: type = str
 
 
 _CAMERA = {
@@ -49,14 +51,19 @@ COMMON = {
 
 
 def description(
-    executable: str, config: str, arguments: Mapping[str, Argument], remaps: Mapping[str, tuple[str, str]]
+    executable: str,
+    config: str,
+    arguments: Mapping[str, Argument],
+    remaps: Mapping[str, tuple[str, str]],
+    camera: Mapping[str, Argument] = _CAMERA,
 ) -> LaunchDescription:
-    """A launch description of one node that takes a camera.
+    """A launch description of one node.
 
     Args:
         config: file in config/ with its parameters.
         arguments: those beside the camera's and the usual ones.
         remaps: topic -> (argument that names it, what it is where the argument is empty).
+        camera: what a node takes that works on a camera's images; empty: it does not.
     """
     file = Path(get_package_share_directory("ace_ros")) / "config" / config
     parameters = {
@@ -66,7 +73,7 @@ def description(
             str(file),
         )
     }
-    known = {**_CAMERA, **arguments, **parameters, **COMMON}
+    known = {**camera, **arguments, **parameters, **COMMON}
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         given = {name: LaunchConfiguration(name).perform(context) for name in known}
@@ -97,10 +104,9 @@ def _node(
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
-            text = ParameterValue(given[name], value_type=str)  # a map may be called 7
-            overrides[argument.parameter] = given[name] == "true" if boolean else text
-    parent, slash, _ = given["image"].rpartition("/")
-    topics = {"image": given["image"], "camera_info": given["camera_info"] or f"{parent}{slash}camera_info"}
+            value = ParameterValue(given[name], value_type=argument.kind)  # a map may be called 7
+            overrides[argument.parameter] = given[name] == "true" if boolean else value
+    topics = _camera_topics(given) if "camera_info" in given else {}
     topics |= {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
     return Node(
         package="ace_ros",
@@ -112,6 +118,11 @@ def _node(
         remappings=[*topics.items(), *tf_remappings(given["tf"])],
         arguments=log_arguments(given["log_level"]),
     )
+
+
+def _camera_topics(given: Mapping[str, str]) -> dict[str, str]:
+    parent, slash, _ = given["image"].rpartition("/")
+    return {"image": given["image"], "camera_info": given["camera_info"] or f"{parent}{slash}camera_info"}
 
 
 def tf_remappings(topic: str) -> list[tuple[str, str]]:
