@@ -228,10 +228,9 @@ def test_nobody_looks_and_nothing_is_heard(mapped_room, domain, tmp_path):
         with Browser(tmp_path) as browser:
             browser.open(web.address)
             probe.until(lambda: subscribers() == [1, 1, 1], "the page to be served")
-            first = browser.ask("document.title")
             browser.open(web.address)  # loaded anew: as if nothing had been
             probe.spin(1.0)
-            assert subscribers() == [1, 1, 1] and first != "ace_ros"
+            assert subscribers() == [1, 1, 1]
             rover = Rover(probe, qos=BEST_EFFORT)  # raw, best effort: a driver of the usual kind
             pixels, camera, _ = mapped_room.queries[0]
             probe.until(
@@ -298,22 +297,28 @@ def test_whoever_opens_it_to_the_network_is_warned(domain, tmp_path):
         assert "[WARN]" not in web.process.text()
 
 
-def test_without_its_library_one_sentence_says_what_to_install(domain):
+def python(program, folder, environment=None):
+    """Run in another folder than the sources': there the installed package would be hidden."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=folder)
+
+
+def test_without_its_library_one_sentence_says_what_to_install(domain, tmp_path):
     program = (
         "import sys; from importlib.machinery import PathFinder; real = PathFinder.find_spec\n"
         "PathFinder.find_spec = lambda name, *a: None if name == 'aiohttp' else real(name, *a)\n"
         "from ace_ros.nodes.web_node import main; sys.exit(main())"
     )
     environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment)
+    done = python(program, tmp_path, environment)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.strip().startswith(
         "error: the web page needs aiohttp, which is not installed; install it with: "
     )
 
 
-def test_it_is_small():
+def test_it_is_small(tmp_path):
     """What maps and localizes is not loaded."""
     program = "import sys, ace_ros.nodes.web_node; print(sorted({'torch', 'poselib', 'aiohttp'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = python(program, tmp_path)
     assert done.stdout.strip() == "[]", done.stderr

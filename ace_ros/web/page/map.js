@@ -163,7 +163,7 @@ export class MapView {
   }
 
   drawRobot(context, [x, y], scale, colour) {
-    const main = colour(this.sure ? "robot" : "plain"), [xx, xy, yy] = this.pose.covariance;
+    const main = colour(this.sure ? "robot" : "soft"), [xx, xy, yy] = this.pose.covariance;
     if (this.sure && xx + yy > 0) {
       const mean = (xx + yy) / 2, half = Math.hypot((xx - yy) / 2, xy);
       const axes = [mean + half, Math.max(0, mean - half)].map((variance) => SURE * Math.sqrt(variance) * scale);

@@ -81,7 +81,7 @@ function figures(said) {
   if (pose) shown.push([said && said.state === "localized" ? "x, y" : "last known x, y", `${pose.x.toFixed(2)}, ${pose.y.toFixed(2)}`]);
   if (pose) shown.push(["heading", `${Math.round(pose.yaw * 180 / Math.PI)}°`]);
   if (said) {
-    if (said.translation_stddev !== null) shown.push(["± position", length(said.translation_stddev)]);
+    if (said.translation_stddev !== null && said.state !== "lost") shown.push(["± position", length(said.translation_stddev)]);
     if (said.inliers) shown.push(["inliers", `${said.inliers}/${said.candidates}`]);
     if (said.confidence !== null) shown.push(["confidence", said.confidence.toFixed(2)]);
     if (said.latency !== null) shown.push(["age", `${Math.round(said.latency * 1000)} ms`]);
@@ -97,8 +97,9 @@ const length = (metres) => metres < 0.1 ? `${(metres * 100).toFixed(1)} cm` : `$
 
 function mapped(mapping) {
   const said = mapping.fault ? null : mapping.said, training = Boolean(said) && said.state === "training";
+  $("mapping").hidden = !said; // why, the buttons say
   $("mapping-state").textContent = said ? `${said.state}:` : "";
-  $("mapping-message").textContent = said ? said.message : mapping.fault;
+  $("mapping-message").textContent = said ? said.message : "";
   $("progress").hidden = !training;
   $("progress").value = training ? said.progress || 0 : 0;
   const parts = [];
