@@ -84,13 +84,13 @@ def started(description, given, monkeypatch):
     return command
 
 
-@pytest.mark.parametrize("name", ["map", "localize", "evaluate"])
+@pytest.mark.parametrize("name", ["map", "localize", "evaluate", "web"])
 def test_every_launch_file_takes_the_usual_arguments(name):
     names = {argument.name for argument in launch_file(name).get_launch_arguments()}
     assert {"namespace", "params_file", "use_sim_time", "log_level", "tf"} <= names
 
 
-@pytest.mark.parametrize("name", ["map", "localize"])
+@pytest.mark.parametrize("name", ["map", "localize", "web"])
 def test_what_is_not_given_overrides_nothing(name, tmp_path, monkeypatch):
     """params_file says use_sim_time and more; launch adds only what was asked for."""
     params = tmp_path / "mine.yaml"
@@ -109,6 +109,13 @@ def test_what_is_not_given_overrides_nothing(name, tmp_path, monkeypatch):
     values = yaml.safe_load(Path(files[-1]).read_text())
     assert [v["ros__parameters"] for v in values.values()] == [{"use_sim_time": False}]
     assert command[command.index("--log-level") + 1] == "warn" and "/tf:=/tf" in command
+
+
+def test_the_port_of_the_page_is_a_number_and_a_name_is_a_text(monkeypatch):
+    command = started(launch_file("web"), {"port": "8123", "mapper": "7"}, monkeypatch)
+    files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
+    values = yaml.safe_load(Path(files[-1]).read_text())
+    assert [v["ros__parameters"] for v in values.values()] == [{"port": 8123, "mapper": "7"}]
 
 
 def test_layouts_serve_in_a_namespace(tmp_path):

@@ -104,8 +104,9 @@ def _node(
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
-            value = ParameterValue(given[name], value_type=argument.kind)  # a map may be called 7
-            overrides[argument.parameter] = given[name] == "true" if boolean else value
+            value = argument.kind(given[name])
+            text = ParameterValue(value, value_type=argument.kind)  # a map may be called 7
+            overrides[argument.parameter] = given[name] == "true" if boolean else text
     topics = _camera_topics(given) if "camera_info" in given else {}
     topics |= {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
     return Node(

@@ -31,5 +31,5 @@ def points_seen_from_above(points: NDArray[np.float32], colours: NDArray[np.uint
         some = np.linspace(0, len(points) - 1, _MOST_POINTS).astype(np.int64)
         points, colours = points[some], colours[some]
     order = np.argsort(points[:, 2])
-    numbers = points[order, :2].astype("<f4").tobytes()
-    return b"\0\0\0" + np.uint32(len(points)).astype("<u4").tobytes() + numbers + colours[order].tobytes()
+    count = len(points).to_bytes(4, "little")
+    return b"\0\0\0" + count + points[order, :2].astype("<f4").tobytes() + colours[order].tobytes()
