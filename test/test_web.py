@@ -165,7 +165,7 @@ def test_a_page_gets_what_there_is_and_then_what_is_new(server):
 
 def test_a_browser_that_takes_nothing_costs_no_memory_and_is_dropped(server, monkeypatch):
     """A thousand pictures for one that never reads: it would have been sent 100 MB, and others are served meanwhile."""
-    monkeypatch.setattr("ace_ros.web.server._HEARTBEAT", 1.0)
+    monkeypatch.setattr("ace_ros.web.server._STUCK", 1.0)
     stuck = opened(server)
     until(lambda: server.pages == 1, "the page")
     before = peak_memory()

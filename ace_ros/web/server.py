@@ -20,6 +20,7 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 _MOST_PAGES = 16  # open at a time: each costs a picture's bandwidth; set by hand
 _MOST_DEEDS = 8  # buttons pressed and not answered yet; set by hand
 _HEARTBEAT = 10.0  # s: a browser that does not answer by half as long again is gone; set by hand
+_STUCK = 10.0  # s: a browser that has not taken what was sent before is gone as well; set by hand
 _HEARD = 1024  # bytes that a page may say at once: it has nothing to say
 _PATIENCE = 2.0  # s for requests under way when it closes; set by hand
 _HEADERS = {
@@ -53,7 +54,7 @@ class Server:
         self._deeds, self._do = deeds, do
         self._content: dict[str, tuple[int, str | bytes]] = {}  # kind -> number, content; the loop's alone
         self._number = 0
-        self._pages: dict[web.WebSocketResponse, asyncio.Event] = {}  # event: there is something new
+        self._pages: list[_Page] = []
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="web server", daemon=True)
@@ -103,14 +104,10 @@ class Server:
                 application.router.add_get(where, _file(path.read_bytes(), _TYPES[path.suffix]))
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        site = web.SockSite(runner, self._listener)
-        await site.start()
+        await web.SockSite(runner, self._listener).start()
         await self._over.wait()
-        await site.stop()
-        sockets = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node ends") for socket in list(self._pages)]
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*sockets, return_exceptions=True), _PATIENCE / 2)
-        with contextlib.suppress(asyncio.TimeoutError):  # by itself it waits a minute
+        await asyncio.gather(*(page.bid_farewell() for page in self._pages))
+        with contextlib.suppress(asyncio.TimeoutError):  # by itself it waits for a minute
             await asyncio.wait_for(runner.cleanup(), _PATIENCE)
 
     @web.middleware
@@ -122,43 +119,27 @@ class Server:
         return await handler(request)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        if len(self._pages) >= _MOST_PAGES:
-            return web.Response(status=503, text=f"{_MOST_PAGES} pages are open already\n", headers=_HEADERS)
-        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT, max_msg_size=_HEARD, compress=False)
-        await socket.prepare(request)
-        self._pages[socket] = news = asyncio.Event()
-        news.set()
-        sending = asyncio.ensure_future(self._send(socket, news))
+        if self._over.is_set() or len(self._pages) >= _MOST_PAGES:
+            return web.Response(status=503, text=f"{len(self._pages)} pages are open already\n", headers=_HEADERS)
+        page = _Page(self._content)
+        await page.socket.prepare(request)
+        page.transport = request.transport
+        self._pages.append(page)
+        sending = asyncio.ensure_future(page.send())
         try:
-            async for _ in socket:  # it says nothing, but that it goes
+            async for _ in page.socket:  # it says nothing, but that it goes
                 pass
         finally:
-            del self._pages[socket]
+            self._pages.remove(page)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-        return socket
-
-    async def _send(self, socket: web.WebSocketResponse, news: asyncio.Event) -> None:
-        """Send what is new, one after the other: each waits until the one before has left."""
-        sent: dict[str, int] = {}
-        while True:
-            await news.wait()
-            news.clear()
-            for kind in list(self._content):
-                number, content = self._content.get(kind, (0, ""))
-                if not content or sent.get(kind) == number:
-                    continue
-                sent[kind] = number
-                if isinstance(content, str):
-                    await socket.send_str(content)
-                else:
-                    await socket.send_bytes(kind[:1].encode() + content)
+        return page.socket
 
     def _show(self, kind: str, content: str | bytes) -> None:
         self._number += 1
         self._content[kind] = self._number, content
-        for news in self._pages.values():
-            news.set()
+        for page in self._pages:
+            page.news.set()
 
     async def _on_deed(self, request: web.Request) -> web.StreamResponse:
         deed = request.match_info["deed"]
@@ -166,6 +147,51 @@ class Server:
             return web.Response(status=404, text=f"there is no button {deed}\n", headers=_HEADERS)
         done, sentence = await self._loop.run_in_executor(None, self._do, deed)
         return web.json_response({"done": done, "sentence": sentence}, status=200 if done else 409, headers=_HEADERS)
+
+
+class _Page:
+    """A browser's page: sends the newest of ``content``, one after the other, each when the one before has left."""
+
+    def __init__(self, content: dict[str, tuple[int, str | bytes]]) -> None:
+        self.socket = web.WebSocketResponse(heartbeat=_HEARTBEAT, max_msg_size=_HEARD, compress=False)
+        self.transport: asyncio.Transport | None = None
+        self.news = asyncio.Event()  # there may be something new
+        self.news.set()
+        self._content = content
+        self._sent: dict[str, int] = {}
+
+    async def send(self) -> None:
+        """Until it is cancelled, or the browser is gone."""
+        try:
+            while True:
+                await self.news.wait()
+                self.news.clear()
+                for kind in list(self._content):
+                    await asyncio.wait_for(self._send_newest(kind), _STUCK)
+        except asyncio.TimeoutError:
+            self._abort()
+
+    async def _send_newest(self, kind: str) -> None:
+        number, content = self._content.get(kind, (0, ""))
+        if not content or self._sent.get(kind) == number:
+            return
+        self._sent[kind] = number
+        if isinstance(content, str):
+            await self.socket.send_str(content)
+        else:
+            await self.socket.send_bytes(kind[:1].encode() + content)
+
+    async def bid_farewell(self) -> None:
+        """Close, whether the browser takes it or not."""
+        with contextlib.suppress(asyncio.TimeoutError, ConnectionError):
+            closing = self.socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node ends")
+            await asyncio.wait_for(closing, _PATIENCE / 2)
+        self._abort()
+
+    def _abort(self) -> None:
+        """A transport that is closed would first send what nobody takes."""
+        if self.transport is not None:
+            self.transport.abort()
 
 
 def _file(content: bytes, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
