@@ -27,16 +27,8 @@ from ace_ros.web.pictures import jpeg, points_seen_from_above  # noqa: E402
 from ace_ros.web.server import Server  # noqa: E402
 from ace_ros.web.view import Heard, Localization, Mapping, PlanarPose, Trail, View, heading  # noqa: E402
 
-LOCALIZATION = Localization(
-    state="localized", reason="", confidence=0.9, inliers=300, candidates=400, reprojection_error=0.8,
-    translation_stddev=0.01, rotation_stddev=0.2, place=0, latency=0.05, frames_received=9, frames_localized=8,
-    map_name="office", map_id="abc", map_frame="map",
-)  # fmt: skip
-MAPPING = Mapping(
-    state="collecting", message="12 frames taken", frames_received=20, frames_taken=12, map_name="", stage="",
-    progress=0.0, seconds_left=math.nan, places=0, places_done=0, held_back_frames=0, held_back_localized=math.nan,
-    held_back_translation=math.nan, first_map=False, built="",
-)  # fmt: skip
+LOCALIZATION = Localization("localized", inliers=300, candidates=400, confidence=0.9, map_name="office")
+MAPPING = Mapping("collecting", "12 frames taken", frames_received=20, frames_taken=12)
 
 
 def heard(name, said, **changes):
@@ -185,12 +177,32 @@ def peak_memory():
 
 
 def test_pages_that_come_and_go_leave_nothing_behind(server):
-    for _ in range(30):
+    """While news is on its way to them: what sends it ends in the middle of that."""
+    over = threading.Event()
+
+    def news():
+        while not over.wait(0.0002):
+            server.show("view", str(time.monotonic()))
+
+    reporting = threading.Thread(target=news)
+    reporting.start()
+    for _ in range(150):
         page = opened(server)
         until(lambda: server.pages == 1, "the page")
         page.close()  # as a browser that crashed: without a word
         until(lambda: server.pages == 0, "the page to be gone")
-    assert threading.active_count() < 20
+    over.set()
+    reporting.join()
+    until(lambda: len(asyncio.all_tasks(server._loop)) <= 1, "all tasks but the server's own to end")
+
+
+def test_a_browser_that_is_silent_is_dropped_where_there_is_no_news(server, monkeypatch):
+    """As when the radio is gone: it does not say so, and does not answer."""
+    monkeypatch.setattr("ace_ros.web.server._HEARTBEAT", 0.5)
+    page = opened(server)
+    until(lambda: server.pages == 1, "the page")
+    until(lambda: server.pages == 0, "the server to give it up")
+    page.close()
 
 
 def test_too_many_pages_are_told_so(server, monkeypatch):

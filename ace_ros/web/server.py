@@ -90,6 +90,10 @@ class Server:
         self._loop.set_default_executor(pool)
         try:
             self._loop.run_until_complete(self._serve())
+            if left := asyncio.all_tasks(self._loop):
+                for task in left:
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE / 2))
         finally:
             pool.shutdown(wait=False)
             self._loop.close()
@@ -162,14 +166,15 @@ class _Page:
 
     async def send(self) -> None:
         """Until it is cancelled, or the browser is gone."""
-        try:
-            while True:
-                await self.news.wait()
-                self.news.clear()
-                for kind in list(self._content):
-                    await asyncio.wait_for(self._send_newest(kind), _STUCK)
-        except asyncio.TimeoutError:
-            self._abort()
+        while True:
+            await self.news.wait()
+            self.news.clear()
+            for kind in list(self._content):  # no wait_for: until Python 3.12 it may swallow that it is cancelled
+                stuck = asyncio.get_running_loop().call_later(_STUCK, self._abort)
+                try:
+                    await self._send_newest(kind)
+                finally:
+                    stuck.cancel()
 
     async def _send_newest(self, kind: str) -> None:
         number, content = self._content.get(kind, (0, ""))

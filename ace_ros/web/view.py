@@ -38,20 +38,20 @@ class Localization:
     """What localization_node says. ``state``: its name in the status, lower case; angles in degrees; NaN: not known."""
 
     state: str
-    reason: str
-    confidence: float
-    inliers: int
-    candidates: int
-    reprojection_error: float
-    translation_stddev: float
-    rotation_stddev: float
-    place: int
-    latency: float
-    frames_received: int
-    frames_localized: int
-    map_name: str
-    map_id: str
-    map_frame: str
+    reason: str = ""
+    confidence: float = math.nan
+    inliers: int = 0
+    candidates: int = 0
+    reprojection_error: float = math.nan
+    translation_stddev: float = math.nan
+    rotation_stddev: float = math.nan
+    place: int = -1
+    latency: float = math.nan
+    frames_received: int = 0
+    frames_localized: int = 0
+    map_name: str = ""
+    map_id: str = ""
+    map_frame: str = ""
     alternatives: tuple[PlanarPose, ...] = ()
 
 
@@ -60,20 +60,20 @@ class Mapping:
     """What mapping_node says; likewise. ``built``: name of a map that can be localized in, empty: none yet."""
 
     state: str
-    message: str
-    frames_received: int
-    frames_taken: int
-    map_name: str
-    stage: str
-    progress: float
-    seconds_left: float
-    places: int
-    places_done: int
-    held_back_frames: int
-    held_back_localized: float
-    held_back_translation: float
-    first_map: bool
-    built: str
+    message: str = ""
+    frames_received: int = 0
+    frames_taken: int = 0
+    map_name: str = ""
+    stage: str = ""
+    progress: float = math.nan
+    seconds_left: float = math.nan
+    places: int = 0
+    places_done: int = 0
+    held_back_frames: int = 0
+    held_back_localized: float = math.nan
+    held_back_translation: float = math.nan
+    first_map: bool = False
+    built: str = ""
     advice: tuple[str, ...] = ()
 
 

@@ -68,11 +68,16 @@ class Browser:
     async def _command(self, method, **parameters):
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
+        message = await self._until(lambda message: message.get("id") == self._number)
+        assert "error" not in message, message
+        return message["result"]
+
+    async def _until(self, wanted):
+        """The next message that is wanted; complaints among the others are kept."""
         while True:
             message = await self._socket.receive_json(timeout=PATIENCE)
-            if message.get("id") == self._number:
-                assert "error" not in message, message
-                return message["result"]
+            if wanted(message):
+                return message
             if message.get("method") == "Runtime.exceptionThrown":
                 self.complaints.append(str(message["params"]["exceptionDetails"]))
             entry = message.get("params", {}).get("entry", {})
@@ -84,7 +89,9 @@ class Browser:
         return self._loop.run_until_complete(self._command(method, **parameters))
 
     def open(self, address):
+        """Returns when it is there, scripts and all."""
         self.command("Page.navigate", url=address)
+        self._loop.run_until_complete(self._until(lambda message: message.get("method") == "Page.loadEventFired"))
 
     def ask(self, expression):
         """The value of a JavaScript expression; a promise is waited for."""
