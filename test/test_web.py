@@ -19,6 +19,8 @@ from scipy.spatial.transform import Rotation
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra 'web' is not installed")
 
+from browser import Browser  # noqa: E402
+
 from ace_ros.errors import InputError  # noqa: E402
 from ace_ros.web.guard import refusal  # noqa: E402
 from ace_ros.web.listening import listen  # noqa: E402
@@ -242,6 +244,15 @@ def test_it_ends_at_once_whatever_browsers_do(stuck):
         page.close()
 
 
+def test_what_ends_its_thread_is_not_lost(monkeypatch):
+    monkeypatch.setattr("ace_ros.web.server.web.AppRunner.setup", lambda self: 1 / 0)
+    server = Server(ServerOptions(port=0), set(), lambda name: (True, ""))
+    server._thread.join(20)
+    with pytest.raises(ZeroDivisionError):
+        server.check()
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("host", "port", "said"),
     [
@@ -370,3 +381,41 @@ def test_pictures_are_made_no_wider_than_wanted():
     back = cv2.imdecode(np.frombuffer(jpeg(pixels, 400), np.uint8), cv2.IMREAD_COLOR)
     assert back.shape == (150, 400, 3) and back[75, 200, 2] > 240 and back[75, 200, 0] < 15
     assert cv2.imdecode(np.frombuffer(jpeg(pixels[..., 0], 4096), np.uint8), cv2.IMREAD_UNCHANGED).shape == (300, 800)
+
+
+# --- in a browser ---
+
+
+def test_each_state_has_its_colour_by_day_and_by_night(server, tmp_path):
+    """And the alternatives are on the map, in the colour of doubt."""
+    twins = tuple(PlanarPose(x, 0.0, 0.0, 1.0, place=place, probability=0.5) for place, x in enumerate((0.0, 8.0)))
+    states = {
+        "localized": VIEW,
+        "lost": replace(VIEW, localization=heard("l", replace(LOCALIZATION, state="lost", reason="<b>too few</b>"))),
+        "uncertain": replace(
+            VIEW, localization=heard("l", replace(LOCALIZATION, state="uncertain", alternatives=twins)), pose=None
+        ),
+        "training": replace(
+            VIEW, localization=Heard("l"), mapping=heard("m", replace(MAPPING, state="training", progress=0.4))
+        ),
+    }
+    with Browser(tmp_path) as browser:
+        browser.open(server.address)
+        seen = set()
+        for dark in (False, True):
+            browser.dark(dark)
+            for state, view in states.items():
+                server.show("view", view.json())
+                until(lambda state=state: browser.ask("document.body.dataset.state") == state, state)
+                time.sleep(0.5)  # colours change by and by
+                seen.add(browser.ask("getComputedStyle(document.querySelector('header')).backgroundColor"))
+                if state == "lost":
+                    assert browser.text("#sentence") == "<b>too few</b>"
+                if state == "uncertain":
+                    canvas = "const c = document.querySelector('#map'); const d = c.getContext('2d')"
+                    data = "const p = d.getImageData(0, 0, c.width, c.height).data"
+                    found = "for (let i = 0; i < p.length; i += 4) if (p[i] > 160 && p[i+1] > 90 && p[i+2] < 40) n++"
+                    assert browser.ask(f"(() => {{ {canvas}; {data}; let n = 0; {found}; return n; }})()") > 50
+        assert len(seen) == 8
+        assert browser.ask("document.querySelector('#progress').value") == 0.4
+        assert browser.complaints == []

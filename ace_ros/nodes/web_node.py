@@ -76,6 +76,7 @@ class WebNode(Supervised, Node):
     # --- what is shown ---
 
     def _look(self) -> None:
+        self._server.check()
         now = time.monotonic()
         if self._server.pages or now - self._asked < _LINGER:
             self._last_page = now

@@ -55,6 +55,7 @@ class Server:
         self._content: dict[str, tuple[int, str | bytes]] = {}  # kind -> number, content; the loop's alone
         self._number = 0
         self._pages: list[_Page] = []
+        self._failure: Exception | None = None
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="web server", daemon=True)
@@ -72,6 +73,11 @@ class Server:
     def clear(self) -> None:
         """Forget all that was shown."""
         self._call(self._content.clear)
+
+    def check(self) -> None:
+        """Raise what has ended the thread, if anything has."""
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Tell the pages, and end the thread."""
@@ -94,6 +100,8 @@ class Server:
                 for task in left:
                     task.cancel()
                 self._loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE / 2))
+        except Exception as error:
+            self._failure = error
         finally:
             pool.shutdown(wait=False)
             self._loop.close()
