@@ -186,9 +186,9 @@ def test_from_a_drive_to_a_pose_by_the_buttons(mapped_room, domain, tmp_path):
             until(lambda: "images on /camera/image/compressed" in browser.text("#caption"), "the camera's pictures")
             until(lambda: "no frame was taken so far" in browser.text("#reasons"), "why there is nothing to build")
 
-            node.drive(range(0, 120, 2))  # frames are taken again
-            node.taken(60)
-            until(lambda: "60 frames taken" in browser.text("#stage"), "the page to count")
+            node.drive(range(0, 120, 3))  # frames are taken again
+            node.taken(40)
+            until(lambda: "40 frames taken" in browser.text("#stage"), "the page to count")
             browser.click("[data-deed=build]")
             until(lambda: browser.ask("!document.querySelector('#progress').hidden"), "progress")
             assert "%" in browser.text("#stage") and state(browser) == "training"
@@ -198,7 +198,7 @@ def test_from_a_drive_to_a_pose_by_the_buttons(mapped_room, domain, tmp_path):
             until(lambda: browser.ask("!document.querySelector('[data-deed=build]').disabled"), "the button")
             browser.click("[data-deed=build]")
             until(lambda: state(browser) == "ready", "the map", timeout=300)
-            until(lambda: "of 60 frames" in told(browser) or "60 frames" in told(browser), "the build's result")
+            until(lambda: "of 40 frames is at" in told(browser), "the build's result")
             coloured = "Math.max(r, g, b) - Math.min(r, g, b) > 40"
             until(lambda: colours(browser, "#map", coloured) > 200, "the map, in the colours of the images")
 
