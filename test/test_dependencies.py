@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ace_ros.dependencies import DEPENDENCIES, WEIGHTS
+from ace_ros.dependencies import DEPENDENCIES, WEB, WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
@@ -49,7 +49,7 @@ def requirements(name):
 
 
 def test_package_xml_names_what_is_imported():
-    ours = {one.module.split(".")[0]: one.rosdep for one in DEPENDENCIES}
+    ours = {one.module.split(".")[0]: one.rosdep for one in (*DEPENDENCIES, WEB)}
     needed = imported("ace_ros") | imported("launch")
     assert {"rclpy", "cv_bridge", "tf_transformations", "launch_ros", "numpy"} <= needed
     ros = {{"tf2_ros": "tf2_ros_py"}.get(name, name) for name in needed - set(ours) - EXTRAS}
@@ -65,16 +65,17 @@ def test_package_xml_names_what_cmake_looks_for():
 
 
 def test_setup_py_takes_them_from_the_one_declaration():
-    program = "import setuptools, runpy; setuptools.setup = lambda **k: print(*k['install_requires'], sep='\\n'); "
+    said = "print(*k['install_requires'], *k['extras_require']['web'])"
+    program = f"import setuptools, runpy; setuptools.setup = lambda **k: {said}; "
     done = subprocess.run(
         [sys.executable, "-c", program + "runpy.run_path('setup.py')"], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.stdout.split() == [*(one.requirement for one in DEPENDENCIES), WEIGHTS], done.stderr
+    assert done.stdout.split() == [*(one.requirement for one in DEPENDENCIES), WEIGHTS, WEB.requirement], done.stderr
 
 
 def test_floors_are_the_versions_that_are_tested():
     pinned = requirements("floor.txt")
-    for one in DEPENDENCIES:
+    for one in (*DEPENDENCIES, WEB):
         if one.name == "torch":
             floor = re.search(r"^FLOOR_TORCH \?= torch(\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
         else:

@@ -19,12 +19,14 @@ from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions, R
 from ace_ros.options import declared
 from ace_ros.options import from_plain as from_values
 from ace_ros.options import plain_defaults as defaults
+from ace_ros.web.options import WebOptions
 
 CONFIG = Path(get_package_share_directory("ace_ros")) / "config"
 
 
 @pytest.mark.parametrize(
-    ("name", "cls"), [("mapping.yaml", MappingNodeOptions), ("localization.yaml", LocalizationNodeOptions)]
+    ("name", "cls"),
+    [("mapping.yaml", MappingNodeOptions), ("localization.yaml", LocalizationNodeOptions), ("web.yaml", WebOptions)],
 )
 def test_config_files_hold_every_parameter_with_its_default(name, cls):
     values = yaml.safe_load((CONFIG / name).read_text())["/**"]["ros__parameters"]
@@ -76,7 +78,7 @@ def test_values_are_checked_while_the_node_runs(node):
     assert node.set_parameters([Parameter("steps", value=5)])[0].reason == "not now"
 
 
-@pytest.mark.parametrize("cls", [MappingNodeOptions, LocalizationNodeOptions, ReplayNodeOptions])
+@pytest.mark.parametrize("cls", [MappingNodeOptions, LocalizationNodeOptions, ReplayNodeOptions, WebOptions])
 def test_every_option_has_a_text_and_a_default_that_it_allows(cls):
     for entry in fields(cls):
         assert entry.metadata["text"].endswith(".")

@@ -99,7 +99,7 @@ def remapped(command):
     return {command[i + 1] for i, word in enumerate(command) if word == "-r"}
 
 
-@pytest.mark.parametrize("name", ["map", "localize", "evaluate", "bringup"])
+@pytest.mark.parametrize("name", ["map", "localize", "evaluate", "bringup", "web"])
 def test_every_launch_file_takes_the_usual_arguments(name):
     names = {argument.name for argument in launch_file(name).get_launch_arguments()}
     assert {"namespace", "use_sim_time", "log_level", "tf"} <= names
@@ -107,7 +107,7 @@ def test_every_launch_file_takes_the_usual_arguments(name):
     assert own <= names
 
 
-@pytest.mark.parametrize("name", ["map", "localize"])
+@pytest.mark.parametrize("name", ["map", "localize", "web"])
 def test_what_is_not_given_overrides_nothing(name, tmp_path, monkeypatch):
     """params_file says use_sim_time and more; launch adds only what was asked for."""
     params = tmp_path / "mine.yaml"
@@ -163,6 +163,11 @@ def test_bringup_maps_where_there_is_no_map(tmp_path, monkeypatch):
     params.write_text(f"/**/localization_node:\n  ros__parameters:\n    maps_dir: {tmp_path}\n")
     said = {"map": "office", "localization_params_file": str(params)}
     assert set(started(launch_file("bringup"), said, monkeypatch)) == {"localization_node"}
+
+
+def test_the_port_of_the_page_is_a_number_and_a_name_is_a_text(monkeypatch):
+    command = only(started(launch_file("web"), {"port": "8123", "mapper": "7"}, monkeypatch))
+    assert overrides(command) == {"port": 8123, "mapper": "7"}
 
 
 def test_layouts_serve_in_a_namespace(tmp_path):

@@ -12,11 +12,13 @@ from typing import Any
 
 from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions
 from ace_ros.options import Option, Options, declared, title
+from ace_ros.web.options import WebOptions
 
 #: file -> options, node and launch file that take it
 FILES: dict[str, tuple[type[Options], str, str]] = {
     "mapping.yaml": (MappingNodeOptions, "mapping_node", "map.launch.py"),
     "localization.yaml": (LocalizationNodeOptions, "localization_node", "localize.launch.py"),
+    "web.yaml": (WebOptions, "web_node", "web.launch.py"),
 }
 _HEADER = """\
 # Parameters of {node} with their defaults; `ros2 param describe` shows ranges.

@@ -110,14 +110,21 @@ def decode(message: Image | CompressedImage, camera: Camera) -> Pixels:
     """Pixels of an image message: uint8, (H, W) or (H, W, 3) RGB.
 
     Raises:
-        InputError: empty, truncated, unreadable, of an encoding that can't be converted, or of another size than
-            ``camera`` says.
+        InputError: see :func:`pixels_of`; or another size than ``camera`` says.
+    """
+    return CameraImage(pixels_of(message), camera, PAIR).pixels
+
+
+def pixels_of(message: Image | CompressedImage) -> Pixels:
+    """Pixels of an image message whose camera does not matter: uint8, (H, W) or (H, W, 3) RGB.
+
+    Raises:
+        InputError: empty, truncated, unreadable, or of an encoding that can't be converted.
     """
     try:
-        pixels = _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
+        return _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
     except (CvBridgeError, cv2.error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"image: can't be read as colour or grey ({_first_line(error)})") from None
-    return CameraImage(pixels, camera, PAIR).pixels
 
 
 def _decode_raw(message: Image) -> Pixels:

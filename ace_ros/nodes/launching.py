@@ -24,12 +24,14 @@ _LEVELS = ["", "debug", "info", "warn", "error", "fatal"]
 
 
 class Argument(NamedTuple):
-    """A launch argument. ``parameter``: of the node, set where the argument is not empty."""
+    """A launch argument. ``parameter``: of the node, set where the argument is not empty; ``kind``: its type, but for
+    booleans, which their choices tell."""
 
     text: str
     default: str = ""
     choices: Sequence[str] | None = None
     parameter: str = ""
+    kind: type = str
 
 
 CAMERA = {
@@ -50,16 +52,21 @@ COMMON = {
 
 
 def description(
-    executable: str, config: str, arguments: Mapping[str, Argument], remaps: Mapping[str, tuple[str, str]]
+    executable: str,
+    config: str,
+    arguments: Mapping[str, Argument],
+    remaps: Mapping[str, tuple[str, str]],
+    camera: Mapping[str, Argument] = _CAMERA,
 ) -> LaunchDescription:
-    """A launch description of one node that takes a camera.
+    """A launch description of one node.
 
     Args:
         config: file in config/ with its parameters.
         arguments: those beside the camera's and the usual ones.
         remaps: topic -> (argument that names it, what it is where the argument is empty).
+        camera: what a node takes that works on a camera's images; empty: it does not.
     """
-    known = {**CAMERA, **arguments, "params_file": params_file(config), **COMMON}
+    known = {**camera, **arguments, "params_file": params_file(config), **COMMON}
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         return [node(executable, performed(context, known), known, remaps)]
@@ -110,9 +117,10 @@ def node(
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
-            text = ParameterValue(given[name], value_type=str)  # a map may be called 7
+            value = argument.kind(given[name])
+            text = ParameterValue(value, value_type=argument.kind)  # a map may be called 7
             overrides[argument.parameter] = given[name] == "true" if boolean else text
-    cameras = camera_remaps(given["image"], given["camera_info"], given.get("images", ""))
+    cameras = _cameras(given)
     if len(cameras) > 2:
         overrides["cameras"] = len(cameras) // 2
     topics = cameras | {topic: given[argument] or usual for topic, (argument, usual) in remaps.items()}
@@ -126,6 +134,12 @@ def node(
         remappings=[*topics.items(), *tf_remappings(given["tf"])],
         arguments=log_arguments(given["log_level"]),
     )
+
+
+def _cameras(given: Mapping[str, str]) -> dict[str, str]:
+    if "camera_info" not in given:
+        return {}
+    return camera_remaps(given["image"], given["camera_info"], given.get("images", ""))
 
 
 def tf_remappings(topic: str) -> list[tuple[str, str]]:

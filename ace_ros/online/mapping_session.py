@@ -134,7 +134,8 @@ class MappingSession:
         """Start a build; both callbacks come from the collector's thread.
 
         Where the drive has no map of that name yet, a first one is made in haste, of the place where the camera is and
-        of those that are built, then of all, and stands there until the better one replaces it; an older map that was there comes back if that one does not get done.
+        of those that are built, then of all, and stands there until the better one replaces it; an older map that was
+        there comes back if that one does not get done.
 
         Args:
             name: of the map, below the folder of the maps. steps, seconds: limits on the training. All: empty or 0
