@@ -73,8 +73,6 @@ class LoadService:
         if loaded is not None:
             node.use_map(loaded)
             node.get_logger().info(response.message)
-        else:
-            node.get_logger().warning(f"load_map refused, the old map stays: {response.message}")
         response.map_id = node.loaded.identity if node.loaded else ""
         return response
 

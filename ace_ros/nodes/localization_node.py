@@ -32,7 +32,7 @@ from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
@@ -61,7 +61,6 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._work: FrameWork | None = None  # while the node is active
         self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
-        self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._last, self._last_time = inactive(self._fault), -math.inf
         self._tree = FrameTree(self)
