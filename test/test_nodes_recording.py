@@ -94,8 +94,10 @@ def test_a_bag_that_is_played_again(domain, tmp_path, simulated):
         for stamp in stamps:
             recording.frame(stamp, 2.0)
             recording.probe.until(
-                lambda stamp=stamp: {("frame", stamp), ("pose", stamp), ("tf", stamp)}
-                <= {(line["kind"], line.get("stamp")) for line in recording.lines()[first:]},
+                lambda stamp=stamp: (
+                    {("frame", stamp), ("pose", stamp), ("tf", stamp)}
+                    <= {(line["kind"], line.get("stamp")) for line in recording.lines()[first:]}
+                ),
                 "the frame once more",
             )
         assert recording.process.text().count(said) == 1

@@ -37,7 +37,7 @@ def test_another_type_another_qos_no_camera_info(mapped_room, domain, tmp_path):
         def told(words):
             return probe.until(lambda: statuses and words in statuses[-1].reason and statuses[-1], words)
 
-        begun = told("waiting for the first image")
+        begun = told("no image yet on /image (raw)")
         told("/image carries sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
         probe.destroy_publisher(other)
         told("nobody publishes /image (sensor_msgs/msg/Image); there is no topic with")

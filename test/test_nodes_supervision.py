@@ -17,6 +17,7 @@ from mapping import Mapping
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionServer
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import own_domain
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -34,7 +35,10 @@ LOCALIZED = Status.STATE_LOCALIZED
 SECOND = 10**9  # ns
 NOW = 1000 * SECOND
 JUMP, CHECK = "the jump of the clock", "the check of parameters"
-RCLPYS_OWN = re.compile(r"get_state|change_state|get_available_(states|transitions)|get_t(ransition_graph|ype_description)")
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # all subscriptions take that
+RCLPYS_OWN = re.compile(
+    r"change_state|get_(state|available_states|available_transitions|transition_graph|type_description)"
+)
 
 
 @pytest.fixture
@@ -132,14 +136,25 @@ def check_services(node, saboteur):
     saboteur.choose()
 
 
+def publish_where_nobody_does(node, what, publishers):
+    """A message for the subscription of that name, if no one else has any."""
+    for subscription in node.process.node.subscriptions:
+        topic, kind = subscription.topic_name, subscription.msg_type
+        if subscription.callback.what == what and (topic in publishers or not node.probe.count_publishers(topic)):
+            if topic not in publishers:
+                publishers[topic] = node.probe.create_publisher(kind, topic, LATCHED)
+            publishers[topic].publish(kind())
+
+
 def one_after_the_other(node, saboteur, names, provoke, afterwards):
     """Two exceptions in each of these pieces of work, and then all is as it was."""
-    supervisor = node.process.node.supervisor
+    supervisor, publishers = node.process.node.supervisor, {}
     for number, what in enumerate(sorted(names)):
         before = supervisor.count
         saboteur.choose(what)
 
         def thrown(number=number, what=what):
+            publish_where_nobody_does(node, what, publishers)
             provoke(number, what)
             return saboteur.thrown == 2
 
