@@ -33,7 +33,7 @@ class Supervised:
 
     @cached_property
     def _news(self) -> News:
-        return news(self)  # type: ignore[arg-type]
+        return news(self)
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Callable[..., Any], qos_profile: Any, **more: Any
