@@ -58,6 +58,7 @@ class EvaluationNode(Node):
         self._ready, self._images_came = False, False
         self._recorded = 0
         self._last_frame = 0  # stamp; a status is repeated where nothing new comes
+        self._newest = 0  # stamp of a frame since time last went back
         self._last_news = time.monotonic()
         self._seen: dict[int, float] = {}  # when an image was on its way, by our own clock
         self._counts: dict[str, Any] = {}
@@ -91,10 +92,10 @@ class EvaluationNode(Node):
         stamp = nanoseconds(message.header.stamp)
         if math.isnan(message.latency) or stamp == self._last_frame:  # about no image, or said again
             return
-        if stamp < self._last_frame:  # a localizer works on images in their order
+        if stamp < self._newest:  # a localizer works on images in their order
             self._restart("stamps of the images went back")
         self._news()
-        self._last_frame = stamp
+        self._last_frame = self._newest = stamp
         self._recorded += 1
         self._record.write(
             "frame",
@@ -135,7 +136,7 @@ class EvaluationNode(Node):
     def _restart(self, why: str) -> None:
         """Of an image that is played again the last time counts, as :func:`ace_ros.live.record.read_record` has it."""
         self.get_logger().warning(f"{why}: what comes from now on is recorded as well, TF of before is forgotten")
-        self._last_frame = 0
+        self._newest = 0
         self._awaited.clear()
         if self._tree is not None:
             self._tree.clear()
