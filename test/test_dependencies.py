@@ -20,6 +20,8 @@ EXTRAS = {"distributed", "dask", "psutil", "skimage"}
 # Declared and never imported: what runs launch files, what messages and lifecycle nodes load, what install.sh calls.
 NEVER_IMPORTED = {"ros2launch", "rosidl_default_runtime", "action_msgs", "python3-venv"}
 
+WIDTHS = (("max-line-length", ".flake8"), ("line-length", "pyproject.toml"))
+
 
 def imported(folder):
     """Top names of all modules that the Python files of a folder import, but for Python's own and ours."""
@@ -62,6 +64,13 @@ def test_package_xml_names_what_cmake_looks_for():
     found = set(re.findall(r"find_package\((\w+)", (ROOT / "CMakeLists.txt").read_text()))
     assert {"ament_cmake", "ament_cmake_pytest"} < found
     assert found <= declared("depend", "buildtool_depend", "build_depend", "test_depend")
+
+
+def test_colcon_test_runs_aments_linters_as_ruff_has_it():
+    assert "ament_lint_auto_find_test_dependencies()" in (ROOT / "CMakeLists.txt").read_text()
+    assert {"ament_lint_auto", "ament_cmake_flake8", "ament_cmake_lint_cmake"} <= declared("test_depend")
+    columns = [re.search(rf"^{key} = (\d+)$", (ROOT / name).read_text(), re.MULTILINE)[1] for key, name in WIDTHS]
+    assert len(set(columns)) == 1
 
 
 def test_setup_py_takes_them_from_the_one_declaration():

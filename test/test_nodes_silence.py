@@ -9,6 +9,7 @@ from drive import BEST_EFFORT, camera_info, raw_image
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from ros_harness import Probe, Process, own_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -16,12 +17,20 @@ from ace_ros.camera import Camera
 from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.image_input import ImageInput
 from ace_ros.nodes.options import ImageOptions
+from ace_ros.nodes.topic_search import node_names
 
 
 @pytest.fixture
 def domain():
     with own_domain() as number:
         yield number
+
+
+def test_a_node_whose_name_has_not_come_yet_is_not_named():
+    """DDS knows a publisher a moment earlier than its node."""
+    unknown = TopicEndpointInfo(node_name="_NODE_NAME_UNKNOWN_", node_namespace="_NODE_NAMESPACE_UNKNOWN_")
+    known = TopicEndpointInfo(node_name="camera", node_namespace="/")
+    assert node_names([unknown, known]) == ["/camera"] and node_names([unknown]) == []
 
 
 def test_another_type_another_qos_no_camera_info(mapped_room, domain, tmp_path):
@@ -37,7 +46,7 @@ def test_another_type_another_qos_no_camera_info(mapped_room, domain, tmp_path):
         def told(words):
             return probe.until(lambda: statuses and words in statuses[-1].reason and statuses[-1], words)
 
-        begun = told("waiting for the first image")
+        begun = told("no image yet on /image (raw)")
         told("/image carries sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
         probe.destroy_publisher(other)
         told("nobody publishes /image (sensor_msgs/msg/Image); there is no topic with")

@@ -25,11 +25,12 @@ from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.options import EvaluationNodeOptions
-from ace_ros.nodes.runtime import run, steady_timer
+from ace_ros.nodes.runtime import news, run, steady_timer
 from ace_ros.online.robot import MissingTransform
 
 _PERIOD = 0.05  # s between looks at what has happened; set by hand
 _TF_KEPT = 60.0  # s of TF to look a pose up in: longer than a localizer may be silent; set by hand
+_TF_LATE = 5.0  # s that TF may take before it is worth a word; set by hand
 _QUEUE = QoSProfile(depth=1000)
 _ANYHOW = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)  # takes what any publisher offers
 _KEPT = 10_000  # images whose poses may still come: minutes of them; set by hand
@@ -56,12 +57,14 @@ class EvaluationNode(Node):
             raise InputError(f"parameter record: {error}") from None
         self._ready, self._images_came = False, False
         self._recorded = 0
-        self._frames: set[int] = set()  # stamps; a status is repeated where nothing new comes
+        self._last_frame = 0  # stamp; a status is repeated where nothing new comes
+        self._newest = 0  # stamp of a frame since time last went back
         self._last_news = time.monotonic()
         self._seen: dict[int, float] = {}  # when an image was on its way, by our own clock
         self._counts: dict[str, Any] = {}
         self._map_frame = ""
-        self._awaited: list[int] = []  # stamps that TF has not been asked for with success
+        self._awaited: dict[int, float] = {}  # stamps that TF has not been asked for with success, and since when
+        self._log = news(self)
         self._tree = FrameTree(self, _TF_KEPT) if self._options.camera_frame else None
         self._images = self.resolve_topic_name("image")
         self.create_subscription(Status, f"{self._options.localizer}/status", self._on_status, _QUEUE)
@@ -87,10 +90,12 @@ class EvaluationNode(Node):
             self._record.write("ready")
             self.get_logger().info(f"ready: {self._options.localizer} is active")
         stamp = nanoseconds(message.header.stamp)
-        if math.isnan(message.latency) or stamp in self._frames:  # about no image, or said again
+        if math.isnan(message.latency) or stamp == self._last_frame:  # about no image, or said again
             return
+        if stamp < self._newest:  # a localizer works on images in their order
+            self._restart("stamps of the images went back")
         self._news()
-        self._frames.add(stamp)
+        self._last_frame = self._newest = stamp
         self._recorded += 1
         self._record.write(
             "frame",
@@ -105,18 +110,20 @@ class EvaluationNode(Node):
             latency=message.latency,
         )
         if self._tree is not None:
-            self._awaited.append(stamp)
+            self._awaited[stamp] = time.monotonic()
 
     def _on_camera(self, message: CameraInfo) -> None:
         """The image itself is left to the localizer: of its size two readers are one too many."""
-        self._seen[nanoseconds(message.header.stamp)] = time.monotonic()
+        stamp = nanoseconds(message.header.stamp)
+        self._seen.pop(stamp, None)
+        self._seen[stamp] = time.monotonic()
         if len(self._seen) > _KEPT:
             del self._seen[next(iter(self._seen))]
 
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
         self._news()
         pose, stamp = message.pose.pose, nanoseconds(message.header.stamp)
-        seen = self._seen.get(stamp)
+        seen = self._seen.pop(stamp, None)  # what is played again is seen again
         self._record.write(
             "pose",
             stamp=stamp,
@@ -127,10 +134,10 @@ class EvaluationNode(Node):
         )
 
     def _restart(self, why: str) -> None:
+        """Of an image that is played again the last time counts, as :func:`ace_ros.live.record.read_record` has it."""
         self.get_logger().warning(f"{why}: what comes from now on is recorded as well, TF of before is forgotten")
-        self._frames.clear()
+        self._newest = 0
         self._awaited.clear()
-        self._seen.clear()
         if self._tree is not None:
             self._tree.clear()
 
@@ -139,9 +146,7 @@ class EvaluationNode(Node):
 
     def _look(self) -> None:
         """Ask TF for what has come, and see whether it is over."""
-        self._awaited = [stamp for stamp in self._awaited if not self._look_up(stamp)]
-        if self._awaited:  # TF keeps no more either
-            self._awaited = [s for s in self._awaited if s > max(self._awaited) - _TF_KEPT * 1e9]
+        self._look_up()
         images = self.count_publishers(self._images) + self.count_publishers(f"{self._images}/compressed")
         self._images_came |= bool(images or self._recorded)
         if images:
@@ -152,15 +157,24 @@ class EvaluationNode(Node):
             self.get_logger().info(f"{self._recorded} frames recorded in {self._options.record}")
             self.context.try_shutdown()
 
-    def _look_up(self, stamp: int) -> bool:
-        assert self._tree is not None
-        try:
-            pose = self._tree.lookup(self._map_frame, self._options.camera_frame, stamp)
-        except MissingTransform:
-            return False
-        position, orientation = ([float(v) for v in values] for values in (pose[:3, 3], quaternion_xyzw(pose)))
-        self._record.write("tf", stamp=stamp, position=position, orientation=orientation)
-        return True
+    def _look_up(self) -> None:
+        if self._tree is None:
+            return
+        why = ""
+        for stamp, since in list(self._awaited.items()):
+            try:
+                pose = self._tree.lookup(self._map_frame, self._options.camera_frame, stamp)
+            except MissingTransform as error:
+                if time.monotonic() - since > _TF_LATE:
+                    why = why or str(error)
+                continue
+            del self._awaited[stamp]
+            position, orientation = ([float(v) for v in values] for values in (pose[:3, 3], quaternion_xyzw(pose)))
+            self._record.write("tf", stamp=stamp, position=position, orientation=orientation)
+        if why:
+            self._log.conditions([f"{len(self._awaited)} frames are recorded without a pose from TF so far: {why}"])
+        oldest = max(self._awaited, default=0) - _TF_KEPT * 1e9  # TF keeps no more either
+        self._awaited = {stamp: since for stamp, since in self._awaited.items() if stamp > oldest}
 
 
 def _values(message: Any, names: str) -> list[float]:

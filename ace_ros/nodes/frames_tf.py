@@ -20,6 +20,7 @@ from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformL
 from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.nodes.conversions import nanoseconds, time_message, transform_matrix, transform_message
+from ace_ros.nodes.topic_search import node_names
 from ace_ros.online.robot import MissingTransform
 
 _POLL = 0.003  # s between two looks for a transform: a tenth of a frame at 30 Hz
@@ -161,8 +162,7 @@ class OwnTransform:
         if not parent:
             return ""
         infos = self._node.get_publishers_info_by_topic("/tf") + self._node.get_publishers_info_by_topic("/tf_static")
-        names = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos}
-        others = sorted(names - {self._node.get_fully_qualified_name()})
+        others = [name for name in node_names(infos) if name != self._node.get_fully_qualified_name()]
         return (
             f"another node publishes {parent} -> {child}, so this one keeps silent on TF: a frame has one parent "
             f"and one publisher. Stop the other, or set tf_mode (others on TF: {', '.join(others) or 'unknown'})"

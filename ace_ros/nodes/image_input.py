@@ -95,7 +95,7 @@ class ImageInput(SimpleFilter):
         kind = "compressed" if self._compressed else "raw"
         quiet = time.monotonic() - self._last_image
         if not self.images and quiet < _SILENT_AFTER:
-            return Fault(OnlineReason.NO_IMAGE, f"waiting for the first image on {self.image_topic} ({kind})")
+            return Fault(OnlineReason.NO_IMAGE, f"no image yet on {self.image_topic} ({kind})")
         if not self.images:
             why = self._why("image", self._subscription, Image, CompressedImage)
             return Fault(OnlineReason.NO_IMAGE, f"no image on {self.image_topic} ({kind}) so far: {why}")

@@ -56,7 +56,7 @@ def description(
     config: str,
     arguments: Mapping[str, Argument],
     remaps: Mapping[str, tuple[str, str]],
-    camera: Mapping[str, Argument] = _CAMERA,
+    camera: Mapping[str, Argument] = CAMERA,
 ) -> LaunchDescription:
     """A launch description of one node.
 

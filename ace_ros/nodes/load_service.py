@@ -65,7 +65,11 @@ class LoadService:
             return response
         self._calls += 1
         call, answer = self._calls, Answer(node)
-        node.supervisor.thread("loading a map", self._load, request.map_name, answer)
+
+        def failed(sentence: str) -> None:
+            answer.give((LoadMap.Response.RESULT_UNDEFINED_FAILURE, sentence, None))
+
+        node.supervisor.thread("loading a map", self._load, request.map_name, answer, otherwise=failed)
         response.result, response.message, loaded = await answer.future
         if loaded is not None and call != self._calls:
             loaded, response.result = None, LoadMap.Response.RESULT_UNDEFINED_FAILURE
@@ -73,8 +77,6 @@ class LoadService:
         if loaded is not None:
             node.use_map(loaded)
             node.get_logger().info(response.message)
-        else:
-            node.get_logger().warning(f"load_map refused, the old map stays: {response.message}")
         response.map_id = node.loaded.identity if node.loaded else ""
         return response
 
@@ -83,11 +85,7 @@ class LoadService:
         self._calls += 1
 
     def _load(self, name: str, answer: Answer) -> None:
-        try:
-            answer.give(self._try(name))
-        except Exception as error:
-            answer.give((LoadMap.Response.RESULT_UNDEFINED_FAILURE, f"a defect of this package: {error!r}", None))
-            raise
+        answer.give(self._try(name))
 
     def _try(self, name: str) -> tuple[int, str, LoadedMap | None]:
         codes = LoadMap.Response

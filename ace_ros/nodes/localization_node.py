@@ -36,7 +36,7 @@ from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
 from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, news, once, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, once, run, steady_timer
 from ace_ros.nodes.slow_transitions import configure_in_a_thread
 from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
@@ -67,7 +67,6 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._work: FrameWork | None = None  # while the node is active
         self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
-        self._news = news(self)
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
         self._awaited = AwaitedMap()
         self._last, self._last_time = inactive(self._fault), -math.inf
@@ -113,7 +112,9 @@ class LocalizationNode(Supervised, LifecycleNode):
             self._fault = Fault(OnlineReason.NO_MAP, awaited)
             self._start_in(_SILENCE)
         else:
-            self._starting = self.supervisor.thread("starting", self._start, options.wait_for_map)
+            self._starting = self.supervisor.thread(
+                "starting", self._start, options.wait_for_map, otherwise=lambda sentence: self._start_in(_RESTART)
+            )
 
     def _start(self, again: bool) -> None:
         if self.trigger_configure() == _SUCCESS:

@@ -39,13 +39,13 @@ class MapAction(ABC):
     name: str
 
     def __init__(self, node: MappingNode) -> None:
-        self._node = node
+        self._node, self._what = node, f"the action {self.name}"
         self._server = ActionServer(
             node,
             self.kind,
             self.name,
-            self._supervised,
-            cancel_callback=self._cancel,
+            node.supervised(self._what, self._execute, self._or_aborted),
+            cancel_callback=node.supervised(f"the cancelling of {self._what}", self._cancel),
             callback_group=ReentrantCallbackGroup(),
             result_timeout=_RESULT_TIMEOUT,
         )
@@ -63,13 +63,11 @@ class MapAction(ABC):
         self._node.session.cancel()
         return CancelResponse.ACCEPT
 
-    async def _supervised(self, goal: ServerGoalHandle) -> Any:
-        what, supervisor = f"the action {self.name}", self._node.supervisor
-        result = await supervisor.run_async(what, self._execute, goal)
-        if result is None:
-            goal.abort()
-            return defective(self.kind.Result(), supervisor.fault(what))
-        return result
+    def _or_aborted(self, result: Any, goal: ServerGoalHandle) -> Any:
+        if result is not None:
+            return result
+        goal.abort()
+        return defective(self.kind.Result(), self._node.supervisor.fault(self._what))
 
     async def _execute(self, goal: ServerGoalHandle) -> Any:
         session, answer = self._node.session, Answer(self._node)
@@ -77,6 +75,7 @@ class MapAction(ABC):
             self._begin(goal, answer.give)
         except InputError as error:
             goal.abort()
+            self._node.get_logger().warning(f"{self.name} refused: {error}")
             codes = self.kind.Result
             code = codes.RESULT_UNDEFINED_FAILURE if session.building else codes.RESULT_INVALID_NAME
             return self.kind.Result(result=code, message=str(error))

@@ -36,23 +36,23 @@ class MapFollower:
         if loaded is None or self._watch is None or (self._thread is not None and self._thread.is_alive()):
             return
         if self._watch.changed():
-            self._thread = self._node.supervisor.thread("following the map's file", self._load, loaded)
+            self._thread = self._node.supervisor.thread(
+                "following the map's file", self._load, loaded, otherwise=self._failed
+            )
+
+    def _failed(self, why: object) -> None:
+        self.fault = f"the map's file has changed and can't be used, the old map stays: {why}"
 
     def _load(self, old: LoadedMap) -> None:
         log = self._node.get_logger()
         try:
             new = load_map(old.path, self._node.options)
         except AceError as error:
-            fault = f"the map's file has changed and can't be used, the old map stays: {error}"
-            log.warning(fault)
-        except Exception:
-            self.fault = (
-                "the map's file has changed and can't be used, the old map stays: a defect of this package, see the log"
-            )
-            raise
-        else:
-            fault = ""
-            if new.identity != old.identity and self._node.follow_map(old, new):
-                log.info(f"the map's file has changed: localizing in '{new.name}' ({new.identity}) from now on")
+            if self._watched is old:
+                self._failed(error)
+                log.warning(self.fault)
+            return
+        if new.identity != old.identity and self._node.follow_map(old, new):
+            log.info(f"the map's file has changed: localizing in '{new.name}' ({new.identity}) from now on")
         if self._watched is old:
-            self.fault = fault
+            self.fault = ""

@@ -33,7 +33,7 @@ from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.mapping_report import STATES, arrivals, fill_counts, fill_held_back, fill_places, fill_progress
 from ace_ros.nodes.options import MAPPING_LIVE, MappingNodeOptions
 from ace_ros.nodes.pose_input import PoseInput
-from ace_ros.nodes.runtime import limit_threads, news, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.supervised import Supervised
 from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector
@@ -65,7 +65,6 @@ class MappingNode(Supervised, Node):
             raise InputError("parameter map_frame: give the frame of the poses, map or odom, say")
         limit_threads(options.threads)
         self._told, self._told_time = "", 0.0
-        self._news = news(self)
         self._forgotten: dict[str, int] = {}  # counts at the last reset
 
         def new_mapper(workspace: Workspace | None = None) -> Mapper:
@@ -91,7 +90,7 @@ class MappingNode(Supervised, Node):
                 map_frame=options.map_frame, metric=options.metric,
             ),
         )  # fmt: skip
-        self.session = MappingSession(self._collector, session, self._built, options.autostart)
+        self.session = MappingSession(self._collector, session, self._ended, options.autostart)
         self._tree = FrameTree(self, cache_seconds=max(10.0, 2 * options.tf_timeout))
         self._images = ImageInput(self, options, _QUEUE)
         self._arrivals = ArrivalCheck(max_age=0.0, max_rate=0.0)
@@ -168,8 +167,8 @@ class MappingNode(Supervised, Node):
 
     # --- maps ---
 
-    def _built(self, outcome: Outcome) -> None:
-        """At the end of a build, in the collector's thread: say so, and show the map."""
+    def _ended(self, outcome: Outcome) -> None:
+        """At the end of a build or the like, in the collector's thread: say so, and show the map."""
         if outcome.result in (Result.SUCCESS, Result.CANCELED):  # on two lines: a call keeps its severity
             self.get_logger().info(outcome.message)
         else:
@@ -199,6 +198,7 @@ class MappingNode(Supervised, Node):
         else:
             response.result, response.map_path = SaveMap.Response.RESULT_SUCCESS, str(path)
             response.message = f"the map is at {path}"
+            self.get_logger().info(response.message)
         return response
 
     def _collect(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -214,6 +214,7 @@ class MappingNode(Supervised, Node):
             response.message = str(error)
             return response
         response.success = True
+        self.get_logger().info(response.message)
         self._forgotten = arrivals(self._images, self._poses)
         return response
 

@@ -24,7 +24,7 @@ from ace_ros.errors import AceError, InputError
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import time_message
 from ace_ros.nodes.options import ReplayNodeOptions
-from ace_ros.nodes.runtime import Stop
+from ace_ros.nodes.runtime import Stop, news
 from ace_ros.recordings.bag_file import Bag
 
 _SHORTEST_SLEEP = 5e-4  # s: below it a sleep is longer than asked for
@@ -54,7 +54,8 @@ class ReplayNode(Node):
             for connection in self._bag.connections
             if (not wanted or connection.topic in wanted) and connection.topic != "/clock"
         }
-        if missing := wanted - {track.connection.topic for track in self._tracks.values()}:
+        self._topics = {track.connection.topic for track in self._tracks.values()}
+        if missing := wanted - self._topics:
             raise InputError(f"{self._options.bag}: there is no topic {', '.join(sorted(missing))} in the bag")
 
     def play(self, stop: Stop) -> None:
@@ -64,6 +65,7 @@ class ReplayNode(Node):
             InputError: nobody subscribes, or there is nothing to play.
         """
         self._wait_for_subscribers(stop)
+        self.get_logger().info(f"playing {self._options.bag}: {', '.join(sorted(self._topics))}")
         stop.sleep(self._options.start_delay)
         count, rounds = 0, 0
         while not stop.wanted and (self._options.loop or not rounds):
@@ -118,12 +120,11 @@ class ReplayNode(Node):
 
     def _wait_for_subscribers(self, stop: Stop) -> None:
         asked = _names(self._options.wait_for_subscribers)
-        topics = {track.connection.topic for track in self._tracks.values()}
         if "all" in asked:
-            asked = topics
-        if unknown := asked - topics:
+            asked = self._topics
+        if unknown := asked - self._topics:
             raise InputError(f"wait_for_subscribers: there is no topic {', '.join(sorted(unknown))} in the bag")
-        deadline = time.monotonic() + (self._options.wait_timeout or float("inf"))
+        deadline, told = time.monotonic() + (self._options.wait_timeout or float("inf")), news(self)
         while not stop.wanted:
             waiting = {
                 track.connection.topic
@@ -132,9 +133,10 @@ class ReplayNode(Node):
             }
             if not waiting:
                 return
+            names = ", ".join(sorted(waiting))
             if time.monotonic() > deadline:
-                names = ", ".join(sorted(waiting))
                 raise InputError(f"no subscriber to {names} within {self._options.wait_timeout:g} s")
+            told.conditions([f"waiting for a subscriber to {names}"])
             stop.sleep(0.05)
 
 

@@ -28,14 +28,11 @@ def configure_in_a_thread(node: Any) -> None:
         if not configures:
             return change_now(request, response)
         answer = Answer(node)
-
-        def work() -> None:
-            try:
-                change_now(request, response)
-            finally:
-                answer.give(response)
-
-        node.supervisor.thread("configuring", work)
+        node.supervisor.thread(
+            "configuring",
+            lambda: answer.give(change_now(request, response)),
+            otherwise=lambda sentence: answer.give(response),  # which says that it was no success
+        )
         return await answer.future
 
     service.callback = change

@@ -11,12 +11,15 @@ from copy import copy
 from functools import cached_property
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions, QoSPolicyKind
 
 from ace_ros.errors import InputError
 from ace_ros.nodes.parameters import given
+from ace_ros.nodes.runtime import news
+from ace_ros.online.news import News
 from ace_ros.online.supervision import Supervisor
 
 
@@ -27,6 +30,10 @@ class Supervised:
     def supervisor(self) -> Supervisor:
         """Made when it is first asked for: Node creates services before it is whole."""
         return Supervisor(lambda text: self.get_logger().error(text))  # type: ignore[attr-defined]
+
+    @cached_property
+    def _news(self) -> News:
+        return news(self)
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Callable[..., Any], qos_profile: Any, **more: Any
@@ -67,37 +74,49 @@ class Supervised:
     def create_service(
         self, srv_type: Any, srv_name: str, callback: Callable[..., Any], *args: Any, **more: Any
     ) -> Any:
-        """See :class:`rclpy.node.Node`. Whoever calls gets an answer in any case."""
-        callback = self._answering(f"the service {srv_name}", callback)
+        """See :class:`rclpy.node.Node`. Whoever calls gets an answer in any case; what is refused is logged."""
+        what = f"the service {srv_name}"
+        callback = self.supervised(what, callback, functools.partial(self._answered, what))
         return super().create_service(srv_type, srv_name, callback, *args, **more)  # type: ignore[misc]
 
-    def supervised(self, what: str, callback: Callable[..., Any]) -> Callable[..., Any]:
-        """The callback, run by the supervisor."""
+    def add_on_set_parameters_callback(self, callback: Callable[..., Any]) -> None:
+        """See :class:`rclpy.node.Node`. Whoever sets a parameter gets an answer in any case."""
+        what = "the check of parameters"
 
-        @functools.wraps(callback)
-        def run(*args: Any) -> Any:
-            return self.supervisor.run(what, callback, *args)
+        def checked(result: Any, _: Any) -> Any:
+            return result or SetParametersResult(successful=False, reason=self.supervisor.fault(what))
 
-        return run
+        super().add_on_set_parameters_callback(self.supervised(what, callback, checked))  # type: ignore[misc]
 
-    def _answering(self, what: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+    def supervised(
+        self, what: str, callback: Callable[..., Any], finish: Callable[..., Any] = lambda result, *args: result
+    ) -> Callable[..., Any]:
+        """The callback, a coroutine or not, run by the supervisor.
+
+        ``finish`` gets what it returned, None where it raised an exception, and its arguments; what ``finish`` makes of
+        these is returned.
+        """
         if not inspect.iscoroutinefunction(callback):
 
             @functools.wraps(callback)
-            def serve(request: Any, response: Any) -> Any:
-                return self.supervisor.run(what, callback, request, response) or self._failure(what, response)
+            def run(*args: Any) -> Any:
+                return finish(self.supervisor.run(what, callback, *args), *args)
 
-            return serve
+            return run
 
         @functools.wraps(callback)
-        async def serve_later(request: Any, response: Any) -> Any:
-            answer = await self.supervisor.run_async(what, callback, request, response)
-            return answer or self._failure(what, response)
+        async def run_later(*args: Any) -> Any:
+            return finish(await self.supervisor.run_async(what, callback, *args), *args)
 
-        return serve_later
+        return run_later
 
-    def _failure(self, what: str, response: Any) -> Any:
-        return defective(type(response)(), self.supervisor.fault(what))
+    def _answered(self, what: str, answer: Any, _: Any, response: Any) -> Any:
+        """What a service answers; the log has it too where that is a no, as whoever called may not look at it."""
+        if answer is None:
+            return defective(type(response)(), self.supervisor.fault(what))
+        if _refused(answer):
+            self._news.conditions([f"{what} did not succeed: {answer.message}"])
+        return answer
 
 
 def defective(answer: Any, sentence: str) -> Any:
@@ -107,6 +126,12 @@ def defective(answer: Any, sentence: str) -> Any:
     if hasattr(answer, "message"):
         answer.message = sentence
     return answer
+
+
+def _refused(answer: Any) -> bool:
+    """Whether a service's response says that what was asked for was not done; those of rclpy's own services don't."""
+    codes = hasattr(answer, "RESULT_SUCCESS")
+    return not (answer.result == answer.RESULT_SUCCESS if codes else getattr(answer, "success", True))
 
 
 def transition(callback: Callable[[Any, Any], TransitionCallbackReturn]) -> Callable[[Any, Any], Any]:

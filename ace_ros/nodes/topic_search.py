@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _NEAREST = 3  # topics that are named
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # as rmw calls a node whose name has not come yet
 
 
 def why_silent(node: Node, topic: str, kind: type[Any], reliable: bool, kin: Sequence[type[Any]] = ()) -> str:
@@ -25,10 +27,16 @@ def why_silent(node: Node, topic: str, kind: type[Any], reliable: bool, kin: Seq
         return f"{topic} carries {', '.join(kinds)}, not {wanted}"
     if not publishers:
         return f"nobody publishes {topic} ({wanted}); {_nearest(node, topic, {wanted, *map(type_name, kin)})}"
-    names = ", ".join(sorted({f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in publishers}))
+    names = ", ".join(node_names(publishers)) or "somebody"
     if reliable and any(info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for info in publishers):
         return f"{names} publishes {topic} best_effort, and a reliable subscription gets nothing of it"
     return f"{names} publishes {topic} ({wanted}), but nothing comes"
+
+
+def node_names(infos: Iterable[TopicEndpointInfo]) -> list[str]:
+    """Nodes that publish or subscribe, without those that DDS knows no name of yet."""
+    known = [info for info in infos if info.node_name != _UNKNOWN]
+    return sorted({f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in known})
 
 
 def type_name(kind: type[Any]) -> str:

@@ -54,7 +54,10 @@ def align_drive(mapper: Mapper, path: Path, scale: Scale, progress: Told, cancel
         found = _aligned(mapper, scene_map, scale, Reporter(progress, cancelled))
     except Exception as error:
         return Growth(Outcome(*_failure(error, frames), frames, time.monotonic() - start))
-    message = f"{found.agreeing} of {found.localized} frames that were localized agree, {found.of} were asked."
+    message = (
+        f"It is known how the frames lie in {path}: {found.agreeing} of {found.localized} that were localized agree, "
+        f"{found.of} were asked."
+    )
     return Growth(
         Outcome(Result.SUCCESS, message, frames, time.monotonic() - start, path=path), scene_map.header.map_frame, found
     )

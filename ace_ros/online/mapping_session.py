@@ -63,12 +63,12 @@ class MappingSession:
         self,
         collector: Collector,
         options: SessionOptions,
-        built: Callable[[Outcome], None] = lambda outcome: None,
+        ended: Callable[[Outcome], None] = lambda outcome: None,
         collecting: bool = True,
     ) -> None:
-        """``built`` gets every map, the first one of a build too, and the end of every build that gives none: from the
+        """``ended`` gets every map, the first one of a build too, and the end of all that gives none: from the
         collector's thread, after whoever asked for it."""
-        self._collector, self._options, self._built = collector, options, built
+        self._collector, self._options, self._ended = collector, options, ended
         self.collecting = collecting
         self.progress: Progress | None = None
         self.last_map: SceneMap | None = None
@@ -161,7 +161,7 @@ class MappingSession:
                 outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True)
                 if outcome.path is not None:  # else the other one tells
                     self.first_map, self.last_map = outcome.path, outcome.scene_map
-                    self._built(outcome)
+                    self._ended(outcome)
                 more = outcome.places_left > 0
 
         def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
@@ -177,7 +177,7 @@ class MappingSession:
         def done(outcome: Outcome) -> None:
             self._finish(outcome)
             on_done(outcome)
-            self._built(outcome)
+            self._ended(outcome)
 
         self._begin(path, f"building the map of {self.counters.taken} frames")
         if self.collecting and not self._options.keep_collecting:
@@ -207,6 +207,7 @@ class MappingSession:
         def done(growth: Growth) -> None:
             self.progress = None
             on_done(growth)
+            self._ended(growth.outcome)
 
         self._collector.work(lambda mapper, cancelled: align_drive(mapper, path, scale, progress, cancelled), done)
 
@@ -239,7 +240,7 @@ class MappingSession:
         def done(growth: Growth) -> None:
             self._finish(growth.outcome)
             on_done(growth)
-            self._built(growth.outcome)
+            self._ended(growth.outcome)
 
         self._begin(written, f"letting {path} learn {self.counters.taken} frames")
         self._collector.work(task, done)

@@ -59,9 +59,24 @@ class Supervisor:
         self._went_well(what)
         return result
 
-    def thread(self, what: str, work: Callable[..., None], *args: Any) -> threading.Thread:
-        """Do it once in a thread of its own, which is returned."""
-        thread = threading.Thread(target=self.run, args=(what, work, *args), name=what, daemon=True)
+    def thread(
+        self,
+        what: str,
+        work: Callable[..., None],
+        *args: Any,
+        otherwise: Callable[[str], None] = lambda sentence: None,
+    ) -> threading.Thread:
+        """Do it once in a thread of its own, which is returned; ``otherwise`` gets a sentence where it fails."""
+
+        def done() -> bool:
+            work(*args)
+            return True
+
+        def run() -> None:
+            if not self.run(what, done):
+                otherwise(self.fault(what))
+
+        thread = threading.Thread(target=run, name=what, daemon=True)
         thread.start()
         return thread
 
