@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from ace_ros.errors import InputError
 
@@ -38,3 +39,11 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if _cpu_has_bfloat16() else torch.float32
+
+
+def comparable(cosines: Tensor) -> Tensor:
+    """``cosines`` in a type whose maximum is found several times as fast, where there is one; in no order below zero.
+
+    Positive bfloat16 are in order as the whole numbers that their bits are, and CPUs compare these fast.
+    """
+    return cosines.view(torch.int16) if cosines.dtype is torch.bfloat16 else cosines

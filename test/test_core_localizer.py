@@ -5,14 +5,17 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from core_making import disturbed, small_room
+from core_making import CPU, disturbed, small_room
 from map_making import with_header, with_place
+from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.generated.textures import photograph
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error, pose_residual, transform
+from ace_ros.image import Image
+from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.trust import State
@@ -223,3 +226,27 @@ def test_other_weights_are_refused(room):
         Localizer(other, device="cpu")
     with pytest.raises(InputError, match="is not a device"):
         Localizer(room.map, device="toaster")
+
+
+@pytest.mark.parametrize("degrees", [4.0, 8.0, 12.0])
+def test_a_pose_that_fits_one_side_of_the_image_is_led_on_to_the_rest(room, degrees):
+    """As after RANSAC on a single thing: turned about what is on the left, where errors stay small."""
+    localizer = Localizer(room.map, device="cpu")
+    (place,) = room.map.places
+    estimator = PoseEstimator(place, CPU, 50.0)
+    none = np.zeros((0, 3))
+    for image, truth in zip(room.query_images[:4], room.query_poses[:4], strict=True):
+        encoded = localizer.encode(Image(image, room.camera))
+        local = truth.copy()
+        local[:3, 3] -= place.header.origin
+        near = estimator._near(encoded, local, 4.0)
+        left = near.point[np.argsort(encoded.normalised[near.keypoint][:, 0])[: len(near) // 4]]
+        pivot = np.median(place.points[left], axis=0)
+        turned = Rotation.from_rotvec(np.radians(degrees) * local[:3, 1]).as_matrix()
+        astray = local.copy()
+        astray[:3, :3] = turned @ local[:3, :3]
+        astray[:3, 3] = pivot + turned @ (local[:3, 3] - pivot)
+        first = estimator._weigh(encoded, none, estimator._polish(encoded, astray, (12.0, 4.0)))
+        rested = estimator._settle(encoded, none, first)
+        translation, rotation = pose_error(rested.pose, local)
+        assert translation < 0.05 and rotation < 1.0 and rested.rank >= first.rank

@@ -23,6 +23,7 @@ from ace_ros.map.place import Place
 _RANSAC = {"landmarks": 5.0, "head": 10.0}  # of the first poses; the head's is ACE's
 _COARSE = 12.0  # search radius around a first pose, and of head predictions that the refinement takes
 _FINE = 4.0  # five sigmas of a landmark
+_WIDE = 24.0  # where what is seen in one part of the image has led a pose astray in the rest of it
 _PRIOR = 24.0  # 2.6 degrees at VGA: how far off a prior may be that odometry carried forward
 _SHARP = 2.0  # a landmark this near is evidence
 _AGREES = 8.0  # a head prediction this near is evidence
@@ -30,6 +31,15 @@ _HEAD_ASKED = 500  # keypoints that the head as second witness is asked about, s
 _LEAST_POLISHED = 8  # landmarks; fewer move a pose as likely away as nearer
 _TRACKED = 2  # times the evidence that ends a search: wrong priors led to poses beside the true one (bench trust)
 _RIVAL = 0.25  # of the rank of the best: a pose elsewhere that has so much is a rival; set by hand on twin rooms
+# Of the matches of the best, and at least: so few that agree on another pose are looked at. Where furniture had moved,
+# 17 beside 84 led to the true pose, which then had 132 sharp landmarks and not 103; chance gives up to 10.
+_SECOND, _LEAST_SECOND = 0.1, 8
+# What is seen in a part of the image holds a pose badly: along a valley its errors hardly grow, and landmarks in the
+# rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
+_AT_REST, _ROUNDS = (0.002, 0.1), 4
+_ON_THE_SPOT: tuple[float, ...] = (_FINE,)
+_WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
+_LESS = 0.98  # times the rank: as much, but for what comes and goes by the pixel
 _MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
 _SAME_TURN, _SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
@@ -126,7 +136,9 @@ class PoseEstimator:
             if found is not None:
                 proposals.append(found[0])
         polished = [self._polish(encoded, pose, (_COARSE, _FINE)) for pose in proposals]
-        return [self._weigh(encoded, head_points, pose) for pose in polished]
+        weighed = [self._weigh(encoded, head_points, pose) for pose in polished]
+        least = _RIVAL * max((one.rank for one in weighed), default=0.0)
+        return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
 
     def _by_landmarks(
         self, normalised: NDArray[np.float64], points: NDArray[np.float64], focal: float
@@ -134,7 +146,8 @@ class PoseEstimator:
         """Poses by matches with landmarks, and how many matches agree with the first.
 
         Of two places that look the same each takes half of the matches: what does not agree with a pose is asked for
-        another one, as long as it might have nearly as many.
+        another one, as long as it might have nearly as many; and once where it has few, as it may be the room, and the
+        first a thing that was moved.
         """
         found = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], self._iterations, True)
         if found is None:
@@ -145,11 +158,13 @@ class PoseEstimator:
             normalised, points = normalised[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:
                 break
-            enough = min(self._iterations, solver.iterations_for(_RIVAL * first / len(points)))
+            enough = min(self._iterations, solver.iterations_for(_SECOND * first / len(points)))
             again = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], enough, True)
-            if again is None or again[1] < _RIVAL * first:
+            if again is None or again[1] < max(_LEAST_SECOND, _SECOND * first):
                 break
             poses.append(again[0])
+            if again[1] < _RIVAL * first:
+                break
         return poses, first
 
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
@@ -166,6 +181,20 @@ class PoseEstimator:
             observed = solver.Observations(encoded.normalised[near.keypoint], points, sigmas)
             pose, _ = solver.refine(pose, observed, encoded.focal)
         return pose
+
+    def _settle(self, encoded: EncodedImage, head_points: Matrix, first: _Hypothesis) -> _Hypothesis:
+        """The pose led on to where it rests, unless less speaks for it there, or too little for it to be believed."""
+        if first.sharp < _WORTH * self._settled:
+            return first
+        pose, radii = first.pose, _ON_THE_SPOT
+        for _ in range(1 + _ROUNDS):
+            moved = self._polish(encoded, pose, radii)
+            translation, rotation = pose_error(moved, pose)
+            pose, radii = moved, (_WIDE, _COARSE, _FINE)
+            if translation < _AT_REST[0] * self._unit and rotation < _AT_REST[1]:
+                break
+        rested = self._weigh(encoded, head_points, pose)
+        return rested if rested.rank >= _LESS * first.rank else first
 
     def _weigh(self, encoded: EncodedImage, head_points: Matrix, pose: Matrix) -> _Hypothesis:
         near = self._near(encoded, pose, _FINE)

@@ -47,6 +47,8 @@ class Calibration(Checked):
         chance_landmarks: landmark inliers that a wrong pose collects by chance (the most that decoys had).
         chance_head: likewise the fraction of head predictions.
         landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
+        landmark_share: of the keypoints of a view of the same drive, so many are landmark inliers (median);
+            0: not known.
     """
 
     WHERE: ClassVar[str] = "calibration."
@@ -57,6 +59,7 @@ class Calibration(Checked):
     chance_landmarks: float = field(default=20.0, metadata=reads(number(1e-3, 1e6)))  # divides: not zero
     chance_head: float = field(default=0.03, metadata=reads(number(0, 1)))
     landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
+    landmark_share: float = field(default=0.0, metadata=reads(number(0, 1), later=True))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ace_ros.device import fast_dtype
+from ace_ros.device import comparable, fast_dtype
 from ace_ros.features.encoder import USUAL_LIKENESS, Likeness
 from ace_ros.features.features import Features
 from ace_ros.features.pairing import mutual_best, pairs_within
@@ -64,9 +64,11 @@ class Landmarks:
         if not len(self) or not len(features):
             return NO_PAIRS
         similarity = features.descriptors.to(self._device, self._dtype) @ self._matrix.T
-        cosine, landmark = similarity.max(1)
+        fast = comparable(similarity)
+        best, landmark = fast.max(1)
+        cosine = best.view(similarity.dtype)
         # A maximum down the columns costs a tenth of the argument of it; ties are left to RANSAC.
-        good = torch.nonzero((similarity.amax(0)[landmark] <= cosine) & (cosine > self._least_cosine))[:, 0]
+        good = torch.nonzero((fast.amax(0)[landmark] <= best) & (cosine > self._least_cosine))[:, 0]
         order = torch.argsort(cosine[good], descending=True, stable=True)
         good = good[order]
         return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
