@@ -153,3 +153,20 @@ def test_the_gpu_benchmark_runs_on_a_cpu():
     assert [rung["steps"] for rung in row["ours"]["rungs"]] == [10, 20]
     assert all(rung["median"] < 0.1 for rung in row["ours"]["rungs"])
     assert row["recipe"]["rungs"][0]["samples"] >= 1024
+
+
+def test_what_is_wrong_and_sure_and_how_many_an_ellipsoid_holds():
+    from bench import honesty
+
+    def asked(translation=0.0, rotation=0.0, nees=5.0, depth=10.0, metric=True):
+        return honesty.Asked("a.png", 0.95, translation, rotation, nees, depth, metric)
+
+    # 10 cm and 2 % of the depth where there is scale, else 5 % of it; 5 degrees anywhere.
+    assert [asked(0.19).wrong, asked(0.21).wrong, asked(0.09, depth=1.0).wrong, asked(0.11, depth=1.0).wrong] == [
+        False, True, False, True,
+    ]  # fmt: skip
+    assert [asked(0.49, metric=False).wrong, asked(0.51, metric=False).wrong] == [False, True]
+    assert asked(rotation=5.1).wrong and not asked(rotation=4.9).wrong
+    row = honesty.summary([asked(), asked(0.3, nees=13.0), asked(0.04, nees=12.0), asked(0.06, nees=1.0)])
+    assert (row["localized"], row["within_5"], row["ellipsoid"], len(row["wrong"])) == (4, 2, 0.75, 1)
+    assert honesty.summary([])["localized"] == 0

@@ -1,0 +1,132 @@
+"""Is a pose as exact as its covariance says, and is what is believed right? Each recording is mapped and asked.
+
+Wrong and sure: LOCALIZED, and off by more than 5 degrees, or by more than 10 cm and 2 % of the median depth, or by 5 %
+of it where there is no scale. An honest covariance has a NEES of 5.3 in the median, and its 95 % ellipsoid holds the
+truth of 95 % of the poses.
+
+examples:
+  python -m bench.honesty                              all recordings in ../shared/scenes, and the generated ones
+  python -m bench.honesty --scenes room tello_moved
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from scipy.stats import chi2
+
+from ace_ros.errors import InputError
+from ace_ros.files import write_whole
+from ace_ros.geometry import pose_error, pose_residual
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.trust import State
+from ace_ros.recordings import PosedFrame
+from ace_ros.recordings.prefetch import prefetched
+from bench import measure, scenes
+from bench.building import mapped
+
+Row = dict[str, Any]
+_ELLIPSOID = float(chi2.ppf(0.95, 6))
+
+
+@dataclass
+class Command:
+    scenes: tuple[str, ...] = ()
+    """Folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
+    out: Path = measure.ROOT / "build" / "bench" / "honesty"
+    """Folder for the generated scenes and figures.json."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query that was localized: its error in units of the map and degrees, and as its covariance has it."""
+
+    name: str
+    confidence: float
+    translation: float
+    rotation_deg: float
+    nees: float
+    depth: float
+    metric: bool
+
+    @property
+    def wrong(self) -> bool:
+        """Off so far that nobody may be sure of it."""
+        relative = self.translation / self.depth
+        far = self.translation > 0.1 and relative > 0.02 if self.metric else relative > 0.05
+        return far or self.rotation_deg > 5
+
+
+def main(command: Command) -> int:
+    command.out.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    for name, path in scenes.find(list(command.scenes), command.out).items():
+        figures[name] = row = measured(path)
+        write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
+        print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
+    return 0
+
+
+def measured(path: Path) -> Row:
+    """Map a scene with the defaults, and ask all its queries."""
+    recording = scenes.mapping_frames(path)
+    scene_map, _ = mapped(recording.frames)
+    localizer, found, queries = Localizer(scene_map, device="cpu"), [], 0
+    for frame, image in prefetched(scenes.query_frames(path)):
+        if isinstance(image, InputError):
+            continue
+        queries += 1
+        answer = localizer.localize(image, frame.camera)
+        if answer.state is State.LOCALIZED:
+            found.append(_asked(localizer, frame, answer, recording.metric))
+    return {"queries": queries, **summary(found)}
+
+
+def _asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
+    pose, covariance, place, truth = answer.map_from_camera, answer.covariance, answer.place, frame.map_from_camera
+    assert pose is not None and covariance is not None and place is not None and truth is not None
+    residual = pose_residual(pose, truth)
+    nees = float(residual @ np.linalg.solve(covariance, residual))
+    depth = localizer.scene_map.headers[place].median_depth
+    return Asked(frame.name, answer.confidence, *pose_error(pose, truth), nees, depth, metric)
+
+
+def summary(found: list[Asked]) -> Row:
+    """Counts, and how the errors lie to the covariances."""
+    nees = np.array([one.nees for one in found] or [np.nan])
+    errors = np.array([[one.translation / (1 if one.metric else one.depth), one.rotation_deg] for one in found])
+    errors = errors.reshape(-1, 2)
+    return {
+        "localized": len(found),
+        "within_5": int(((errors[:, 0] < 0.05) & (errors[:, 1] < 5)).sum()),
+        "within_30": int((errors[:, 0] < 0.3).sum()),
+        "nees_median": float(np.median(nees)),
+        "nees_p95": float(np.percentile(nees, 95)),
+        "ellipsoid": float((nees < _ELLIPSOID).mean()),
+        "wrong": [
+            f"wrong and sure: {one.name}, {one.translation:.3g} and {one.rotation_deg:.1f} degrees off, confidence "
+            f"{one.confidence:.3f}"
+            for one in found
+            if one.wrong
+        ],
+    }
+
+
+def one_line(row: Row) -> str:
+    """The essence of a row."""
+    return (
+        f"{row['localized']} of {row['queries']} localized, {row['within_5']} within 5 cm or % and 5 degrees, "
+        f"{len(row['wrong'])} wrong and sure; NEES {row['nees_median']:.1f} in the median, {row['nees_p95']:.0f} "
+        "at 95 %; "
+        f"the 95 % ellipsoid holds {row['ellipsoid']:.0%}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(tyro.cli(Command, description=__doc__)))
