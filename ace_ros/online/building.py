@@ -119,7 +119,7 @@ def build_map(
     what = "A first map" if hasty else "The map"
     message = f"{what} of {frames} frames is at {path} ({size / 1e6:.2f} MB). {expectation(scene_map)}"
     if left:
-        message += f" It lacks {left} places, which come one by one."
+        message += f" It lacks {left} place{'s' if left > 1 else ''}, which come one by one."
     if hasty:
         message += " A better one is being built."
     return Outcome(Result.SUCCESS, message, frames, time.monotonic() - start, scene_map, path, size, hasty, left)
