@@ -58,8 +58,8 @@ LOCALIZED = 0.9  # confidence: 2.6 times chance
 _UNCERTAIN = 0.3  # confidence: 1.8 times chance
 _ALONE = 0.7  # what landmarks alone are worth, for places that the head never learnt well
 # Landmarks, times chance, that a believed pose has where there are any: a head is wrong alike for a hundred keypoints,
-# and vouches for none by itself. On a street one was 1.4 m off at 1.5 times, among moved furniture one at 2.0 to 2.3; no
-# good query that was believed there has under 2.8, in four rooms none under 4.
+# and vouches for none by itself. On a street one was 1.4 m off at 1.5 times, among moved furniture one at 2.0 to 2.3;
+# no good query that was believed there has under 2.8, in four rooms none under 4.
 _LEAST_LANDMARKS = 2.5
 _CAP = 0.5  # confidence of a pose that hangs on a corner of the image, or on degenerate geometry
 _MIN_COVERAGE = 0.15  # of the image
