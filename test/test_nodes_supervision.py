@@ -138,10 +138,14 @@ def check_services(node, saboteur):
 
 
 def publish_where_nobody_does(node, what, publishers):
-    """A message for the subscription of that name, if no one else has any."""
-    for subscription in node.process.node.subscriptions:
+    """A message for the subscription of that name, if no one but the node itself has any."""
+    own = node.process.node
+    for subscription in own.subscriptions:
+        if subscription.callback.what != what:
+            continue
         topic, kind = subscription.topic_name, subscription.msg_type
-        if subscription.callback.what == what and (topic in publishers or not node.probe.count_publishers(topic)):
+        infos = node.probe.get_publishers_info_by_topic(topic)
+        if topic in publishers or all(info.node_name == own.get_name() for info in infos):
             if topic not in publishers:
                 publishers[topic] = node.probe.create_publisher(kind, topic, LATCHED)
             publishers[topic].publish(kind())
