@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter
 
 from ace_ros.errors import InputError
 from ace_ros.nodes import config, parameters
+from ace_ros.nodes.camera_topics import camera_remaps
 from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions, ReplayNodeOptions
 from ace_ros.options import declared
 from ace_ros.options import from_plain as from_values
@@ -120,3 +121,14 @@ def test_layouts_and_the_filter_name_topics_that_there_are():
     fused = yaml.safe_load((CONFIG / "robot_localization.yaml").read_text())["ekf_map"]["ros__parameters"]
     assert fused["pose0"] == "/localization_node/pose_with_covariance" and fused["world_frame"] == "map"
     assert len(fused["pose0_config"]) == len(fused["odom0_config"]) == 15
+
+
+def test_topics_of_cameras_as_launch_files_take_them():
+    assert camera_remaps("camera/image_raw") == {"image": "camera/image_raw", "camera_info": "camera/camera_info"}
+    assert camera_remaps("image", "info") == {"image": "image", "camera_info": "info"}
+    assert camera_remaps("image")["camera_info"] == "camera_info"
+    assert camera_remaps("x", "", "front/image_raw, /rear/color/image_raw,") == {
+        "image_0": "front/image_raw", "image_1": "/rear/color/image_raw",
+        "camera_info_0": "front/camera_info", "camera_info_1": "/rear/color/camera_info",
+    }  # fmt: skip
+    assert camera_remaps("x", "", "front/image_raw")["image"] == "front/image_raw"

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 from online_making import SECOND
 
-from ace_ros.nodes.camera_topics import camera_remaps
 from ace_ros.online.lead import Lead
 
 _WORK, _PERIOD = 0.04, 1 / 30  # s an image, s between images: as of VGA on two cores
@@ -119,14 +118,3 @@ def test_what_waited_when_the_images_stopped_is_not_told():
 def test_one_camera_is_always_heard():
     drive = Drive(lambda camera, stamp: 100 if int(stamp) % 2 else 0, cameras=1).until(4.0)
     assert len(drive.told) == len(drive.asked)
-
-
-def test_topics_of_cameras_as_launch_files_take_them():
-    assert camera_remaps("camera/image_raw") == {"image": "camera/image_raw", "camera_info": "camera/camera_info"}
-    assert camera_remaps("image", "info") == {"image": "image", "camera_info": "info"}
-    assert camera_remaps("image")["camera_info"] == "camera_info"
-    assert camera_remaps("x", "", "front/image_raw, /rear/color/image_raw,") == {
-        "image_0": "front/image_raw", "image_1": "/rear/color/image_raw",
-        "camera_info_0": "front/camera_info", "camera_info_1": "/rear/color/camera_info",
-    }  # fmt: skip
-    assert camera_remaps("x", "", "front/image_raw")["image"] == "front/image_raw"
