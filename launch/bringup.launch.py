@@ -9,10 +9,9 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 from ace_ros.errors import AceError
 from ace_ros.nodes.bringup import file_of, frames, mapping_wanted
-from ace_ros.nodes.launching import CAMERA, COMMON, Argument, declarations, node, params_file, performed
+from ace_ros.nodes.launching import CAMERA, COMMON, TF_MODES, Argument, declarations, node, params_file, performed
 from launch import LaunchContext, LaunchDescription
 
-_BOOLEANS = ["", "true", "false"]
 BOTH = {
     "map": Argument("Name of the map, below maps_dir: it is built where it is not there yet.", "map", None, "map"),
     "maps_dir": Argument("Folder of the maps.", parameter="maps_dir"),
@@ -42,7 +41,7 @@ LOCALIZATION = {
     "tf_mode": Argument(
         "The transform to publish: map_to_odom, map_to_base, map_to_camera or none.",
         "",
-        ["", "map_to_odom", "map_to_base", "map_to_camera", "none"],
+        TF_MODES,
         "tf_mode",
     ),
     "odom_frame": Argument("Frame of the odometry in TF.", parameter="odom_frame"),

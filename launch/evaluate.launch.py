@@ -14,12 +14,10 @@ from launch_ros.actions import Node
 from ace_ros.errors import AceError
 from ace_ros.live.plan import LOCALIZER, PLAYER, RECORDER, Run, as_bag, plan
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.nodes.launching import COMMON, declarations, log_arguments, tf_remappings
+from ace_ros.nodes.launching import COMMON, TF_MODES, declarations, log_arguments, tf_remappings
 from ace_ros.online.maps_dir import DEFAULT, map_path
 from ace_ros.recordings import BagOptions, SplitOptions, open_recording
 from launch import LaunchContext, LaunchDescription
-
-TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 
 # name: default, description, choices.
 ARGUMENTS = {

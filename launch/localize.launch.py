@@ -1,9 +1,8 @@
 """Find the robot in a map by its camera: starts localization_node."""
 
-from ace_ros.nodes.launching import Argument, description
+from ace_ros.nodes.launching import TF_MODES, Argument, description
 from launch import LaunchDescription
 
-TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 ARGUMENTS = {
     "images": Argument(
         "Topics of the images of several cameras, with commas between them: front/image_raw,rear/image_raw, each with "

@@ -36,6 +36,11 @@ class Evidence:
     well_conditioned: bool = False
 
     @property
+    def landmark_share(self) -> float:
+        """Of the keypoints, so many are landmark inliers."""
+        return self.landmark_inliers / max(1, self.keypoints)
+
+    @property
     def rank(self) -> float:
         """The best of several poses has most; what one is worth to believe, a trust model judges otherwise.
 

@@ -107,8 +107,8 @@ class TrustModel:
 
     def strain(self, evidence: Evidence) -> float:
         """How many times the variances of a pose are those in a view of the map's own drive: 1 or more."""
-        share = evidence.landmark_inliers / max(1, evidence.keypoints)
-        return min(max(1.0, (self.calibration.landmark_share / max(share, 1e-6)) ** 2), _MOST_STRAIN)
+        fewer = self.calibration.landmark_share / max(evidence.landmark_share, 1e-6)
+        return min(max(1.0, fewer**2), _MOST_STRAIN)
 
     def lean_covariance(self, focal: float) -> Matrix:
         """(6, 6) of what no number of inliers averages out: the whole image seen a fraction of a pixel off.

@@ -83,7 +83,7 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
     calibration = replace(
         calibration,
         landmark_weight=_landmark_weight(_first(estimates), calibration),
-        landmark_share=_landmark_share(_first(estimates)),
+        landmark_share=float(np.median([one.evidence.landmark_share for one in _first(estimates)] or [0.0])),
     )
     judged = _judged(estimates, held_back, TrustModel(calibration, lean), place.header.median_depth)
     measured = HeldBack(len(held_back))
@@ -161,12 +161,6 @@ def _landmark_weight(estimates: list[Estimate], calibration: Calibration) -> flo
     told = np.array([ratios(estimate.evidence, calibration) for estimate in estimates])
     landmarks, head = np.maximum(np.log(np.percentile(told, _TOP, axis=0)), 0.05)
     return float(landmarks / (landmarks + head))
-
-
-def _landmark_share(estimates: list[Estimate]) -> float:
-    """Median share of a view's keypoints that are landmark inliers."""
-    told = [estimate.evidence for estimate in estimates]
-    return float(np.median([one.landmark_inliers / max(1, one.keypoints) for one in told])) if told else 0.0
 
 
 def _decoys(images: list[EncodedImage]) -> list[EncodedImage]:

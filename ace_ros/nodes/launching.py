@@ -20,6 +20,8 @@ from ace_ros.nodes.camera_topics import camera_remaps
 from launch import LaunchContext, LaunchDescription
 
 _BOOLEANS = ["", "true", "false"]
+#: choices of tf_mode; empty: as params_file says
+TF_MODES = ["", "map_to_odom", "map_to_base", "map_to_camera", "none"]
 _LEVELS = ["", "debug", "info", "warn", "error", "fatal"]
 
 

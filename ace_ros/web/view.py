@@ -156,22 +156,23 @@ class View:
     def _active(self) -> bool:
         return self.localization.said is not None and self.localization.said.state != "inactive"
 
+    @property
+    def _taken(self) -> int:
+        return self.mapping.said.frames_taken if self.mapping.said is not None else 0
+
+    def _why_not_map(self, training: str) -> str:
+        """Why the mapper can't be asked for a drive or a map; ``training``: what to say where it is at one."""
+        return self.mapping.fault or (training if self._training else "")
+
     def _map_button(self) -> Button:
-        said = self.mapping.said
-        if said is None or self.mapping.fault:
-            return Button(self.mapping.fault)
-        if self._training:
-            return Button("a map is being built: wait, or cancel it")
-        count = said.frames_taken
+        if why := self._why_not_map("a map is being built: wait, or cancel it"):
+            return Button(why)
+        count = self._taken
         return Button(asks=f"Forget the {count} frames taken so far, and begin a new drive?" if count else "")
 
     def _build_button(self) -> Button:
-        said = self.mapping.said
-        if said is None or self.mapping.fault:
-            return Button(self.mapping.fault)
-        if self._training:
-            return Button("a map is being built already")
-        return Button("" if said.frames_taken else "no frame was taken so far: drive the camera around")
+        without_frames = "" if self._taken else "no frame was taken so far: drive the camera around"
+        return Button(self._why_not_map("a map is being built already") or without_frames)
 
     def _why_not_localize(self) -> str:
         said = self.localization.said
