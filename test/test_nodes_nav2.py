@@ -72,13 +72,17 @@ def test_a_lifecycle_manager_brings_it_up_and_notices_its_death(mapped_room, dom
         node.probe.until(manager.broken, "the manager to notice the silence")
         manager.close()
         with Localizing(mapped_room, domain, tmp_path, autostart=False) as node:  # started again, as by a launch file
-            assert Manager(node.probe, ["localization_node"], bond_timeout=2.0).startup()
+            manager = Manager(node.probe, ["localization_node"], bond_timeout=2.0)
+            assert manager.startup()
             node._ready()
+            manager.close()
 
 
 def test_a_manager_without_bonds(mapped_room, domain, tmp_path):
     with Localizing(mapped_room, domain, tmp_path, autostart=False, bond_heartbeat_period=0.0) as node:
-        assert not Manager(node.probe, ["localization_node"], bond_timeout=1.0).startup()  # as nav2's: it gives up
+        waiting = Manager(node.probe, ["localization_node"], bond_timeout=1.0)
+        assert not waiting.startup()  # as nav2's: it gives up
+        waiting.close()
         assert node.probe.call(GetState, f"{node.name}/get_state").current_state.label == "active"
         manager = Manager(node.probe, ["localization_node"], bond_timeout=0.0)
         assert manager.shutdown() and manager.startup()

@@ -40,12 +40,13 @@ class Bond:
         self._over = False
         self.pub = node.create_publisher(Status, topic, 1)
         self.sub: Any = None
+        self._teller = threading.Thread(target=self._tell, daemon=True)
 
     def start(self) -> None:
         """Begin to tell, and to listen."""
         self._deadline = time.monotonic() + self.connect_timeout
         self.sub = self.node.create_subscription(Status, self.topic, self._hear, 1)
-        threading.Thread(target=self._tell, daemon=True).start()
+        self._teller.start()
 
     def shutdown(self) -> None:
         """Break the bond and be silent."""
@@ -55,6 +56,8 @@ class Bond:
         self._over = True
         with self._changed:
             self._changed.notify_all()
+        if self._teller.is_alive() and self._teller is not threading.current_thread():
+            self._teller.join()  # it may be publishing
         self.node.destroy_subscription(self.sub)
         self.node.destroy_publisher(self.pub)
 
