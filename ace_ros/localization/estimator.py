@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
-from ace_ros.geometry import Matrix, pose_error
+from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
 from ace_ros.localization.estimate import HEAD_COUNTS, Estimate, Evidence
 from ace_ros.map.landmarks import Landmarks, Pairs
@@ -37,9 +37,9 @@ _SECOND, _LEAST_SECOND = 0.1, 8
 # What is seen in a part of the image holds a pose badly: along a valley its errors hardly grow, and landmarks in the
 # rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
 _AT_REST, _ROUNDS = (0.002, 0.1), 4
-_ON_THE_SPOT: tuple[float, ...] = (_FINE,)
 _WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
 _LESS = 0.98  # times the rank: as much, but for what comes and goes by the pixel
+_AS_MUCH = 0.9  # of the rank: poses near each other that have so much explain the image equally well
 _MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
 _SAME_TURN, _SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
@@ -102,16 +102,20 @@ class PoseEstimator:
         seconds = {"match": predicted - start, "solve": time.perf_counter() - predicted}
         if not found:
             return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded))]
-        return [self._refined(encoded, head_points, pose, seconds) for pose in self._apart(found)]
+        return [self._refined(encoded, head_points, *one, seconds) for one in self._apart(found)]
 
-    def _apart(self, found: list[_Hypothesis]) -> list[_Hypothesis]:
-        """The best, and its rivals, best first."""
-        apart: list[_Hypothesis] = []
+    def _apart(self, found: list[_Hypothesis]) -> list[tuple[_Hypothesis, list[Matrix]]]:
+        """The best, and its rivals, best first; each with poses near it that explain the image equally well."""
+        apart: list[tuple[_Hypothesis, list[Matrix]]] = []
         for one in sorted(found, key=lambda hypothesis: -hypothesis.rank):
-            if apart and one.rank < _RIVAL * apart[0].rank:
+            if apart and one.rank < _RIVAL * apart[0][0].rank:
                 break
-            if not any(same_pose(one.pose, other.pose, self._unit) for other in apart):
-                apart.append(one)
+            better = [(other, poses) for other, poses in apart if same_pose(one.pose, other.pose, self._unit)]
+            if not better:
+                apart.append((one, []))
+            for other, poses in better[:1]:
+                if one.rank >= _AS_MUCH * other.rank:
+                    poses.append(one.pose)
         return apart
 
     def _nothing(self, encoded: EncodedImage, head_points: Matrix) -> Evidence:
@@ -135,8 +139,11 @@ class PoseEstimator:
             found = solver.ransac(asked, head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
-        polished = [self._polish(encoded, pose, (_COARSE, _FINE)) for pose in proposals]
-        weighed = [self._weigh(encoded, head_points, pose) for pose in polished]
+        weighed: list[_Hypothesis] = []
+        for pose in proposals:
+            polished = self._polish(encoded, pose, (_COARSE, _FINE))
+            if not any(self._at_rest(polished, one.pose) for one in weighed):  # several proposals end in one pose
+                weighed.append(self._weigh(encoded, head_points, polished))
         least = _RIVAL * max((one.rank for one in weighed), default=0.0)
         return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
 
@@ -171,27 +178,36 @@ class PoseEstimator:
         return self._landmarks.match_near(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
-        """Look for landmarks where the pose makes them appear, and refine on them."""
+        """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
+        likely = self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radii[0])
         for radius in radii:
-            near = self._near(encoded, pose, radius)
+            near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:
                 break
-            sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
-            points = self._landmarks.points[near.point].astype(np.float64)
-            observed = solver.Observations(encoded.normalised[near.keypoint], points, sigmas)
-            pose, _ = solver.refine(pose, observed, encoded.focal)
+            pose = self._fitted(encoded, pose, near, radius)
         return pose
+
+    def _fitted(self, encoded: EncodedImage, pose: Matrix, near: Pairs, radius: float) -> Matrix:
+        """A pose refined on landmarks that were found within ``radius``."""
+        sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
+        points = self._landmarks.points[near.point].astype(np.float64)
+        observed = solver.Observations(encoded.normalised[near.keypoint], points, sigmas)
+        return solver.refine(pose, observed, encoded.focal)[0]
+
+    def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
+        translation, rotation = pose_error(pose, before)
+        return translation < _AT_REST[0] * self._unit and rotation < _AT_REST[1]
 
     def _settle(self, encoded: EncodedImage, head_points: Matrix, first: _Hypothesis) -> _Hypothesis:
         """The pose led on to where it rests, unless less speaks for it there, or too little for it to be believed."""
         if first.sharp < _WORTH * self._settled:
             return first
-        pose, radii = first.pose, _ON_THE_SPOT
-        for _ in range(1 + _ROUNDS):
-            moved = self._polish(encoded, pose, radii)
-            translation, rotation = pose_error(moved, pose)
-            pose, radii = moved, (_WIDE, _COARSE, _FINE)
-            if translation < _AT_REST[0] * self._unit and rotation < _AT_REST[1]:
+        pose = self._fitted(encoded, first.pose, first.near, _FINE)
+        if self._at_rest(pose, first.pose):
+            return first
+        for _ in range(_ROUNDS):
+            before, pose = pose, self._polish(encoded, pose, (_WIDE, _COARSE, _FINE))
+            if self._at_rest(pose, before):
                 break
         rested = self._weigh(encoded, head_points, pose)
         return rested if rested.rank >= _LESS * first.rank else first
@@ -204,7 +220,12 @@ class PoseEstimator:
         return _Hypothesis(pose, near, int((errors < _SHARP).sum()), head_errors < _COARSE)
 
     def _refined(
-        self, encoded: EncodedImage, head_points: Matrix, best: _Hypothesis, seconds: dict[str, float]
+        self,
+        encoded: EncodedImage,
+        head_points: Matrix,
+        best: _Hypothesis,
+        equals: list[Matrix],
+        seconds: dict[str, float],
     ) -> Estimate:
         """The pose on all pairs of both witnesses, each pair by its own sigma."""
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
@@ -221,8 +242,10 @@ class PoseEstimator:
             landmark_inliers=int(inlier[is_landmark].sum()),
             head_inliers=int(inlier[~is_landmark].sum()),
             coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
+            play=self._play(best.pose, equals),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
         )
+        off = [pose_residual(one, best.pose) for one in equals]
         map_from_camera = pose.copy()
         map_from_camera[:3, 3] += self._origin
         return Estimate(
@@ -232,12 +255,18 @@ class PoseEstimator:
             candidates=len(best.near) + len(head_points),
             map_from_camera=map_from_camera,
             information=information,
+            spread=sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off)),
             keypoint=keypoint,
             points=points + self._origin,
             inlier=inlier,
             is_landmark=is_landmark,
             errors=errors,
         )
+
+    def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:
+        """See :attr:`ace_ros.localization.estimate.Evidence.play`."""
+        translation, rotation = np.max([(0.0, 0.0), *(pose_error(one, pose) for one in equals)], axis=0)
+        return float(translation / self._unit), float(rotation)
 
 
 def same_pose(a: Matrix, b: Matrix, depth: float) -> bool:
