@@ -61,7 +61,6 @@ _ALONE = 0.7  # what landmarks alone are worth, for places that the head never l
 # and vouches for none by itself. On a street one was 1.4 m off at 1.5 times, among moved furniture one at 2.0 to 2.3;
 # no good query that was believed there has under 2.8, in four rooms none under 4.
 _LEAST_LANDMARKS = 2.5
-_ABOVE_SELF = 1.1  # times what the place's likeness to itself gives, which some views have told; set by hand
 _CAP = 0.5  # confidence of a pose that hangs on a corner of the image, or on degenerate geometry
 _MIN_COVERAGE = 0.15  # of the image
 DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
@@ -136,7 +135,7 @@ def judge(evidence: Evidence, calibration: Calibration) -> Verdict:
     map: at that count it is near zero, at three times that near one.
     """
     confidence = confidence_of(support(evidence, calibration))
-    least = max(_LEAST_LANDMARKS * calibration.chance_landmarks, _ABOVE_SELF * calibration.self_similar)
+    least = max(_LEAST_LANDMARKS * calibration.chance_landmarks, calibration.self_similar)
     by_head = evidence.has_landmarks and evidence.landmark_inliers < least
     loose = _loose(evidence)
     if by_head or loose or evidence.coverage < _MIN_COVERAGE or not evidence.well_conditioned:
@@ -176,7 +175,7 @@ def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tupl
     landmarks, head = ratios(evidence, calibration)
     if evidence.has_landmarks and max(landmarks, head) > EVEN and min(landmarks, head) < 1:
         return Reason.WITNESSES_DISAGREE, f"head and landmarks don't agree on a pose ({counts})"
-    if landmarks >= _LEAST_LANDMARKS and evidence.landmark_inliers < _ABOVE_SELF * calibration.self_similar:
+    if landmarks >= _LEAST_LANDMARKS and evidence.landmark_inliers < calibration.self_similar:
         return (
             Reason.TOO_FEW_INLIERS,
             f"the place resembles itself: {calibration.self_similar:.0f} agree elsewhere ({counts})",
