@@ -26,7 +26,8 @@ class Placed:
         map_from_frame, covariance: (4, 4), and (6, 6) as in :func:`~ace_ros.geometry.pose_residual`.
         odom_from_base: at the stamp; None where it is not known.
         is_base: whether ``frame`` is the robot's base.
-        jump: the robot was moved by hand, or this is the first pose.
+        jump: this is the first pose, or one elsewhere than the drive had led to.
+        by_image, image_covariance: what the image alone says; the pose is what all images and the odometry say.
     """
 
     stamp: int
@@ -37,6 +38,8 @@ class Placed:
     odom_from_base: Matrix | None = None
     is_base: bool = False
     jump: bool = False
+    by_image: Matrix | None = None
+    image_covariance: Matrix | None = None
 
     @property
     def map_from_odom(self) -> Matrix | None:
@@ -50,7 +53,10 @@ class Placed:
         if not self.is_base:
             return self
         odom_from_base = None if self.odom_from_base is None else planar(self.odom_from_base)
-        return replace(self, map_from_frame=planar(self.map_from_frame), odom_from_base=odom_from_base)
+        by_image = None if self.by_image is None else planar(self.by_image)
+        return replace(
+            self, map_from_frame=planar(self.map_from_frame), odom_from_base=odom_from_base, by_image=by_image
+        )
 
 
 @dataclass(frozen=True)
