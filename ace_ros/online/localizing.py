@@ -200,8 +200,8 @@ class OnlineLocalizer:
         frame = self._whereabouts.base if is_base else camera_frame
         by_image, covariance = base_pose(found.map_from_camera, found.covariance, base_from_camera)
         return Placed(
-            stamp, self._map_frame, frame, belief.map_from_frame, belief.covariance, odom_from_base, is_base,
-            belief.jump, by_image, covariance,
+            stamp, self._map_frame, frame, belief.map_from_frame, belief.covariance, by_image, covariance,
+            odom_from_base, is_base, belief.jump,
         )  # fmt: skip
 
     def _missing(self, unmoved: Fault, placed: Placed) -> Fault:

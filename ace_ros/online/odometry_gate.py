@@ -22,11 +22,11 @@ class GateOptions(Options):
         without="no gate",
     )
     confirm_probability: float = option(
-        0.99999,
+        0.9999,
         "A pose that odometry does not bear out (the first, one after the robot was carried) is believed where images "
         "say with this probability that it is right: one alone, or several from different places.",
         low=0.0,
-        high=0.9999999,
+        high=0.999999,
         without="single images are believed",
     )
     kidnap_frames: int = option(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.geometry import Matrix, invert, move_covariance, pose_error
 from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.trust import LOCALIZED
 from ace_ros.online.hypotheses import Hypotheses
@@ -16,9 +16,11 @@ from ace_ros.online.odometry_gate import GateOptions, agreement
 from ace_ros.online.placing import bounded_covariance
 from ace_ros.online.pose_filter import PoseFilter
 from ace_ros.online.reasons import Fault, OnlineReason
-from ace_ros.online.witnesses import Seen, Witnesses, decades
+from ace_ros.online.witnesses import FURTHER, Seen, Witnesses, decades
 
 _NEVER_ALONE = 12.0  # decades: more than any odds that are told; what agrees with these by chance says no more
+
+_JUMP = 0.1, 5.0  # m, degrees: a correction that is larger is told as a jump; set by hand
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,7 @@ class Tracker:
             return None
         chosen, belief = poses[index], self._belief
         if belief is not None and self._agree(belief, chosen):
-            belief.update(chosen.map_from_base, chosen.covariance, depth)
-            return Choice(index, self._settle(belief, base_from_camera))
+            return Choice(index, self._settle(belief, base_from_camera, jump=_learn(belief, chosen)))
         return Choice(index, self._settle(chosen, base_from_camera, jump=True, kidnapped=belief is not None))
 
     def judge(
@@ -146,9 +147,8 @@ class Tracker:
         new = PoseFilter(pose, covariance, odom_from_base, stamp, self._options, seen.depth)
         belief, vouched = self._belief, self._vouched(self._belief, new)
         agrees = belief is not None and self._agree(belief, new)
-        if belief is not None and agrees and seen.decades + vouched >= self._needed:
-            belief.update(pose, covariance, seen.depth)
-            return self._settle(belief, base_from_camera)
+        if belief is not None and agrees and vouched + min(seen.decades, FURTHER) >= self._needed:
+            return self._settle(belief, base_from_camera, jump=_learn(belief, new))
         moved = belief is not None and odom_from_base is not None and not agrees
         if moved and not self._options.gate_probability:
             return self._settle(new, base_from_camera, jump=True, kidnapped=True)
@@ -170,7 +170,7 @@ class Tracker:
             said = seen.decades if agrees else -seen.decades
             one.witnesses.heard(by_odometry, seen.map_from_camera, said, seen.depth)
             if agrees:
-                one.carried.update(new.map_from_base, new.covariance, seen.depth)
+                _learn(one.carried, new)
             if agrees or one.witnesses.decades >= seen.decades:
                 return one, agrees
         self._candidate = one = _Candidate(new, Witnesses(), 1)
@@ -222,6 +222,14 @@ class Tracker:
     def _carried(self) -> list[PoseFilter]:
         candidate = self._candidate.carried if self._candidate is not None else None
         return [carried for carried in (self._belief, candidate, self._said) if carried is not None]
+
+
+def _learn(carried: PoseFilter, new: PoseFilter) -> bool:
+    """Go on with what an image says as well; whether that is a jump."""
+    before = carried.map_from_base
+    carried.update(new.map_from_base, new.covariance, new.depth)
+    translation, rotation = pose_error(carried.map_from_base, before)
+    return translation > _JUMP[0] or rotation > _JUMP[1]
 
 
 def base_pose(map_from_camera: Matrix, covariance: Matrix, base_from_camera: Matrix | None) -> tuple[Matrix, Matrix]:
