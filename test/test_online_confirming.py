@@ -73,12 +73,9 @@ def test_what_is_beyond_doubt_is_believed_at_once_and_what_is_not_once_the_robot
     for _ in range(100):  # standing, ten seconds
         robot.drive(0.0, 0.0)
         assert isinstance(robot.see(), Fault)
-    for count in range(15):
-        robot.drive()
-        answer = robot.see()
-        if isinstance(answer, Belief):
-            break
-    assert robot.right(answer) and answer.jump and not answer.kidnapped and count < 10
+    answers = [robot.drive() or robot.see() for _ in range(10)]
+    first = next(answer for answer in answers if isinstance(answer, Belief))
+    assert first.jump and not first.kidnapped and robot.right(answers[-1])
     robot.drive()
     assert not robot.see().jump
     assert isinstance(Robot(0, confirm_probability=0.0).see(), Belief)

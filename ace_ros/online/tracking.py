@@ -158,9 +158,7 @@ class Tracker:
             return self._awaited(new, odds, one.run, moved)
         return self._settle(one.carried, base_from_camera, jump=True, kidnapped=moved)
 
-    def _candidate_for(
-        self, new: PoseFilter, seen: Seen, base_from_camera: Matrix | None
-    ) -> tuple[_Candidate, bool]:
+    def _candidate_for(self, new: PoseFilter, seen: Seen, base_from_camera: Matrix | None) -> tuple[_Candidate, bool]:
         """The candidate once it has heard of a pose, and whether that agrees; one that says more takes its place."""
         by_odometry = _odom_from_camera(new.odom_from_base, base_from_camera)
         one = self._candidate

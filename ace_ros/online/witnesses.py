@@ -74,7 +74,7 @@ class _View:
             return _far(self.by_image, other.by_image, depth, _BY_POSES)
         if self.by_image is None or other.by_image is None:
             return _far(self.by_odometry, other.by_odometry, depth)
-        rolled, seen = (invert(a) @ b for a, b in ((self.by_odometry, other.by_odometry), (self.by_image, other.by_image)))
+        rolled, seen = invert(self.by_odometry) @ other.by_odometry, invert(self.by_image) @ other.by_image
         least = min(_moved(rolled, depth), _moved(seen, depth))
         return least >= 1.0 and _moved(invert(rolled) @ seen, depth) <= _ALIKE * least
 
