@@ -214,7 +214,7 @@ def _seen(
 
 
 def smoothness(stretches: Sequence[Sequence[Frame]], replayed: Replayed) -> Row:
-    """Errors of what is told and of single images, and steps of map <- odom where the robot is, all once it is steady."""
+    """Errors of what is told and of single images, and steps of map <- odom where the robot is; once all is steady."""
     told, single, steps = [], [], []
     for number, stretch in enumerate(stretches):
         robot, before, since = Robot(replayed, np.random.default_rng([1, number]), WAYS[0]), None, 0

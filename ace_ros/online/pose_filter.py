@@ -14,9 +14,8 @@ from ace_ros.online.odometry_gate import GateOptions, agreement
 # sigmas; and the odometry (7): m a metre and rad a metre of way along the axes of the base, and rad per rad of turning.
 _POSE, _ALIKE, _DRIFT = slice(0, 6), slice(6, 12), slice(12, 19)
 _SIZE = 19
-_SHARED = (
-    0.9  # of the variance of an image its neighbours share: map, calibration and light are theirs too; set by hand
-)
+# Of the variance of an image, so much is its neighbours' too: map, calibration and light are the same. Set by hand.
+_SHARED = 0.9
 # So far apart, in depths of the scene and radians, images still share e^-1 of that. Set by hand.
 _NEIGHBOUR = 0.1, np.radians(10.0)
 _STEADY = 300.0  # m of way on which wheels keep drifting alike: floors, loads, batteries change; set by hand
@@ -71,9 +70,8 @@ class PoseFilter:
 
     def predict(self, odom_from_base: Matrix) -> Matrix | None:
         """map_from_base once the odometry is there; None where the way from here is not known."""
-        return (
-            None if self.odom_from_base is None else self.map_from_base @ invert(self.odom_from_base) @ odom_from_base
-        )
+        before = self.odom_from_base
+        return None if before is None else self.map_from_base @ invert(before) @ odom_from_base
 
     def carry(self, odom_from_base: Matrix | None, stamp: int) -> None:
         """Go on to ``stamp``: by odometry, or where there is none, anywhere that is not too far."""
