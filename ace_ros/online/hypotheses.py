@@ -69,8 +69,8 @@ class Hypotheses:
         """Index of the one of the poses of an image that the drive has decided for; None where it has not (yet).
 
         Args:
-            poses: at one odometry, to which all were carried. belief: where the robot was last known to be, carried on to
-                here; it is what the drive begins with.
+            poses: at one odometry, to which all were carried. belief: where the robot was last known to be, carried on
+                to here; it is what the drive begins with.
         """
         odom_from_base = poses[0].odom_from_base
         assert odom_from_base is not None  # nothing else tells which pose lies on the way
