@@ -115,7 +115,8 @@ class PoseFilter:
         alone = (1 - _SHARED) * covariance
         gain = np.linalg.solve(seen @ self._spread @ seen.T + alone, seen @ self._spread).T
         rest = np.eye(_SIZE) - gain @ seen
-        self._spread = rest @ self._spread @ rest.T + gain @ alone @ gain.T
+        spread = rest @ self._spread @ rest.T + gain @ alone @ gain.T
+        self._spread = (spread + spread.T) / 2
         self._mean = self._mean + gain @ residual
         corrected = self.map_from_base.copy()
         corrected[:3, 3] += self._mean[:3]

@@ -151,7 +151,7 @@ class Tracker:
             return self._settle(belief, base_from_camera, jump=_learn(belief, new))
         moved = belief is not None and odom_from_base is not None and not agrees
         if moved and not self._options.gate_probability:
-            return self._settle(new, base_from_camera, jump=True, kidnapped=True)
+            return self._settle(new, base_from_camera, jump=True)
         one, agrees = self._candidate_for(new, seen, base_from_camera)
         odds = one.witnesses.decades + max(vouched, self._vouched(self._said, new))
         if not agrees or odds < self._needed or (moved and one.run < self._options.kidnap_frames):
