@@ -46,7 +46,6 @@ _BASE_FROM_CAMERA = np.array([[0.0, 0, 1, 0.2], [-1, 0, 0, 0], [0, -1, 0, 0.4], 
 _WRONG = 0.3, 5.0  # m, degrees: what is told and farther off is wrong
 _WRONG_CONFIDENCE = 0.91, 0.999  # of what was wrong and sure in the recordings
 _LONGEST = 60  # images until a drive is given up
-_GOING_ON = 10  # images after the first right pose, which is told from then on
 _SETTLED = 50  # images after the first pose until all is steady
 
 
@@ -260,8 +259,6 @@ def started(stretches: Sequence[Sequence[Frame]], replayed: Replayed, way: Way, 
                     wrong += 1
                 elif first is None:
                     first = (robot.stamp - began) * 1e-9
-            if first is not None and robot.stamp - began >= first * 1e9 + _GOING_ON * _PERIOD:
-                break
         took += [] if first is None else [first]
         lost += first is None
     return {
