@@ -141,7 +141,7 @@ def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, s
         placed = pose if alignment is None else alignment.pose(pose)
         newcomers.add(image, frame.camera, placed, frame.name, frame.stamp if stamped else None)
 
-    take_each(scene.frames, take, {"skipped": 0}, stages)
+    take_each(scene, scene.frames, take, {"skipped": 0}, stages)
     if not len(newcomers):
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     if repeated := newcomers.repeated():

@@ -13,6 +13,7 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.bag_file import Bag
 from ace_ros.recordings.bag_poses import BASES, PoseTopic, Tree, pose_topics, read_tree
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.options import BagOptions
 
 _ENOUGH = 0.5  # of the images, for a source of poses to be preferred to a later one; set by hand
@@ -35,14 +36,16 @@ class GroundTruth:
         return sum(pose is not None for pose in self.poses)
 
 
-def find_poses(bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], options: BagOptions) -> GroundTruth:
+def find_poses(
+    bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], options: BagOptions, left_out: LeftOut
+) -> GroundTruth:
     """Poses of the camera, whose optical frame is ``camera``, at the stamps.
 
     Raises:
         InputError: what the user named is not there or gives no poses, or several sources could be meant.
     """
-    tree = read_tree(bag)
-    topics = pose_topics(bag)
+    tree = read_tree(bag, left_out, image_topic)
+    topics = pose_topics(bag, left_out)
     if options.pose_topic and options.pose_topic not in ("/tf", "tf"):
         topics = [topic for topic in topics if topic.topic == options.pose_topic]
         if not topics:
@@ -65,6 +68,8 @@ def find_poses(bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], o
             raise InputError(
                 f"{bag.path}: {options.pose_topic} gives no pose for any image: {reasons or 'see its stamps'}"
             )
+        if left_out.names("pose"):
+            raise InputError(f"{bag.path}: no pose can be used ({left_out.reasons()})")
         reasons = "; ".join(f"{truth.source}: {'; '.join(truth.notes) or 'none near the images'}" for truth in found)
         return GroundTruth("map", [None] * len(stamps), notes=[f"no poses of the camera were found ({reasons})"])
     missing = len(stamps) - best.covered
@@ -108,8 +113,6 @@ def _of_topic(
     poses = topic.trajectory.at(stamps, options.max_pose_gap)
     odometry = bool(topic.body)
     truth = GroundTruth(topic.frame, poses, topic.topic, rank=2 if odometry else 1)
-    if topic.bad:
-        truth.notes.append(f"{topic.bad} poses on {topic.topic} hold NaN or infinity and were left out")
     if topic.fault:
         return GroundTruth(topic.frame, [None] * len(stamps), topic.topic, fault=topic.fault)
     if not topic.trajectory.stamps.size or not truth.covered:

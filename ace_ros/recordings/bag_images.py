@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -18,6 +19,7 @@ from ace_ros.image import Pixels
 from ace_ros.recordings.bag_file import Bag, Header, stamp_of
 from ace_ros.recordings.images import decode_image, image_size, to_rgb8
 from ace_ros.recordings.intrinsics import camera_of_info
+from ace_ros.recordings.left_out import LeftOut
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
@@ -109,6 +111,16 @@ def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
     return (message.width, message.height) if msgtype == RAW else image_size(BytesIO(bytes(message.data)))
 
 
+def first_size(bag: Bag, connection: Connection, headers: Sequence[Header]) -> tuple[int, int] | None:
+    """Width and height of the first image that has any; None when none can be told."""
+    for header in headers:
+        with suppress(InputError):
+            size = message_size(bag.at(connection, header), connection.msgtype)
+            if size is not None and all(size):
+                return size
+    return None
+
+
 def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:
     """Camera at a stamp: that of the last usable CameraInfo before it, or of the first one.
 
@@ -118,7 +130,7 @@ def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, 
     where = f"{bag.path}: {connection.topic}"
     changes: list[tuple[int, Camera]] = []
     fault: InputError | None = None
-    for _, log_time, info in bag.messages([connection]):
+    for _, log_time, info in bag.messages([connection], LeftOut()):  # one that is damaged counts as none
         stamp = stamp_of(info.header)
         try:
             camera = camera_of_info(info, rectified, where, size)

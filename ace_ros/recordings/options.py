@@ -53,6 +53,10 @@ class SplitOptions(Options):
         "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration.",
         metavar="NUMBERS",
     )
+    layout: str = option(
+        "", "Layout of the recording, where it could be several.", without="told by what is in it", metavar="NAME"
+    )
+    strict: bool = option(False, "A frame that can't be used is an error, instead of being left out.")
     bag: BagOptions = field(default_factory=BagOptions)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix
 from ace_ros.image import Image, Pixels
+from ace_ros.recordings.left_out import LeftOut
 
 Item = TypeVar("Item")
 
@@ -24,7 +25,7 @@ class PosedFrame:
         stamp: time of exposure, nanoseconds; made up at 30 Hz where the layout has none.
         camera: intrinsics for the image as stored.
         map_from_camera: (4, 4) float64, OpenCV camera axes; None where the recording has no pose.
-        load: gives the pixels as they are stored; raises InputError with the reason when they are missing or truncated.
+        load: gives the pixels as they are stored; raises FrameError with the reason when they can't be read.
         query: whether it is kept for queries, never to be mapped; None where nothing says so.
         stored: gives the encoded image as it was recorded; None where it was recorded raw.
     """
@@ -41,7 +42,7 @@ class PosedFrame:
         """Read the image.
 
         Raises:
-            InputError: it is missing, truncated, or of another size than its camera's.
+            FrameError: it is missing, truncated, or of another size than its camera's.
         """
         return Image(self.load(), self.camera, self.name)
 
@@ -59,7 +60,9 @@ class Recording:
         frames: in order of time.
         metric: whether a unit of the poses is a metre.
         map_frame: name of the frame that the poses are given in.
-        notes: what was skipped and why, a sentence each, to be shown to the user.
+        notes: what was left out and why, and what else a user should know, a sentence each.
+        left_out: the frames and poses that could not be used.
+        layout: name of the layout.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Recording:
     metric: bool
     map_frame: str = "map"
     notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    layout: str = ""
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

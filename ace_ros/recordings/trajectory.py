@@ -11,6 +11,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from ace_ros.geometry import Matrix
 
+MAX_GAP = 0.25  # s between poses of a file; motion capture gives one every 10 ms, its dropouts are longer
+
 
 @dataclass(frozen=True)
 class Trajectory:
