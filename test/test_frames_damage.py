@@ -1,9 +1,12 @@
 """One bad frame never costs the recording: any one frame of each layout, damaged in any way, is left out and told."""
 
 import json
+import os
+import shutil
 import struct
 
 import cv2
+import layout_making as making
 import numpy as np
 import pytest
 from ace_command import ace_here
@@ -187,6 +190,105 @@ def rosbag(folder, bad, damage):
     return f"/{START // SECOND + bad}."
 
 
+def euroc(folder, bad, damage):
+    def line(index, text):
+        if index != bad or damage in IMAGES:
+            return text
+        words = text.split(",")
+        if damage == "short":
+            return ",".join(words[:7])
+        x, y, z, w, *turn = map(float, words[1:8])
+        x, y, z, *turn, w = QUATERNIONS[damage]([x, y, z, *turn, w])
+        return ",".join([words[0], *map(str, (x, y, z, w, *turn))])
+
+    making.euroc(folder, COUNT, line)
+    stamp = making.START + bad * making.STEP
+    if damage in IMAGES:
+        damaged_image(folder / "mav0/cam0/data" / f"{stamp}.png", damage)
+    return f"/{stamp}.png"
+
+
+def kitti(folder, bad, damage):
+    def line(index, text):
+        if index == bad and damage in POSES:
+            return making.rows(POSES[damage](pose(index)))
+        return text.rsplit(" ", 1)[0] if index == bad and damage == "short" else text
+
+    making.kitti(folder, COUNT, line)
+    if damage in IMAGES:
+        damaged_image(folder / "sequences/00/image_2" / f"{bad:06d}.png", damage)
+    return f"/{bad:06d}.png"
+
+
+def seven_scenes(folder, bad, damage):
+    making.seven_scenes(folder, COUNT, sequences=1)
+    file = folder / "seq-01" / f"frame-{bad:06d}.pose.txt"
+    if damage in POSES:
+        np.savetxt(file, POSES[damage](pose(bad)))
+    else:
+        damaged_image(folder / "seq-01" / f"frame-{bad:06d}.color.png", damage)
+    return f"/frame-{bad:06d}.color.png"
+
+
+def polycam(folder, bad, damage):
+    making.polycam(folder, COUNT)
+    file = folder / "keyframes/cameras" / f"{1000 + bad}.json"
+    if damage == "text":
+        file.write_text(file.read_text()[:-20])
+    elif damage in IMAGES:
+        damaged_image(folder / "keyframes/images" / f"{1000 + bad}.jpg", damage)
+    else:
+        values = json.loads(file.read_text())
+        matrix = POSES[damage](pose(bad)) @ OPENGL
+        values |= {f"t_{row}{column}": float(matrix[row, column]) for row in range(3) for column in range(4)}
+        file.write_text(json.dumps(values))
+    return f"/{1000 + bad}.jpg"
+
+
+def record3d(folder, bad, damage):
+    making.record3d(folder, COUNT)
+    file = folder / "metadata.json"
+    if damage in IMAGES:
+        damaged_image(folder / "rgbd" / f"{bad}.jpg", damage)
+        return f"/{bad}.jpg"
+    values = json.loads(file.read_text())
+    x, y, z, w, *position = values["poses"][bad]
+    *position, x, y, z, w = QUATERNIONS[damage]([*position, x, y, z, w])
+    values["poses"][bad] = [x, y, z, w, *position]
+    file.write_text(json.dumps(values))
+    return f"/{bad}.jpg"
+
+
+def rtabmap(folder, bad, damage):
+    making.rtabmap(folder, COUNT)
+    if damage == "calibration":
+        (folder / "house_calib" / f"{bad + 1}.yaml").write_text("%YAML:1.0\n---\nnothing: 0\n")
+    elif damage in IMAGES:
+        damaged_image(folder / "house_rgb" / f"{bad + 1}.jpg", damage)
+    else:
+        file = folder / "house_poses.txt"
+        lines = file.read_text().splitlines()
+        words = lines[bad + 1].split()
+        words[1:8] = map(str, QUATERNIONS[damage](list(map(float, words[1:8]))))
+        lines[bad + 1] = " ".join(words)
+        file.write_text("\n".join(lines))
+    return f"/{bad + 1}.jpg"
+
+
+def trajectory(folder, bad, damage):
+    def line(index, stamp):
+        values = making.numbers(pose(index))
+        if index == bad and damage in QUATERNIONS:
+            values = QUATERNIONS[damage](values)
+        return f"{stamp} {' '.join(map(str, values[: 6 if index == bad and damage == 'short' else 7]))}"
+
+    making.trajectory(folder, COUNT, lines=line)
+    stamp = making.START + bad * making.STEP
+    if damage in IMAGES:
+        damaged_image(folder / "images" / f"{stamp}.png", damage)
+    return f"/{stamp}.png"
+
+
 BOTH = [*QUATERNIONS, *IMAGES]
 CASES = [
     *((ace, damage) for damage in (*POSES, *IMAGES, "windows", "short", "calibration")),
@@ -194,6 +296,13 @@ CASES = [
     *((colmap, damage) for damage in (*BOTH, "windows", "short", "camera")),
     *((colmap_binary, damage) for damage in BOTH),
     *((tum, damage) for damage in (*BOTH, "windows", "short", "time")),
+    *((euroc, damage) for damage in (*BOTH, "short")),
+    *((kitti, damage) for damage in (*POSES, *IMAGES, "short")),
+    *((seven_scenes, damage) for damage in (*POSES, *IMAGES) if damage != "missing"),  # the pose alone is no frame
+    *((polycam, damage) for damage in (*POSES, *IMAGES, "text")),
+    *((record3d, damage) for damage in BOTH),
+    *((rtabmap, damage) for damage in (*BOTH, "calibration")),
+    *((trajectory, damage) for damage in (*BOTH, "short") if damage != "missing"),  # so are poses between images
     *((rosbag, damage) for damage in (*BOTH, "0x0") if damage != "missing"),
 ]
 
@@ -223,6 +332,21 @@ def test_any_one_frame_damaged_in_any_way_is_left_out_alone(tmp_path, make, dama
     assert lines and all(f" of {COUNT} " in line and "left out: " in line and ", e.g. " in line for line in lines)
     with pytest.raises(InputError, match="without --strict it is left out"):
         read_all(tmp_path / "scene", strict=True)
+
+
+def test_of_a_text_and_a_binary_model_the_newer_is_read(tmp_path):
+    folder = tmp_path / "scene"
+    colmap_binary(folder, 0, "")
+    text = tmp_path / "text"
+    colmap_scene(text, names=("0.png", "1.png"))
+    for name in ("cameras.txt", "images.txt"):
+        shutil.copy(text / "sparse/0" / name, folder / "sparse/0" / name)
+    for age, (kind, count) in enumerate((("txt", 2), ("bin", 12))):
+        for name in ("cameras", "images"):
+            os.utime(folder / f"sparse/0/{name}.{kind}", (2e9 + age, 2e9 + age))
+        scene = open_recording(folder, "all")
+        assert len(scene.frames) == count
+        assert any(f"images.{kind}, the newer one, was read" in note for note in scene.notes)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from ace_ros.cli import interrupt
 
 COMMANDS = {
     "map": "make a map from posed frames",
+    "check": "hold a recording's poses and intrinsics against its own images",
     "localize": "say where images were taken",
     "evaluate": "localize a recording and compare with its ground truth",
     "compare": "lay evaluations side by side",
@@ -41,9 +42,8 @@ examples:
   ace localize room.safetensors a.jpg --camera 525,525,320,240
   ace evaluate room.safetensors drive.mcap --report out/
 
-A recording is a rosbag2 bag, or a folder in the layout of ACE (rgb/ poses/
-calibration/), nerfstudio (transforms.json), COLMAP (sparse/0/*.txt, images/) or
-TUM RGB-D (rgb.txt, groundtruth.txt).
+A recording is a ROS bag, or a folder in the layout of ACE, nerfstudio, COLMAP,
+TUM RGB-D, EuRoC, KITTI and others: docs/recordings.md lists what is read.
 'ace COMMAND --help' explains a command."""
 
 USAGE_ERROR = 2

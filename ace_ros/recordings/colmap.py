@@ -14,7 +14,8 @@ from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
 
 NAME = "colmap"
-FILES = "sparse/0/cameras.txt and images.txt, or .bin (COLMAP)"
+FILES = "sparse/0/ or further down cameras.txt and images.txt, or .bin (COLMAP, hloc)"
+_NESTED = ("*", "*/*", "*/*/*")  # folders below the one that was given, in which a model is looked for
 
 
 def matches(path: Path) -> bool:
@@ -47,13 +48,16 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 
 
 def _model(path: Path) -> Path | None:
+    """The folder of the model: in its usual places, or the largest one further down (hloc's ``outputs/sfm``)."""
     candidates = [path / "sparse" / "0", path / "sparse", path, path / "0"]
     if (path / "sparse").is_dir():
         candidates += sorted(folder for folder in (path / "sparse").iterdir() if folder.is_dir())
     for folder in candidates:
         if any((folder / f"{name}.{kind}").is_file() for name in ("images", "cameras") for kind in ("txt", "bin")):
             return folder
-    return None
+    nested = [file for depth in _NESTED for kind in ("bin", "txt") for file in path.glob(f"{depth}/images.{kind}")]
+    models = [file for file in nested if file.with_name(f"cameras{file.suffix}").is_file()]
+    return max(models, key=lambda file: file.stat().st_size).parent if models else None
 
 
 def _others(model: Path) -> list[str]:
@@ -74,6 +78,7 @@ def _root(path: Path, model: Path) -> Path:
 def _image_folder(path: Path, model: Path, images: list[ModelImage]) -> Path:
     """The first folder that holds an image of the model."""
     around = [path, model, *model.resolve().parents[:2]]
+    around += sorted(folder for folder in path.iterdir() if folder.is_dir())
     candidates = list(dict.fromkeys(place for folder in around for place in (folder / "images", folder)))
     for folder in candidates:
         if any(found_image(folder, image.name).is_file() for image in images):

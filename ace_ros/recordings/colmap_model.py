@@ -94,19 +94,32 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
+def camera_of_line(line: str, where: str) -> Camera:
+    """The camera of a line of ``cameras.txt``; its id may be left out.
+
+    Raises:
+        InputError: it is none, or of a model that is not supported.
+    """
+    words = line.split()
+    if words and not words[0].isdigit():
+        words = ["1", *words]
+    try:
+        model, width, height = words[1], int(words[2]), int(words[3])
+        values = [float(word) for word in words[4:]]
+    except (ValueError, IndexError):
+        raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'") from None
+    return _camera(model, width, height, values, where)
+
+
 def _text_cameras(path: Path) -> dict[int, Camera]:
     cameras = {}
     for number, line in _lines(path):
-        if not line:
-            continue
-        words = line.split()
-        where = f"{path}, line {number}"
-        try:
-            identity, model, width, height = int(words[0]), words[1], int(words[2]), int(words[3])
-            values = [float(word) for word in words[4:]]
-        except (ValueError, IndexError):
-            raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'") from None
-        cameras[identity] = _camera(model, width, height, values, where)
+        if line:
+            where = f"{path}, line {number}"
+            camera = camera_of_line(line, where)
+            if not line.split()[0].isdigit():
+                raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'")
+            cameras[int(line.split()[0])] = camera
     return cameras
 
 

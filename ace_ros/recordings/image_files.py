@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from ace_ros.errors import FrameError
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import natural
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -46,6 +49,16 @@ def found_image(folder: Path, name: str) -> Path:
         candidates = (place / end for end in ends for place in (folder, folder / "images"))
         return next((there for one in candidates if (there := _with_suffix(one)).is_file()), path)
     return _with_suffix(path)
+
+
+def leave_out_missing(images: Sequence[Path], files: Iterable[Path], left_out: LeftOut) -> None:
+    """Leave out the frames of which there is a file, a camera's for one, but no image of its name."""
+    stems = {image.stem for image in images}
+    suffix = images[0].suffix if images else ""
+    for file in files:
+        if file.stem not in stems:
+            left_out.listed["frame"] += 1
+            left_out.add(FrameError(file.stem + suffix, "the image is missing"), file.stem + suffix)
 
 
 def _is_elsewhere(named: PurePosixPath) -> bool:

@@ -40,7 +40,10 @@ class LeftOut:
         """
         if self.strict:
             raise InputError(f"{error} (without --strict it is left out)") from error
-        kind, where = (error.kind, error.where) if isinstance(error, FrameError) else (str(error), name)
+        if isinstance(error, FrameError):
+            kind, where = error.kind, error.where
+        else:  # messages begin with the place
+            where, kind = name, str(error).partition(": ")[2] or str(error)
         self.found.setdefault((thing, kind), []).append((name, where, str(error)))
 
     def names(self, thing: str = "frame") -> list[str]:

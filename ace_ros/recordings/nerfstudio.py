@@ -21,7 +21,7 @@ from ace_ros.recordings.splits import Split, choose, is_explicit
 
 NAME = "nerfstudio"
 FILES = "transforms.json (nerfstudio)"
-_OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 _FISHEYE = ("OPENCV_FISHEYE", "EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO")
 
 
@@ -109,7 +109,7 @@ def _pose(frame: dict[str, Any], where: str) -> Matrix:
     if pose.shape != (4, 4):
         raise FrameError(where, kind, f"'transform_matrix' must be a 4x4 matrix, it has shape {pose.shape}")
     with np.errstate(invalid="ignore"):  # infinity times zero: the pose is checked later
-        return np.asarray(pose @ _OPENGL_FROM_OPENCV)
+        return np.asarray(pose @ OPENGL_FROM_OPENCV)
 
 
 class _Intrinsics:

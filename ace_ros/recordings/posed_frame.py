@@ -62,7 +62,7 @@ class Recording:
         map_frame: name of the frame that the poses are given in.
         notes: what was left out and why, and what else a user should know, a sentence each.
         left_out: the frames and poses that could not be used.
-        layout: name of the layout.
+        layout: name of the layout. split: the part that was asked for.
     """
 
     name: str
@@ -72,6 +72,26 @@ class Recording:
     notes: list[str] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
     layout: str = ""
+    split: str = "all"
+
+    @property
+    def summary(self) -> str:
+        """What was recognised, in one line."""
+        posed = sum(frame.map_from_camera is not None for frame in self.frames)
+        lost = len(self.left_out.names())
+        whole = max(len(self.frames), self.left_out.listed["frame"] - lost)
+        part = f"{len(self.frames):,}" if self.split == "all" else f"{self.split} {len(self.frames):,} of {whole:,}"
+        reasons = "; ".join(kind for thing, kind in self.left_out.found if thing == "frame")
+        out = f"{lost:,} left out ({reasons})" if lost else "none left out"
+        kinds = list(dict.fromkeys(frame.camera for frame in self.frames))
+        many = f" and {len(kinds) - 1} others" if len(kinds) > 1 else ""
+        return f"{self.layout}: {part} frames, {posed:,} with poses, {out}; {_camera(kinds[0])}{many}"
+
+
+def _camera(camera: Camera) -> str:
+    focal = f"{camera.fx:.5g}" if camera.fx == camera.fy else f"{camera.fx:.5g}, {camera.fy:.5g}"
+    lens = f", {len(camera.distortion)} distortion coefficients" if camera.distortion else ""
+    return f"pinhole {camera.width} x {camera.height}, f = {focal}{lens}"
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

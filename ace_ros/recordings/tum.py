@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 
 from ace_ros.errors import FrameError, InputError
+from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
 from ace_ros.recordings.image_files import found_image
-from ace_ros.recordings.intrinsics import CameraFor, camera_of_numbers
+from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import Entry, frames_of
 from ace_ros.recordings.options import SplitOptions
@@ -22,6 +23,8 @@ from ace_ros.recordings.trajectory_files import parse_stamp, read_trajectory, ro
 
 NAME = "tum"
 FILES = "rgb.txt and groundtruth.txt (TUM RGB-D)"
+_TRUTHS = ("groundtruth.txt", "groundtruth.csv", "gt.txt")
+_CALIBRATIONS = ("calibration.txt", "camera.txt", "calibration.yaml", "camera.yaml", "sensor.yaml")
 # fx, fy, cx, cy, k1, k2, p1, p2, k3 of freiburg1, 2 and 3 (undistorted), as the data set's page gives them
 _PUBLISHED = {
     "1": "517.3, 516.5, 318.6, 255.3, 0.2624, -0.9531, -0.0054, 0.0026, 1.1633",
@@ -44,14 +47,18 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
             if len(words) < 2:
                 kind = "expected timestamp filename"
                 raise FrameError(where, kind, f"{kind}, got '{' '.join(words)}'")
-            images.append((parse_stamp(words[0], where), words[1], where))
+            images.append((parse_stamp(words[0], where), " ".join(words[1:]), where))
     if not images:
         raise InputError(f"{path / 'rgb.txt'}: it lists no images {left_out.reasons()}".rstrip())
     images.sort(key=lambda image: image[0])
     notes = []
-    truth = path / "groundtruth.txt"
+    truth = next((file for name in _TRUTHS if (file := path / name).is_file()), path / _TRUTHS[0])
     if truth.is_file():
-        poses = read_trajectory(truth, left_out).at([stamp for stamp, *_ in images], MAX_GAP)
+        stamps = [stamp for stamp, *_ in images]
+        trajectory = read_trajectory(truth, left_out)
+        poses = trajectory.at(stamps, MAX_GAP)
+        if len(stamps) > 1 and all(pose is None for pose in poses):
+            raise InputError(f"{truth}: {trajectory.apart(stamps)} {left_out.reasons()}".rstrip())
     else:
         poses = [None] * len(images)
         notes.append(f"there is no {truth}: the frames have no true poses")
@@ -59,7 +66,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     for (stamp, name, where), pose in zip(images, poses, strict=True):
         with left_out.trying(name):
             if pose is None and truth.is_file():
-                kind = f"no pose in groundtruth.txt around them (within {MAX_GAP:g} s)"
+                kind = f"no pose in {truth.name} around them (within {MAX_GAP:g} s)"
                 raise FrameError(name, kind)
             entries.append(Entry(name, found_image(path, name), camera, pose, where, stamp))
     found, more = frames_of(entries, left_out, str(path))
@@ -72,10 +79,9 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 def _camera(path: Path, options: SplitOptions) -> CameraFor:
     text, source = options.intrinsics, "--intrinsics"
     if not text:
-        for file in (path / "calibration.txt", path / "camera.txt"):
+        for file in (path / name for name in _CALIBRATIONS):
             if file.is_file():
-                text, source = _calibration(file), str(file)
-                break
+                return calibration_of_file(file).for_images(str(file))
     if not text and (published := re.search(r"(?:freiburg|fr)([123])(?![0-9])", path.resolve().name)):
         text, source = _PUBLISHED[published[1]], f"freiburg{published[1]}"
     if not text:
@@ -83,20 +89,4 @@ def _camera(path: Path, options: SplitOptions) -> CameraFor:
             f"{path}: nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy[,k1,k2,p1,p2[,k3]], or write them "
             "into calibration.txt (TUM's own are known by the folder's name: freiburg1, freiburg2, freiburg3)"
         )
-    return camera_of_numbers(text, source)
-
-
-def _calibration(path: Path) -> str:
-    """Numbers of the file as ``fx fy cx cy distortion``."""
-    found = [words for _, words in rows(path)]
-    try:
-        numbers = [float(word) for words in found for word in words]
-    except ValueError:
-        raise InputError(f"{path}: fx fy cx cy and distortion, or a 3x3 K, are expected: numbers only") from None
-    if len(numbers) >= 9 and numbers[1] == numbers[3] == numbers[6] == numbers[7] == 0 and numbers[8] == 1:
-        numbers = [numbers[0], numbers[4], numbers[2], numbers[5], *numbers[9:]]
-    if len(numbers) < 4:
-        raise InputError(
-            f"{path}: fx fy cx cy and distortion, or a 3x3 K, are expected, it holds {len(numbers)} numbers"
-        )
-    return " ".join(map(repr, numbers))
+    return calibration_of_text(text, source).for_images(source)
