@@ -64,6 +64,8 @@ def decode_image(data: bytes | memoryview | NDArray[np.uint8], where: str) -> Pi
     if is_truncated(content):
         kind = "the image is truncated"
         raise FrameError(where, kind, f"{kind} ({len(content)} bytes, its end is missing): copy it again")
+    if content.startswith(_JPEG) and not content.endswith(_END):  # OpenCV insists on it
+        array = np.frombuffer(content + _END, dtype=np.uint8)
     try:
         image = cv2.imdecode(array, _FLAGS)
     except cv2.error:
