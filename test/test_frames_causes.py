@@ -271,16 +271,7 @@ def ros1_bag(path):
             p = np.hstack([CAMERA.matrix, np.zeros((3, 1))]).ravel()
             info = types[kinds["/camera/camera_info"]](
                 header(index, "camera"),
-                48,
-                64,
-                "plumb_bob",
-                np.array(CAMERA.distortion),
-                k,
-                np.eye(3).ravel(),
-                p,
-                0,
-                0,
-                roi,
+                *(48, 64, "plumb_bob", d, k, r, p, 0, 0, roi),
             )
             matrix = pose(index)
             posed = types["geometry_msgs/msg/Pose"](

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from ace_ros.cli import interrupt
 
@@ -58,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ace``; the exit code: 0 done, 1 failed, 2 not understood, 3 some images not localized, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     interrupt.install()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     try:
         return _dispatch(arguments)
     except SystemExit as exit:

@@ -125,7 +125,7 @@ class Bag:
 
     def first(self, connection: Connection) -> Any:
         """First message of a topic."""
-        for _, _, message in self.messages([connection]):
+        for _, _, message in self.messages([connection], LeftOut()):  # the first that can be decoded
             return message
         raise InputError(f"{self.path}: {connection.topic} holds no messages")
 

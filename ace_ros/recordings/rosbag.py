@@ -16,6 +16,7 @@ from ace_ros.recordings.bag_images import (
     COMPRESSED,
     INFO,
     RAW,
+    VIDEO,
     BagImage,
     cameras,
     first_size,
@@ -75,6 +76,11 @@ def find_images(bag: Bag, options: BagOptions) -> Connection:
             raise InputError(f"{bag.path}: no images on {options.image_topic}; {_topics('image topics', every)}")
         return chosen[0]
     pictures = [c for c in every if is_photograph(bag.first(c), c.topic, c.msgtype)]
+    if not pictures and (videos := bag.of_type(*VIDEO)):
+        raise InputError(
+            f"{bag.path}: {_topics('video streams', videos)}: single images are needed: play the bag, 'ros2 run "
+            "image_transport republish' to compressed, and record that"
+        )
     if not pictures:
         raise InputError(f"{bag.path}: the bag holds no camera images; {_topics('topics', bag.connections)}")
     infos = {connection.topic for connection in bag.of_type(INFO)}
