@@ -31,7 +31,7 @@ from scene_making import (
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import quaternion_xyzw
-from ace_ros.recordings import open_recording, read_image, write_bag
+from ace_ros.recordings import SplitOptions, open_recording, read_image, write_bag
 
 MAGIC = b"\x89MCAP0\r\n"
 
@@ -392,3 +392,48 @@ def test_transforms_with_a_byte_order_mark(tmp_path):
     file = folder / "transforms.json"
     file.write_bytes(b"\xef\xbb\xbf" + json.dumps(json.loads(file.read_text())).replace(",", ",\r\n").encode())
     assert_same_poses(open_recording(folder, "all").frames, range(10))
+
+
+def test_messages_that_cannot_be_decoded_cost_themselves_alone(messages, tmp_path):
+    made, channels = Mcap(), {}
+    for topic, kind, time, data in messages:
+        if topic not in channels:
+            channels[topic] = made.channel(topic, kind)
+        hurt = time == STAMPS[2] and "image" in topic
+        made.message(channels[topic], time, data[:10] if hurt else data)
+        if topic == "/pose" and time == STAMPS[5]:
+            made.message(channels[topic], time + 1, b"\0\1\0\0garbage")
+    scene = open_all(made.save(tmp_path / "a.mcap"))
+    assert_same_poses(scene.frames, [0, 1, 3, 4, 5, 6, 7])
+    assert [line.split(", e.g.")[0] for line in scene.left_out.lines()] == [
+        "1 of 8 frames left out: a message that can't be decoded",
+        "1 of 9 messages left out: a message that can't be decoded",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ffmpeg_image_transport_msgs/msg/FFMPEGPacket", "foxglove_msgs/msg/CompressedVideo"])
+def test_video_streams_are_named_with_the_way_out(messages, tmp_path, kind):
+    others = [message for message in messages if "image" not in message[0]]
+    made = mcap(others, extra=[("/video", kind, "ros2msg", "cdr", b"0")])
+    with pytest.raises(InputError, match=r"video streams in the bag: /video .*single images are needed: play the bag"):
+        open_all(made.save(tmp_path / "a.mcap"))
+
+
+def test_poses_of_a_topic_that_is_not_used_cost_nothing(tmp_path):
+    with BagMaker(tmp_path / "bag") as bag:
+        camera_messages(bag)
+        for index, stamp in enumerate(STAMPS):
+            bag.pose(stamp, pose(index))
+        bag._pose = lambda _: _nan_pose(bag)
+        bag.pose(START, None, topic="/goal_pose")
+    scene = open_recording(tmp_path / "bag", "all", SplitOptions(strict=True))
+    assert_whole(scene)
+
+
+def _nan_pose(bag):
+    nan = float("nan")
+    return bag.new(
+        "geometry_msgs/msg/Pose",
+        position=bag.new("geometry_msgs/msg/Point", x=nan, y=nan, z=nan),
+        orientation=bag.new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=0.0),
+    )

@@ -15,6 +15,7 @@ from ace_ros.recordings.readings import AS_GIVEN, POSES, SWAPPED, Reading, scale
 # Set by hand between what the real scenes show when they are read right and when they are not (docs/recordings.md).
 _LEAST_PAIRS = 5  # that must tell the same
 _FAR_BETTER = 0.5  # of the error as given: what another reading of the poses must come below
+_FITS = 10.0  # pixels that may be left then: of odometry that drifts, not of chance
 _MOSTLY = 0.75  # of the pairs, in which it must be the better one
 _WORTH = 1.0  # pixels that it must gain
 _FOCAL_BETTER = 0.8  # as _FAR_BETTER for the focal length, which moves lines by a few pixels alone
@@ -93,7 +94,7 @@ def judge(pairs: Sequence[Pair]) -> Verdict:
     meant = None
     best = others[0]
     gain = given.error - best.error
-    if best.error < _FAR_BETTER * given.error and gain > _WORTH and best.better >= _MOSTLY:
+    if best.error < min(_FITS, _FAR_BETTER * given.error) and gain > _WORTH and best.better >= _MOSTLY:
         meant = best
     elif (
         focal.error < min(_FOCAL_FITS, _FOCAL_BETTER * given.error)

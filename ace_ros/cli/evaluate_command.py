@@ -28,6 +28,7 @@ from typing import Any, Literal
 from rich.table import Table
 
 from ace_ros.cli import compare_command
+from ace_ros.cli.checking import tell
 from ace_ros.cli.console import (
     check_writable,
     make_folder,
@@ -116,8 +117,7 @@ class Command(Options):
         scene_map = SceneMap.load(map_path)
         split = self.split or _default_split(scene_path, self.reading, scene_map)
         scene = open_recording(scene_path, split=split, options=self.reading)
-        for text in scene.notes:
-            note(text)
+        tell(scene)
         if scene.map_frame != scene_map.header.map_frame:
             note(f"the true poses are in '{scene.map_frame}', the map is in '{scene_map.header.map_frame}': they are "
                  "compared as they are")  # fmt: skip

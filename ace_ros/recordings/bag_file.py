@@ -118,6 +118,7 @@ class Bag:
                 yield connection, log_time, self._decode(connection, data, log_time)
                 continue
             message = None
+            left_out.listed["message"] += 1
             with left_out.trying(f"{connection.topic} at {stamp_text(log_time)}", "message"):
                 message = self._decode(connection, data, log_time)
             if message is not None:

@@ -27,7 +27,7 @@ class PoseTopic:
     """Poses of ``body`` (empty: not said) in ``frame``.
 
     Attributes:
-        fault: why the topic can't be used at all.
+        fault: why the topic can't be used at all. left_out: its poses that can't be.
     """
 
     topic: str
@@ -35,6 +35,7 @@ class PoseTopic:
     body: str
     trajectory: Trajectory
     fault: str
+    left_out: LeftOut
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Tree:
     moving: dict[str, Trajectory] = field(default_factory=dict)
     fixed: dict[str, Matrix] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def chain(self, frame: str) -> list[str]:
         """The frame, its parent, and so on to the root."""
@@ -82,13 +84,14 @@ class Tree:
         return poses
 
 
-def pose_topics(bag: Bag, left_out: LeftOut) -> list[PoseTopic]:
+def pose_topics(bag: Bag) -> list[PoseTopic]:
     """All pose topics, PoseStamped and PoseWithCovarianceStamped before Odometry."""
-    return [_pose_topic(bag, c, left_out) for c in (*bag.of_type(*POSE_TYPES), *bag.of_type(ODOMETRY))]
+    return [_pose_topic(bag, c) for c in (*bag.of_type(*POSE_TYPES), *bag.of_type(ODOMETRY))]
 
 
-def _pose_topic(bag: Bag, connection: Connection, left_out: LeftOut) -> PoseTopic:
+def _pose_topic(bag: Bag, connection: Connection) -> PoseTopic:
     samples = []
+    left_out = LeftOut()
     fault = ""
     frames: dict[str, int] = {}
     body = ""
@@ -105,16 +108,16 @@ def _pose_topic(bag: Bag, connection: Connection, left_out: LeftOut) -> PoseTopi
     if len(frames) > 1:
         fault = f"the poses on {connection.topic} are given in several frames: {', '.join(sorted(frames))}"
     main = max(frames, key=lambda frame: frames[frame], default="")
-    return PoseTopic(connection.topic, main, body, Trajectory.of(samples), fault)
+    return PoseTopic(connection.topic, main, body, Trajectory.of(samples), fault, left_out)
 
 
-def read_tree(bag: Bag, left_out: LeftOut | None = None, near: str = "") -> Tree:
+def read_tree(bag: Bag, near: str = "") -> Tree:
     """TF and static TF of one robot; of a frame with several parents the one that was heard of most is kept.
 
     Args:
         near: the topic of the images: of the trees of several robots the one in its namespace is read.
     """
-    left_out = left_out or LeftOut()
+    left_out = LeftOut()
     heard: dict[str, dict[str, list[tuple[int, Matrix]]]] = {}
     static: dict[str, tuple[str, Matrix]] = {}
     connections, notes = _one_robot(bag.of_type(*TF), near)
@@ -130,7 +133,7 @@ def read_tree(bag: Bag, left_out: LeftOut | None = None, near: str = "") -> Tree
                     static[child] = parent, pose
                 else:
                     heard.setdefault(child, {}).setdefault(parent, []).append((stamp, pose))
-    tree = Tree(notes=notes)
+    tree = Tree(notes=notes, left_out=left_out)
     for child, by_parent in heard.items():
         parent = max(by_parent, key=lambda name: len(by_parent[name]))
         if len(by_parent) > 1:

@@ -58,7 +58,7 @@ def streams(path: Path, options: SplitOptions, map_frame: str) -> Streams:
     images = find_images(bag, options.bag)
     first = bag.first(images)
     frame = first.header.frame_id.lstrip("/")
-    tree = read_tree(bag, near=images.topic)
+    tree = read_tree(bag, images.topic)
     base, odom = _robot(tree, frame, map_frame)
     topics = sorted(connection.topic for connection in bag.of_type(*TF))
     fixed = tuple(topic for topic in topics if topic.endswith("/tf_static"))

@@ -46,6 +46,18 @@ class LeftOut:
             where, kind = name, str(error).partition(": ")[2] or str(error)
         self.found.setdefault((thing, kind), []).append((name, where, str(error)))
 
+    def take(self, other: LeftOut) -> None:
+        """What was left out elsewhere is left out here.
+
+        Raises:
+            InputError: nothing may be left out.
+        """
+        self.listed.update(other.listed)
+        for key, those in other.found.items():
+            if self.strict:
+                raise InputError(f"{those[0][2]} (without --strict it is left out)")
+            self.found.setdefault(key, []).extend(those)
+
     def names(self, thing: str = "frame") -> list[str]:
         """All that were left out."""
         return [name for (what, _), those in self.found.items() if what == thing for name, *_ in those]
