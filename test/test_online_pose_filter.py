@@ -72,7 +72,7 @@ def test_any_number_of_images_from_one_place_tell_no_more_than_their_common_erro
 def test_what_the_wheels_do_wrong_is_learnt():
     """After half a minute the way without images costs a part of what the odometry alone would."""
     learnt, alone = [], []
-    for seed in range(4):
+    for seed in range(12):
         drive = Driven(seed, COVARIANCE, False)
         wheels, start = drive.wheels, None
         for _ in range(40):  # 2 m
