@@ -62,7 +62,9 @@ class ScannedMcap:
             if encoding == "cdr"
         ]  # fmt: skip
         if not self.connections:
-            held = f"only {', '.join(foreign)}, of other systems (JSON, protobuf)" if foreign else "no whole channel"
+            if not foreign and not whole:
+                raise InputError(f"{path}: breaks off before its first whole chunk. Was the recording cut off?")
+            held = f"only {', '.join(foreign)}, of other systems (JSON, protobuf)" if foreign else "nothing at all"
             raise InputError(f"{path}: holds no messages of ROS 2, {held}: record it with 'ros2 bag record'")
 
     def messages(
