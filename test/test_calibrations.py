@@ -181,9 +181,7 @@ def test_files_that_are_none_are_named(tmp_path, name, text, said):
 
 def photograph(path, **tags):
     exif = PillowImage.Exif()
-    part = exif.get_ifd(0x8769)
-    for tag, value in tags.values():
-        part[tag] = value
+    exif[0x8769] = dict(tags.values())
     PillowImage.fromarray(picture(0, 400, 300)).save(path, exif=exif)
     return path
 

@@ -146,7 +146,7 @@ def test_a_chunked_mcap_that_was_cut_off(tmp_path):
     try:
         scene = open_all(tmp_path / "bag")
     except InputError as error:  # all in one chunk: then nothing of it is whole
-        assert "no" in str(error)
+        assert "Was the recording cut off?" in str(error)
         return
     assert 0 < len(scene.frames) < 200
     assert_same_poses(scene.frames, range(len(scene.frames)))
