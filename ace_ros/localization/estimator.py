@@ -15,7 +15,7 @@ from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
 from ace_ros.localization.estimate import HEAD_COUNTS, Estimate, Evidence
-from ace_ros.map.landmarks import Landmarks, Pairs
+from ace_ros.map.landmarks import Landmarks, Likely, Pairs
 from ace_ros.map.place import Place
 
 # Pixels of the encoded image, about multiples of what an inlier is off (landmarks 0.8, head 4); set by hand on the
@@ -174,12 +174,15 @@ class PoseEstimator:
                 break
         return poses, first
 
+    def _around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
+        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
-        return self._landmarks.match_near(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+        return self._around(encoded, pose, radius).best()
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
         """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
-        likely = self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radii[0])
+        likely = self._around(encoded, pose, radii[0])
         for radius in radii:
             near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:

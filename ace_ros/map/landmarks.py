@@ -73,17 +73,6 @@ class Landmarks:
         good = good[order]
         return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
 
-    def match_near(
-        self,
-        descriptors: NDArray[np.float32],
-        normalised: NDArray[np.float64],
-        map_from_camera: NDArray[np.float64],
-        focal: float,
-        radius: float,
-    ) -> Pairs:
-        """Mutual best matches within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
-        return self.around(descriptors, normalised, map_from_camera, focal, radius).best()
-
     def around(
         self,
         descriptors: NDArray[np.float32],
@@ -95,7 +84,7 @@ class Landmarks:
         """What may be matched within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
         if not len(self) or not len(normalised):
             return Likely(NO_PAIRS, np.empty(0, np.float32), np.empty((0, 3), np.float32), np.empty((0, 2)), focal)
-        x, y, z = _projected(self.points, map_from_camera)
+        x, y, z = projected(self.points, map_from_camera)
         margin = radius / focal
         (left, top), (right, bottom) = normalised.min(0) - margin, normalised.max(0) + margin
         inside = np.nonzero((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
@@ -125,7 +114,7 @@ class Likely:
 
     def within(self, map_from_camera: NDArray[np.float64], radius: float) -> Likely:
         """Those within ``radius`` pixels of where another pose makes the landmarks appear."""
-        x, y, z = _projected(self.points, map_from_camera)
+        x, y, z = projected(self.points, map_from_camera)
         errors = np.hypot(x - self.normalised[:, 0], y - self.normalised[:, 1]) * self.focal
         near = np.nonzero((z > 0) & (errors < radius))[0]
         pairs = Pairs(self.pairs.keypoint[near], self.pairs.point[near])
@@ -137,7 +126,7 @@ class Likely:
         return Pairs(self.pairs.keypoint[best], self.pairs.point[best])
 
 
-def _projected(points: NDArray[np.float32], map_from_camera: NDArray[np.float64]) -> NDArray[np.float32]:
+def projected(points: NDArray[np.float32], map_from_camera: NDArray[np.float64]) -> NDArray[np.float32]:
     """(3, N): x/z, y/z, z in the camera."""
     pose = map_from_camera.astype(np.float32)
     local: NDArray[np.float32] = pose[:3, :3].T @ (points - pose[:3, 3]).T

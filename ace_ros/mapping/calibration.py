@@ -20,6 +20,7 @@ from ace_ros.localization.solver import covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
+from ace_ros.map.landmarks import projected
 from ace_ros.map.place import Place
 from ace_ros.mapping.views import View
 
@@ -122,12 +123,11 @@ def _self_similar(
 
 def _shown(image: EncodedImage, local_from_camera: Matrix, points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(L,) which landmarks lie in the direction of what an image shows, and a little more."""
-    local = (points - local_from_camera[:3, 3]) @ local_from_camera[:3, :3]
+    x, y, z = projected(points, local_from_camera)
     low, high = image.normalised.min(0), image.normalised.max(0)
     margin = _MARGIN * (high - low)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        seen = local[:, :2] / local[:, 2:]
-    return np.asarray((local[:, 2] > 0) & (seen > low - margin).all(1) & (seen < high + margin).all(1))
+    (left, top), (right, bottom) = low - margin, high + margin
+    return np.asarray((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))
 
 
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:

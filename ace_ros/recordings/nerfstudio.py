@@ -17,11 +17,11 @@ from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
+from ace_ros.recordings.readings import OPENGL_FROM_OPENCV
 from ace_ros.recordings.splits import Split, choose, is_explicit
 
 NAME = "nerfstudio"
 FILES = "transforms.json (nerfstudio)"
-OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 _FISHEYE = ("OPENCV_FISHEYE", "EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO")
 
 

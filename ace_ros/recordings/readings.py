@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix, invert
 
-_FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera axes and OpenCV's
+OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])  # camera axes; the same both ways
 _FORWARD_FROM_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # REP 103
 
 Turn = Callable[[Matrix], Matrix]
@@ -64,7 +64,12 @@ POSES: dict[str, Reading] = {
     reading.name: reading
     for reading in (
         Reading("world-to-camera", "inverted", invert),
-        Reading("opengl", "with OpenGL's camera axes", lambda pose: pose @ _FLIP, look="to have OpenGL's camera axes"),
+        Reading(
+            "opengl",
+            "with OpenGL's camera axes",
+            lambda pose: pose @ OPENGL_FROM_OPENCV,
+            look="to have OpenGL's camera axes",
+        ),
         Reading(
             "robot-axes",
             "with a robot's axes (x forward)",
@@ -76,7 +81,7 @@ POSES: dict[str, Reading] = {
         Reading(
             "world-to-camera-opengl",
             "inverted and with OpenGL's camera axes",
-            lambda pose: invert(_FLIP @ pose),
+            lambda pose: invert(OPENGL_FROM_OPENCV @ pose),
         ),
         Reading(
             "world-to-camera-w-first",
