@@ -98,13 +98,17 @@ class PoseFilter:
         return float(residual @ np.linalg.solve(spread, residual)), residual
 
     def chance(self, covariance: Matrix, depth: float) -> float:
-        """Of poses within a depth of the scene, turned in any way, the share that this one would agree with."""
+        """Of wrong poses within a depth of the scene, the share that this one would agree with.
+
+        Where odometry carries it, wrong ones stand as high and as level as the map's own views do: three dimensions
+        tell them apart, two on the ground and the heading, for which the widest are taken. A hand holds a camera anyhow.
+        """
         spread, reach = self._agreeing(covariance), np.sqrt(agreement(self.options))
-        within = [
-            reach * np.sqrt(np.linalg.eigvalsh(spread[part, part])) / most
-            for part, most in ((slice(0, 3), depth), (slice(3, 6), np.pi))
-        ]
-        return float(np.prod(np.minimum(np.concatenate(within), 1.0)))
+        places, turns = (np.linalg.eigvalsh(spread[part, part]) for part in (slice(0, 3), slice(3, 6)))
+        if self.odom_from_base is not None:
+            places, turns = places[1:], turns[2:]
+        within = reach * np.sqrt(np.concatenate((places / depth**2, turns / np.pi**2)))
+        return float(np.prod(np.minimum(within, 1.0)))
 
     def update(self, map_from_base: Matrix, covariance: Matrix, depth: float) -> None:
         """Learn from the pose of an image that was taken now."""
