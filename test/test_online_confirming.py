@@ -5,6 +5,7 @@ import pytest
 from online_making import COVARIANCE, SECOND, Wheels, off, pose
 
 from ace_ros.geometry import invert, pose_error
+from ace_ros.localization.alternatives import Alternative
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.tracking import Belief, Tracker
@@ -192,3 +193,20 @@ def test_a_wrong_match_on_the_way_costs_no_more_than_its_own_image():
         robot.drive()
         answer = robot.see(said=(4.0, 0.3))
         assert isinstance(answer, Belief) and robot.right(answer) and not answer.jump
+
+
+def test_images_that_fit_twins_take_part_in_the_run_of_a_pose_that_is_beyond_doubt():
+    robot, shift = Robot(2), pose(x=6.0)
+    robot.see(said=SURE)
+    robot.wheels.true = pose(5.0, 4.0, yaw=120.0)
+    for _ in range(2):
+        robot.drive()
+        assert isinstance(robot.see(said=SURE), Fault)
+    chosen = []
+    for _ in range(3):
+        robot.drive()
+        poses = [off(at @ robot.wheels.true, COVARIANCE, robot.rng) for at in (shift, pose())]
+        twins = [Alternative(at, COVARIANCE, place, 0.5, 1.0) for place, at in enumerate(poses)]
+        chosen.append(robot.tracker.choose(twins, DEPTH, robot.wheels.stamp, robot.odom, np.eye(4)))
+    assert chosen[:2] == [None, None]
+    assert chosen[2].index == 1 and chosen[2].belief.kidnapped and robot.right(chosen[2].belief)

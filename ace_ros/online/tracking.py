@@ -130,9 +130,13 @@ class Tracker:
                 return None
             pose, covariance = base_pose(one.map_from_camera, one.covariance, base_from_camera)
             poses.append(PoseFilter(pose, covariance, odom_from_base, stamp, self._options, depth))
-        belief, sure = self._belief, decades(max(one.confidence for one in alternatives))
+        belief = self._belief
         if belief is not None and not any(self._agree(belief, pose) for pose in poses):
-            self._doubts.heard(odom_from_base @ base_from_camera, None, sure, depth)
+            sure = decades(max(one.confidence for one in alternatives))
+            self._doubts.heard(_odom_from_camera(odom_from_base, base_from_camera), None, sure, depth)
+            if (index := self._awaited_among(poses)) is not None and alternatives[index].confidence >= LOCALIZED:
+                assert self._candidate is not None
+                return Choice(index, self._settle(self._candidate.carried, base_from_camera, True, kidnapped=True))
         index = self._hypotheses.weigh(poses, belief)
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
@@ -168,6 +172,18 @@ class Tracker:
         if belief is not None and expected:
             return self._settle(belief, base_from_camera, jump=_learn(belief, new))
         return self._settle(one.carried, base_from_camera, jump=True, kidnapped=moved)
+
+    def _awaited_among(self, poses: Sequence[PoseFilter]) -> int | None:
+        """Index of the candidate's among the poses of an image, where that is all that it lacks to be believed.
+
+        An image that fits several places is no witness for one; it is one more in a row that agrees with it.
+        """
+        one = self._candidate
+        fitting = [] if one is None else [i for i, pose in enumerate(poses) if self._agree(one.carried, pose)]
+        if one is None or len(fitting) != 1:
+            return None
+        one.run += 1
+        return fitting[0] if one.run >= self._options.kidnap_frames and one.witnesses.decades >= self._needed else None
 
     def _candidate_for(self, new: PoseFilter, seen: Seen, base_from_camera: Matrix | None) -> tuple[_Candidate, bool]:
         """The candidate once it has heard of a pose, and whether that agrees; one that says more takes its place."""
