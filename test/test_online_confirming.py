@@ -210,3 +210,19 @@ def test_images_that_fit_twins_take_part_in_the_run_of_a_pose_that_is_beyond_dou
         chosen.append(robot.tracker.choose(twins, DEPTH, robot.wheels.stamp, robot.odom, np.eye(4)))
     assert chosen[:2] == [None, None]
     assert chosen[2].index == 1 and chosen[2].belief.kidnapped and robot.right(chosen[2].belief)
+
+
+def test_among_twins_a_wrong_match_costs_an_image_and_no_more():
+    robot, shift, told = Robot(4), pose(x=6.0), []
+    robot.see(said=SURE)
+    for _ in range(20):
+        robot.drive()
+        assert isinstance(robot.see(robot.anywhere(), WRONG), Fault)
+        for _ in range(3):
+            robot.drive()
+            poses = [off(at @ robot.wheels.true, COVARIANCE, robot.rng) for at in (shift, pose())]
+            twins = [Alternative(at, COVARIANCE, place, 0.5, 0.9999) for place, at in enumerate(poses)]
+            choice = robot.tracker.choose(twins, DEPTH, robot.wheels.stamp, robot.odom, np.eye(4))
+            told.append(choice is not None)
+            assert choice is None or (choice.index == 1 and robot.right(choice.belief))
+        assert all(told[-2:])

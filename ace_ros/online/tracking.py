@@ -130,19 +130,19 @@ class Tracker:
                 return None
             pose, covariance = base_pose(one.map_from_camera, one.covariance, base_from_camera)
             poses.append(PoseFilter(pose, covariance, odom_from_base, stamp, self._options, depth))
-        belief = self._belief
-        if belief is not None and not any(self._agree(belief, pose) for pose in poses):
-            sure = decades(max(one.confidence for one in alternatives))
-            self._doubts.heard(_odom_from_camera(odom_from_base, base_from_camera), None, sure, depth)
-            if (index := self._awaited_among(poses)) is not None and alternatives[index].confidence >= LOCALIZED:
-                assert self._candidate is not None
-                return Choice(index, self._settle(self._candidate.carried, base_from_camera, True, kidnapped=True))
+        belief, sure = self._belief, decades(max(one.confidence for one in alternatives))
+        expected = belief is not None and any(self._agree(belief, pose) for pose in poses)
+        self._doubt(_odom_from_camera(odom_from_base, base_from_camera), None, -sure if expected else sure, depth)
+        if belief is not None and not expected and (awaited := self._awaited_among(poses)) is not None:
+            index, carried = awaited
+            if alternatives[index].confidence >= LOCALIZED:
+                return Choice(index, self._settle(carried, base_from_camera, jump=True, kidnapped=True))
         index = self._hypotheses.weigh(poses, belief)
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
         chosen = poses[index]
         if belief is not None and self._agree(belief, chosen):
-            if self._doubts and self._vouched(belief, chosen) + FURTHER < self._needed:
+            if self._doubts.decades > 0 and self._vouched(belief, chosen) + FURTHER < self._needed:
                 return None
             return Choice(index, self._settle(belief, base_from_camera, jump=_learn(belief, chosen)))
         return Choice(index, self._settle(chosen, base_from_camera, jump=True, kidnapped=belief is not None))
@@ -162,9 +162,8 @@ class Tracker:
         moved = belief is not None and odom_from_base is not None and not expected
         if moved and not self._options.gate_probability:
             return self._settle(new, base_from_camera, jump=True)
-        if not expected:
-            by_odometry = _odom_from_camera(odom_from_base, base_from_camera)
-            self._doubts.heard(by_odometry, seen.map_from_camera, seen.decades, seen.depth)
+        by_odometry = _odom_from_camera(odom_from_base, base_from_camera)
+        self._doubt(by_odometry, seen.map_from_camera, -seen.decades if expected else seen.decades, seen.depth)
         one, agrees = self._candidate_for(new, seen, base_from_camera)
         odds = one.witnesses.joined_by(max(vouched, self._vouched(self._said, new)))
         if not agrees or odds < self._needed or (moved and one.run < self._options.kidnap_frames):
@@ -173,8 +172,17 @@ class Tracker:
             return self._settle(belief, base_from_camera, jump=_learn(belief, new))
         return self._settle(one.carried, base_from_camera, jump=True, kidnapped=moved)
 
-    def _awaited_among(self, poses: Sequence[PoseFilter]) -> int | None:
-        """Index of the candidate's among the poses of an image, where that is all that it lacks to be believed.
+    def _doubt(self, by_odometry: Matrix | None, by_image: Matrix | None, said: float, depth: float) -> None:
+        """An image speaks against the belief, or where ``said`` (decades) is negative, for it.
+
+        Not where nothing is doubted, nor where nothing is left to doubt: a robot that drives on adds views without end.
+        """
+        doubted = self._doubts.decades
+        if self._belief is not None and (doubted > 0 if said < 0 else doubted < _NEVER_ALONE):
+            self._doubts.heard(by_odometry, by_image, said, depth)
+
+    def _awaited_among(self, poses: Sequence[PoseFilter]) -> tuple[int, PoseFilter] | None:
+        """Index of the candidate's among the poses of an image, and the candidate, where it lacks nothing else.
 
         An image that fits several places is no witness for one; it is one more in a row that agrees with it.
         """
@@ -183,7 +191,8 @@ class Tracker:
         if one is None or len(fitting) != 1:
             return None
         one.run += 1
-        return fitting[0] if one.run >= self._options.kidnap_frames and one.witnesses.decades >= self._needed else None
+        enough = one.run >= self._options.kidnap_frames and one.witnesses.decades >= self._needed
+        return (fitting[0], one.carried) if enough else None
 
     def _candidate_for(self, new: PoseFilter, seen: Seen, base_from_camera: Matrix | None) -> tuple[_Candidate, bool]:
         """The candidate once it has heard of a pose, and whether that agrees; one that says more takes its place."""
