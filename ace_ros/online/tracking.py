@@ -134,9 +134,8 @@ class Tracker:
         expected = belief is not None and any(self._agree(belief, pose) for pose in poses)
         self._doubt(_odom_from_camera(odom_from_base, base_from_camera), None, -sure if expected else sure, depth)
         if belief is not None and not expected and (awaited := self._awaited_among(poses)) is not None:
-            index, carried = awaited
-            if alternatives[index].confidence >= LOCALIZED:
-                return Choice(index, self._settle(carried, base_from_camera, jump=True, kidnapped=True))
+            if alternatives[awaited[0]].confidence >= LOCALIZED:
+                return Choice(awaited[0], self._settle(awaited[1], base_from_camera, jump=True, kidnapped=True))
         index = self._hypotheses.weigh(poses, belief)
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
