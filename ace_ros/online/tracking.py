@@ -133,9 +133,9 @@ class Tracker:
         belief, sure = self._belief, decades(max(one.confidence for one in alternatives))
         expected = belief is not None and any(self._agree(belief, pose) for pose in poses)
         self._doubt(_odom_from_camera(odom_from_base, base_from_camera), None, -sure if expected else sure, depth)
-        if belief is not None and not expected and (awaited := self._awaited_among(poses)) is not None:
-            if alternatives[awaited[0]].confidence >= LOCALIZED:
-                return Choice(awaited[0], self._settle(awaited[1], base_from_camera, jump=True, kidnapped=True))
+        awaited = None if belief is None or expected else self._awaited_among(poses)
+        if awaited is not None and alternatives[awaited[0]].confidence >= LOCALIZED:
+            return Choice(awaited[0], self._settle(awaited[1], base_from_camera, jump=True, kidnapped=True))
         index = self._hypotheses.weigh(poses, belief)
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
