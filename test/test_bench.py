@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic, and that the one for GPUs runs where there is none."""
+"""The benchmarks' own arithmetic, a few drives, and that the benchmark for GPUs runs where there is none."""
 
 import json
 import os
@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from map_making import made_map
+from online_making import COVARIANCE, off, pose
 from scene_making import colmap_scene
+
+from ace_ros.localization.alternatives import Alternative
+from ace_ros.localization.answer import Localization
+from ace_ros.localization.trust import Reason, State
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not (ROOT / "bench").is_dir(), reason="bench/ is not beside the tests")
@@ -170,3 +176,76 @@ def test_what_is_wrong_and_sure_and_how_many_an_ellipsoid_holds():
     row = honesty.summary([asked(), asked(0.3, nees=13.0), asked(0.04, nees=12.0), asked(0.06, nees=1.0)])
     assert (row["localized"], row["within_5"], row["ellipsoid"], len(row["wrong"])) == (4, 2, 0.75, 1)
     assert honesty.summary([])["localized"] == 0
+
+
+def _driven(rng, start, length=120, turn=2.0, alternatives=(), covariance=COVARIANCE):
+    """Images along an arc; ``alternatives``: from the true place to others that each image fits as well."""
+    from bench.drives_robot import BASE_FROM_CAMERA, Frame
+
+    frames, base = [], start
+    for _ in range(length):
+        camera = off(base @ BASE_FROM_CAMERA, covariance, rng)
+        points = camera[:3, 3] + rng.normal(0, 2.0, (50, 3))
+        fitted = tuple(
+            Alternative(shift @ camera, covariance, place, 0.5, 0.999999) for place, shift in enumerate(alternatives)
+        )
+        reason = Reason.AMBIGUOUS if fitted else Reason.NONE
+        answer = Localization(
+            State.UNCERTAIN if fitted else State.LOCALIZED, "", reason, camera, covariance, 0.5 if fitted else 0.999999,
+            50, 50, 0.5, np.zeros((50, 2)), points, np.ones(50, bool), {}, place=0, alternatives=fitted,
+        )  # fmt: skip
+        frames.append(Frame(base @ BASE_FROM_CAMERA, answer))
+        base = base @ pose(0.05, yaw=turn)
+    return frames
+
+
+def test_drives_are_counted_by_what_became_of_them(capsys):
+    from bench import drives
+
+    rng = np.random.default_rng(0)
+    twins = (pose(), pose(x=20.0))
+    stretches = [
+        _driven(rng, pose()),
+        _driven(rng, pose(x=9.0), turn=-2.0),
+        _driven(rng, pose(y=9.0), alternatives=twins),
+    ]
+    figures = drives.measured(stretches, [_driven(rng, pose(), 200)], made_map(), drives=6)
+    assert (figures["images"], figures["localized"], figures["ambiguous"]) == (360, 240, 120)
+    for name in ("smoothness", "smoothness, odometry that drifts alike only"):
+        row = figures[name]
+        assert row["poses"] == 49 and all(0.0 < ratio < 1.0 for ratio in row["ratio"])
+        assert row["largest_step"][0] < 0.02 and row["ellipsoid holds the truth"] > 0.8
+        assert len(row["nees, median and 95 %"]) == 2
+    rows = {name: row for name, row in figures.items() if name.startswith(("cold starts", "kidnappings"))}
+    assert len(rows) == 2 * len(drives.WAYS)
+    for name, row in rows.items():
+        assert row["drives"] == 6 and row["poses told"] > 0 and row["seconds to the first, median"] < 6.0
+        assert row["of these wrong"] == 0 or "believed at once" in name
+        assert row["of these undecidable"] <= row["none within 6 s"]
+    assert (
+        rows["cold starts, as they are"]["of these undecidable"] == rows["cold starts, as they are"]["none within 6 s"]
+    )
+    assert capsys.readouterr().out.count("kidnappings") == len(drives.WAYS)
+
+
+def test_a_drive_in_one_of_two_twins_is_undecidable_until_an_image_fits_only_one():
+    from bench.drives_robot import undecided_by_itself
+
+    rng = np.random.default_rng(1)
+    twins, alone = _driven(rng, pose(), 20, alternatives=(pose(), pose(x=20.0))), _driven(rng, pose(), 1)
+    refuting = _driven(rng, pose(x=2.0), 5, alternatives=(pose(), pose(y=7.0)))
+    assert undecided_by_itself(twins, 5) and undecided_by_itself([], 5)
+    assert not undecided_by_itself([*twins, *alone], 5)
+    assert undecided_by_itself([*twins, *refuting[:4]], 5) and not undecided_by_itself([*twins, *refuting], 5)
+
+
+def test_what_other_code_has_made_is_made_anew(tmp_path, monkeypatch):
+    from bench import drives, measure
+
+    (tmp_path / "ace_ros" / "map").mkdir(parents=True)
+    (tmp_path / "ace_ros" / "map" / "header.py").write_text("VERSION = 1")
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    before = drives._code("map")
+    assert drives._code("map") == before
+    (tmp_path / "ace_ros" / "map" / "header.py").write_text("VERSION = 2")
+    assert drives._code("map") != before

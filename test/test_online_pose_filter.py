@@ -97,3 +97,17 @@ def test_a_way_without_images_makes_unsure_and_trembling_does_not():
     sigmas = np.sqrt(np.diag(carried.covariance))
     assert 0.45 < sigmas[0] < 0.55  # 5 % of 10 m
     assert 0.4 < sigmas[1] < 1.2 and 9.0 < np.degrees(sigmas[5]) < 11.0  # 1 degree a metre
+
+
+def test_an_image_that_is_off_by_more_than_it_says_does_not_pull_the_robot_along():
+    wheels = Wheels(9)
+    carried = begun(wheels.true, COVARIANCE, wheels.step(0.0, 0.0))
+    for count in range(200):
+        odom = wheels.step()
+        expected = carried.predict(odom)
+        carried.carry(odom, wheels.stamp)
+        wrong = count > 50 and count % 25 == 0
+        seen = off(wheels.true, COVARIANCE, wheels.rng)
+        carried.update(seen @ pose(0.1, z=0.1) if wrong else seen, 4 * COVARIANCE if wrong else COVARIANCE, DEPTH)
+        assert count < 20 or pose_error(carried.map_from_base, expected)[0] < 0.02
+    assert pose_error(carried.map_from_base, wheels.true)[0] < 0.02

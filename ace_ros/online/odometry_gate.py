@@ -31,7 +31,8 @@ class GateOptions(Options):
     )
     kidnap_frames: int = option(
         5,
-        "So many poses in a row, at least, agree with each other but not with the odometry before they are believed.",
+        "So many poses in a row, at least, agree with each other but not with the odometry before they are believed; "
+        "an image that gives none, or another, takes one back.",
         low=2,
         high=1000,
     )

@@ -18,7 +18,8 @@ _SIZE = 19
 _SHARED = 0.9
 # So far apart, in depths of the scene and radians, images still share e^-1 of that. Set by hand.
 _NEIGHBOUR = 0.1, np.radians(10.0)
-_STEADY = 300.0  # m of way on which wheels keep drifting alike: floors, loads, batteries change; set by hand
+_STEADY = 1000.0  # m of way on which wheels keep drifting alike: floors, loads, batteries change; set by hand
+_LIKELY = 12.6  # squared Mahalanobis distance of 19 of 20 images; what is farther off is less sure than it says
 _RANDOM = 0.1  # of the drift on a metre is of no lasting kind: bumps and slip; set by hand
 _IDLE = 100.0  # s in which odometry goes astray by its floor without any way: gyros drift; set by hand
 # Without odometry, 1 sigma, in depths a second and rad a second: a hand, or a robot that hurries; set by hand.
@@ -29,9 +30,10 @@ class PoseFilter:
     """An error-state Kalman filter over the pose of the base, and by it over map_from_odom.
 
     It learns how the odometry drifts, within what the ``odom_*`` options say, and knows that neighbouring images are
-    off alike: any number of images from one place tell no more than that. Odometry that stands still but for its noise
-    (``gate_*_floor``) adds no way. For the error state see Sola, *Quaternion kinematics for the error-state Kalman
-    filter*, 2017; errors in common are states of their own, as in Schmidt's filter.
+    off alike: any number of images from one place tell no more than that. An image that is off by more than 19 of 20
+    are is weighed by as much less, so that it does not pull the robot along. Odometry that stands still but for its
+    noise (``gate_*_floor``) adds no way. For the error state see Sola, *Quaternion kinematics for the error-state
+    Kalman filter*, 2017; errors in common are states of their own, as in Schmidt's filter.
 
     Attributes:
         map_from_base: (4, 4), now. odom_from_base: beside it; None where there is no odometry. stamp: ns, of both.
@@ -98,13 +100,17 @@ class PoseFilter:
         return float(residual @ np.linalg.solve(spread, residual)), residual
 
     def chance(self, covariance: Matrix, depth: float) -> float:
-        """Of poses within a depth of the scene, turned in any way, the share that this one would agree with."""
+        """Of wrong poses within a depth of the scene, the share that this one would agree with.
+
+        Where odometry carries it, wrong ones stand as high and as level as the map's own views do: three dimensions
+        tell them apart, two on the ground and the heading, for which the widest are taken. A hand turns freely.
+        """
         spread, reach = self._agreeing(covariance), np.sqrt(agreement(self.options))
-        within = [
-            reach * np.sqrt(np.linalg.eigvalsh(spread[part, part])) / most
-            for part, most in ((slice(0, 3), depth), (slice(3, 6), np.pi))
-        ]
-        return float(np.prod(np.minimum(np.concatenate(within), 1.0)))
+        places, turns = (np.linalg.eigvalsh(spread[part, part]) for part in (slice(0, 3), slice(3, 6)))
+        if self.odom_from_base is not None:
+            places, turns = places[1:], turns[2:]
+        within = reach * np.sqrt(np.concatenate((places / depth**2, turns / np.pi**2)))
+        return float(np.prod(np.minimum(within, 1.0)))
 
     def update(self, map_from_base: Matrix, covariance: Matrix, depth: float) -> None:
         """Learn from the pose of an image that was taken now."""
@@ -113,7 +119,11 @@ class PoseFilter:
         seen[:, _POSE], seen[:, _ALIKE] = np.eye(6), _root(_SHARED * covariance)
         residual = pose_residual(map_from_base, self.map_from_base) - seen @ self._mean
         alone = (1 - _SHARED) * covariance
-        gain = np.linalg.solve(seen @ self._spread @ seen.T + alone, seen @ self._spread).T
+        expected = seen @ self._spread @ seen.T
+        strange = float(residual @ np.linalg.solve(expected + alone, residual)) / _LIKELY
+        if strange > 1.0:  # by itself: what is common to its neighbours is no larger for that
+            alone = (strange - _SHARED) * covariance
+        gain = np.linalg.solve(expected + alone, seen @ self._spread).T
         rest = np.eye(_SIZE) - gain @ seen
         spread = rest @ self._spread @ rest.T + gain @ alone @ gain.T
         self._spread = (spread + spread.T) / 2

@@ -16,7 +16,7 @@ from ace_ros.online.odometry_gate import GateOptions, agreement
 from ace_ros.online.placing import bounded_covariance
 from ace_ros.online.pose_filter import PoseFilter
 from ace_ros.online.reasons import Fault, OnlineReason
-from ace_ros.online.witnesses import FURTHER, Seen, Witnesses, decades
+from ace_ros.online.witnesses import FURTHER, Seen, Witnesses, decades, together
 
 _NEVER_ALONE = 12.0  # decades: more than any odds that are told; what agrees with these by chance says no more
 
@@ -77,6 +77,7 @@ class Tracker:
         self._belief: PoseFilter | None = None
         self._candidate: _Candidate | None = None
         self._said: PoseFilter | None = None
+        self._doubts = Witnesses()  # what spoke against the belief since an image last bore it out
         self._hypotheses.forget()
         self._last: tuple[Matrix, int, bool] | None = None  # pose, ns, and whether it is the base's
 
@@ -129,11 +130,19 @@ class Tracker:
                 return None
             pose, covariance = base_pose(one.map_from_camera, one.covariance, base_from_camera)
             poses.append(PoseFilter(pose, covariance, odom_from_base, stamp, self._options, depth))
-        index = self._hypotheses.weigh(poses, self._belief)
+        belief, sure = self._belief, decades(max(one.confidence for one in alternatives))
+        expected = belief is not None and any(self._agree(belief, pose) for pose in poses)
+        self._doubt(_odom_from_camera(odom_from_base, base_from_camera), None, -sure if expected else sure, depth)
+        awaited = None if belief is None or expected else self._awaited_among(poses)
+        if awaited is not None and alternatives[awaited[0]].confidence >= LOCALIZED:
+            return Choice(awaited[0], self._settle(awaited[1], base_from_camera, jump=True, kidnapped=True))
+        index = self._hypotheses.weigh(poses, belief)
         if index is None or alternatives[index].confidence < LOCALIZED:
             return None
-        chosen, belief = poses[index], self._belief
+        chosen = poses[index]
         if belief is not None and self._agree(belief, chosen):
+            if self._doubts.decades > 0 and self._vouched(belief, chosen) + FURTHER < self._needed:
+                return None
             return Choice(index, self._settle(belief, base_from_camera, jump=_learn(belief, chosen)))
         return Choice(index, self._settle(chosen, base_from_camera, jump=True, kidnapped=belief is not None))
 
@@ -146,17 +155,43 @@ class Tracker:
         pose, covariance = base_pose(seen.map_from_camera, seen.covariance, base_from_camera)
         new = PoseFilter(pose, covariance, odom_from_base, stamp, self._options, seen.depth)
         belief, vouched = self._belief, self._vouched(self._belief, new)
-        agrees = belief is not None and self._agree(belief, new)
-        if belief is not None and agrees and vouched + min(seen.decades, FURTHER) >= self._needed:
+        expected = belief is not None and self._agree(belief, new)
+        if belief is not None and expected and together((vouched, seen.decades)) >= self._needed:
             return self._settle(belief, base_from_camera, jump=_learn(belief, new))
-        moved = belief is not None and odom_from_base is not None and not agrees
+        moved = belief is not None and odom_from_base is not None and not expected
         if moved and not self._options.gate_probability:
             return self._settle(new, base_from_camera, jump=True)
+        by_odometry = _odom_from_camera(odom_from_base, base_from_camera)
+        self._doubt(by_odometry, seen.map_from_camera, -seen.decades if expected else seen.decades, seen.depth)
         one, agrees = self._candidate_for(new, seen, base_from_camera)
-        odds = one.witnesses.decades + max(vouched, self._vouched(self._said, new))
+        odds = one.witnesses.joined_by(max(vouched, self._vouched(self._said, new)))
         if not agrees or odds < self._needed or (moved and one.run < self._options.kidnap_frames):
             return self._awaited(new, odds, one.run, moved)
+        if belief is not None and expected:
+            return self._settle(belief, base_from_camera, jump=_learn(belief, new))
         return self._settle(one.carried, base_from_camera, jump=True, kidnapped=moved)
+
+    def _doubt(self, by_odometry: Matrix | None, by_image: Matrix | None, said: float, depth: float) -> None:
+        """An image speaks against the belief, or where ``said`` (decades) is negative, for it.
+
+        Not where nothing is doubted, nor where nothing is left to doubt: a robot that drives on adds views without end.
+        """
+        doubted = self._doubts.decades
+        if self._belief is not None and (doubted > 0 if said < 0 else doubted < _NEVER_ALONE):
+            self._doubts.heard(by_odometry, by_image, said, depth)
+
+    def _awaited_among(self, poses: Sequence[PoseFilter]) -> tuple[int, PoseFilter] | None:
+        """Index of the candidate's among the poses of an image, and the candidate, where it lacks nothing else.
+
+        An image that fits several places is no witness for one; it is one more in a row that agrees with it.
+        """
+        one = self._candidate
+        fitting = [] if one is None else [i for i, pose in enumerate(poses) if self._agree(one.carried, pose)]
+        if one is None or len(fitting) != 1:
+            return None
+        one.run += 1
+        enough = one.run >= self._options.kidnap_frames and one.witnesses.decades >= self._needed
+        return (fitting[0], one.carried) if enough else None
 
     def _candidate_for(self, new: PoseFilter, seen: Seen, base_from_camera: Matrix | None) -> tuple[_Candidate, bool]:
         """The candidate once it has heard of a pose, and whether that agrees; one that says more takes its place."""
@@ -183,7 +218,7 @@ class Tracker:
         kidnapped: bool = False,
     ) -> Belief:
         """From here on this is where the robot is."""
-        self._belief, self._candidate, self._said = belief, None, None
+        self._belief, self._candidate, self._said, self._doubts = belief, None, None, Witnesses()
         self._hypotheses.forget()
         pose, is_base = belief.map_from_base, base_from_camera is not None
         self._last = pose, belief.stamp, is_base
@@ -206,10 +241,14 @@ class Tracker:
         return carried.distance(new.map_from_base, new.covariance)[0] <= agreement(self._options)
 
     def _vouched(self, carried: PoseFilter | None, new: PoseFilter) -> float:
-        """Decades by which a pose is likelier right for lying where it was expected: a wrong one does so by chance."""
+        """Decades by which a pose is likelier right for lying where it was expected: a wrong one does so by chance.
+
+        Where images said meanwhile that the robot is elsewhere, it is expected by so much less.
+        """
         if carried is None or not self._agree(carried, new):
             return 0.0
-        return -math.log10(max(carried.chance(new.covariance, new.depth), 10.0**-_NEVER_ALONE))
+        by_chance = -math.log10(max(carried.chance(new.covariance, new.depth), 10.0**-_NEVER_ALONE))
+        return max(0.0, by_chance - (self._doubts.decades if carried is self._belief else 0.0))
 
     def _carry(self, odom_from_base: Matrix | None, stamp: int) -> None:
         for carried in self._carried():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,12 @@ _NEVER = 1e-12  # so that odds are finite
 def decades(probability: float) -> float:
     """Decimal logarithm of the odds: 0.9 is about one, 0.9999 four."""
     return math.log10(max(probability, _NEVER) / max(1 - probability, _NEVER))
+
+
+def together(said: Iterable[float]) -> float:
+    """Decades of what several witnesses say: the surest counts whole, each further one little."""
+    surest, *others = sorted(said, reverse=True)
+    return surest + sum(min(one, FURTHER) for one in others)
 
 
 @dataclass(frozen=True)
@@ -96,15 +103,19 @@ class Witnesses:
     @property
     def decades(self) -> float:
         """Of the odds that the pose is right."""
-        means = sorted((view.mean for view in self._views), reverse=True)
-        return sum(means[:1]) + sum(min(mean, FURTHER) for mean in means[1:])
+        return self.joined_by(0.0)
 
-    def heard(self, by_odometry: Matrix | None, by_image: Matrix, said: float, depth: float) -> None:
+    def joined_by(self, said: float) -> float:
+        """The same, where something else speaks for it, too, with so many decades."""
+        return together([said, *(view.mean for view in self._views)])
+
+    def heard(self, by_odometry: Matrix | None, by_image: Matrix | None, said: float, depth: float) -> None:
         """An image speaks for the pose, or where ``said`` (decades) is negative, against it.
 
         Args:
-            by_odometry: odom_from_camera; None without odometry. by_image: map_from_camera. Only where both moved, and
-                alike, it is another view: odometry drifts where a robot stands, and poses of nothing scatter.
+            by_odometry: odom_from_camera; None without odometry. by_image: map_from_camera; None where it is one of
+                several. Only where both moved, and alike, it is another view: odometry drifts where a robot stands,
+                and poses of nothing scatter.
             depth: of the scene.
         """
         new = _View(by_odometry, by_image, said)
