@@ -84,11 +84,12 @@ def measured(path: Path) -> Row:
         queries += 1
         answer = localizer.localize(image, frame.camera)
         if answer.state is State.LOCALIZED:
-            found.append(_asked(localizer, frame, answer, recording.metric))
+            found.append(asked(localizer, frame, answer, recording.metric))
     return {"queries": queries, **summary(found)}
 
 
-def _asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
+def asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
+    """How far off an answer is that was LOCALIZED."""
     pose, covariance, place, truth = answer.map_from_camera, answer.covariance, answer.place, frame.map_from_camera
     assert pose is not None and covariance is not None and place is not None and truth is not None
     residual = pose_residual(pose, truth)

@@ -39,9 +39,9 @@ _SIGMAS = 2.0  # of the ways between images, that are allowed for
 _EXACT = 5e-4, 2e-3  # depths of the scene, and radians: no way between two images is known better
 _MATCHES = 200  # of each image, the likest, that the generalized camera is found by
 _ITERATIONS = 300  # of its RANSAC at most: it costs what a tenth of an encoding does
-_RIVAL, _MOST = 0.5, 3  # of the matches that agree with the best pose; so many poses are looked at closely
+_RIVAL, _MOST = 0.5, 2  # of the matches that agree with the best pose; so many poses are looked at closely
 _ROUNDS, _AT_REST = 3, (0.01, 0.5)  # it is led on, until a round moves it by no more: depths, degrees
-_WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
+_WORTH = 0.5  # of the landmarks that leave no doubt, an image: with fewer it matters little where it comes to rest
 _ROUGH = 2  # steps of a refinement that another follows
 _PLACES = 6  # that are asked at most, as for one image among twins
 _TENSION = float(chi2.ppf(0.999, 6))  # of a way that images and odometry do not agree on
@@ -199,7 +199,7 @@ class RigEstimator:
                 observed = [one.around(pose, radius) for one, pose in zip(seen, poses, strict=True)]
                 poses, _, _ = chain.refine(poses, observed, [one.focal for one in seen], _ROUGH)
             translation, rotation = pose_error(poses[-1], before)
-            if sum(map(len, observed)) < _WORTH * self._trust.settled:
+            if sum(map(len, observed)) < _WORTH * self._trust.settled * len(seen):
                 break
             if translation < _AT_REST[0] * self._depth and rotation < _AT_REST[1]:
                 break

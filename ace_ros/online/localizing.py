@@ -19,6 +19,7 @@ from ace_ros.online.placing import Placed, PlacedAlternative, bounded_covariance
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, Robot, Whereabouts
 from ace_ros.online.tracking import Tracker, Verdicts
+from ace_ros.online.window import Window
 from ace_ros.options import option
 
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
@@ -42,6 +43,15 @@ class OnlineOptions(GateOptions):
         unit="s",
         low=0.0,
         high=2.0,
+    )
+    window_seconds: float = option(
+        3.0,
+        "With odometry, an image that alone is not enough is solved together with those of so long before it, of all "
+        "cameras.",
+        unit="s",
+        low=0.0,
+        high=60.0,
+        without="each image alone",
     )
     planar: bool = option(False, "Wheeled robot on a level floor: poses and TF with z, roll and pitch zero.")
 
@@ -94,13 +104,23 @@ class OnlineLocalizer:
         self._localizer, self._options = localizer, options or OnlineOptions()
         self._corrects_odometry = corrects_odometry
         frames = frames or FrameNames()
-        if not localizer.scene_map.header.metric:
+        metric = localizer.scene_map.header.metric
+        self._alone = "" if metric else "the map has no metric scale"
+        if robot is None or not (frames.base and frames.odom):
+            self._alone = self._alone or "there is no odometry"
+        if not metric:
             frames = FrameNames(frames.map, "", "")
         self._map_frame = frames.map
         self._whereabouts = Whereabouts(robot, frames, self._options.tf_timeout)
         self._tracker = Tracker(self._options, self._options.prior_max_age)
+        self._window = Window(self._options, self._options.window_seconds)
         self._first = True
         self._hint: tuple[Matrix, Matrix] | None = None
+
+    @property
+    def alone(self) -> str:
+        """Why each image stands alone although ``window_seconds`` is set; empty where that is not so."""
+        return self._alone if self._options.window_seconds else ""
 
     def follow(self, localizer: Localizer) -> None:
         """From the next image on, localize in a map that has the same frame and scale; from any thread.
@@ -114,6 +134,7 @@ class OnlineLocalizer:
         self._options, self._corrects_odometry = options, corrects_odometry
         self._whereabouts.wait = options.tf_timeout
         self._tracker.use(options, options.prior_max_age)
+        self._window.use(options, options.window_seconds)
 
     def hint(self, map_from_base: Matrix, covariance: Matrix) -> None:
         """Somebody says where the robot is (covariance as in :func:`~ace_ros.geometry.pose_residual`); from any thread.
@@ -143,6 +164,7 @@ class OnlineLocalizer:
             found = self._localizer.localize(pixels, camera, prior)
         except InputError as error:
             return unreadable(error)
+        found = self._with_those_before(found, stamp, camera_frame, base_from_camera)
         if found.state is not State.LOCALIZED and not found.alternatives:
             self._tracker.without_pose(moved)
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
@@ -163,6 +185,17 @@ class OnlineLocalizer:
         if self._options.planar:
             placed = placed.levelled()
         return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
+
+    def _with_those_before(
+        self, found: Localization, stamp: int, camera: str, base_from_camera: Matrix | None
+    ) -> Localization:
+        """What an image says together with those of the last seconds, where it alone is not enough."""
+        if base_from_camera is None or not self._options.window_seconds:
+            return found
+        odom_from_base, _ = self._whereabouts.odom_from_base(stamp)
+        if odom_from_base is None:
+            return found
+        return self._window.solve(self._localizer, found, stamp, camera, odom_from_base, base_from_camera)
 
     def _judged(
         self, found: Localization, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None
