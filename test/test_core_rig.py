@@ -71,7 +71,7 @@ def sure(answer):
 def test_two_that_see_half_become_one_that_is_sure_and_right(room, localizer, seen, pairs):
     answers = [localizer.together(views(seen, room.query_poses, pair)) for pair in pairs]
     found = [(one, room.query_poses[b]) for one, (_, b) in zip(answers, pairs, strict=True) if sure(one)]
-    assert len(found) >= 0.6 * len(pairs) and all(right(one, pose) for one, pose in found)
+    assert len(found) >= 0.5 * len(pairs) and all(right(one, pose) for one, pose in found)
     for one, pose in found:
         assert one.images == 2 and one.reason == "" and one.reason_code is Reason.NONE
         residual = pose_residual(one.map_from_camera, pose)
@@ -93,7 +93,7 @@ def test_odometry_that_drifts_by_two_percent_changes_nothing(room, localizer, se
         step[:3, 3] *= 1.02
         rig = [RigView(seen[a].sight, np.eye(4), SHIFT, TURN), RigView(seen[b].sight, step, SHIFT, TURN)]
         answers.append(localizer.together(rig))
-    assert sum(map(sure, answers)) >= 0.6 * len(pairs)
+    assert sum(map(sure, answers)) >= 0.5 * len(pairs)
     assert all(right(one, room.query_poses[b]) for one, (_, b) in zip(answers, pairs, strict=True) if sure(one))
 
 

@@ -37,14 +37,21 @@ _RANSAC, _COARSE, _FINE = 5.0, 12.0, 4.0
 _WIDE = 24.0  # an image of which it is not known better than so where it would see things helps nobody
 _SIGMAS = 2.0  # of the ways between images, that are allowed for
 _EXACT = 5e-4, 2e-3  # depths of the scene, and radians: no way between two images is known better
-_MATCHES = 200  # of each image, the likest, that the generalized camera is found by
-_ITERATIONS = 300  # of its RANSAC at most: it costs what a tenth of an encoding does
+_MATCHES = (
+    60  # of each image, the likest, that the generalized camera is found by: true are 5 % of these, and 2 % of all
+)
+_ITERATIONS = 1000  # of its RANSAC at most
 _RIVAL, _MOST = 0.5, 2  # of the matches that agree with the best pose; so many poses are looked at closely
 _ROUNDS, _AT_REST = 3, (0.01, 0.5)  # it is led on, until a round moves it by no more: depths, degrees
 _WORTH = 0.5  # of the landmarks that leave no doubt, an image: with fewer it matters little where it comes to rest
 _ROUGH = 2  # steps of a refinement that another follows
+# Matches that agree with a pose, for it to be looked at more closely: of the last image, and of all as multiples of
+# what chance gives the landmarks. What was believed in a courtyard had 4 times that or more, images of elsewhere 0-3.
+_SAY, _AGREEING = 3, 1.5
 _PLACES = 6  # that are asked at most, as for one image among twins
-_TENSION = float(chi2.ppf(0.999, 6))  # of a way that images and odometry do not agree on
+# Of a way that images and odometry do not agree on: odometry that is as exact as it says stretches links less than half
+# of the time. In a hall it did by 1.5 at most, and what was wrong and sure by odometry 30 % off, by 6.5 or more.
+_TENSION = float(chi2.ppf(0.5, 6))
 _CAP = 0.5  # confidence where they don't
 
 
@@ -162,9 +169,10 @@ class RigEstimator:
             poses.append(together)
         counted = _counted(seen, chain, poses)
         counted.sort(key=lambda one: -one[0])
+        least = _AGREEING * self._trust.calibration.chance_landmarks
         apart: list[Matrix] = []
         for count, pose in counted:
-            if count < _RIVAL * counted[0][0] or len(apart) == _MOST:
+            if count < max(least, _RIVAL * counted[0][0]) or len(apart) == _MOST:
                 break
             if not any(same_pose(pose, other, self._depth) for other in apart):
                 apart.append(pose)
@@ -178,11 +186,13 @@ class RigEstimator:
         poses, _, _ = chain.refine(poses, [one.observed for one in paired], focals)
         told = [self._estimator.told(one, pose, None, {}) for one, pose in zip(paired, poses, strict=True)]
         speaking = self._speaking(paired, told)
-        strain = max([self._trust.strain(told[k].evidence) for k in speaking], default=1.0)
-        chain = replace(chain, worth=chain.worth / strain)
         nothing = replace(paired[0].observed, normalised=np.empty((0, 2)), points=np.empty((0, 3)), sigmas=np.empty(0))
         observed = [one.observed if k in speaking else nothing for k, one in enumerate(paired)]
-        poses, own, information = chain.refine(poses, observed, focals)
+        poses, own, _ = chain.refine(poses, observed, focals)
+        # What is strange makes a pose less exact, but excuses no odometry.
+        strain = max([self._trust.strain(told[k].evidence) for k in speaking], default=1.0)
+        strained = replace(chain, worth=chain.worth / strain)
+        _, _, information = strained.refine(poses, observed, focals, steps=1)
         covariance = self._trust.spread(information, 1.0, focals[-1])
         estimate = self._estimator.told(paired[-1], poses[-1], own[-1], {})
         evidence = self._together([one.evidence for one in told], speaking, estimate.evidence, covariance is not None)
@@ -245,7 +255,7 @@ def _counted(seen: Sequence[_Seen], chain: Chain, poses: Sequence[Matrix]) -> li
     counted = []
     for pose in poses:
         agreeing = [one.agreeing(there) for one, there in zip(seen, chain.poses(pose), strict=True)]
-        if agreeing[-1] >= solver.LEAST_PAIRS:
+        if agreeing[-1] >= _SAY:
             counted.append((sum(agreeing), pose))
     return counted
 

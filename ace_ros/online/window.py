@@ -20,7 +20,8 @@ from ace_ros.online.odometry_gate import GateOptions
 _MOVED, _TURNED = 0.05, 8.0
 _KEPT = 4
 _SOON = 0.5  # of the seconds that an image is kept
-_SLIP = 0.002, 0.2  # m and degrees, 1 sigma, between two images: stamps jitter, mounts flex
+# 1 sigma, m and degrees, between two images: stamps jitter and wheels slip; and where cameras are said to be is not exact.
+_SLIP, _MOUNTS = (0.002, 0.2), (0.01, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,5 +140,6 @@ class Window:
         """How far off the odometry may be between two images: m and radians, 1 sigma."""
         o, way, turned = self._options, after.travelled - before.travelled, after.turned - before.turned
         heading = math.radians(o.odom_heading_drift) * way
-        turn = math.hypot(math.radians(_SLIP[1]), o.odom_rotation_drift * turned, heading)
-        return math.hypot(_SLIP[0], o.odom_translation_drift * way, heading * way / 2), turn
+        shift, turn = _SLIP if before.camera == after.camera else _MOUNTS
+        turn = math.hypot(math.radians(turn), o.odom_rotation_drift * turned, heading)
+        return math.hypot(shift, o.odom_translation_drift * way, heading * way / 2), turn
