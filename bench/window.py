@@ -3,7 +3,7 @@
 A generated courtyard, in which two cameras drive, one looking ahead and one aside; and a flight through a hall in which
 furniture was moved since it was mapped, of which two images that follow each other stand for two cameras. Odometry is
 made from the true poses: it is 2 % off in the way and in each turn. Each is asked as it is, and with 50 to 80 % of each
-image covered. Wrong and sure as in bench.honesty. Times are ratios of one run, to those of one image alone.
+image covered. Wrong and sure as in bench.honesty. Times are processor seconds, as ratios of one run, to one image alone.
 
 examples:
   python -m bench.window                       some minutes; maps and drives are kept in build/bench/window
@@ -117,9 +117,9 @@ def _alone(localizer: Localizer, shots: Sequence[Shot], way: str) -> list[Alone]
     rng, told = np.random.default_rng(0), []
     for shot in shots:
         image, camera = trust.harder(shot.frame.read(), shot.frame.camera, way, rng)
-        start = time.perf_counter()
+        start = time.process_time()
         found = localizer.localize(image, camera)
-        told.append(Alone(shot, found, time.perf_counter() - start))
+        told.append(Alone(shot, found, time.process_time() - start))
     return told
 
 
@@ -134,9 +134,9 @@ def _played(localizer: Localizer, part: Sequence[Alone], seconds: float, drift: 
     """The images one after the other, as a robot has them."""
     window, told = Window(GateOptions(), seconds), []
     for one, odometry in zip(part, _odometry(part, drift), strict=True):
-        start = time.perf_counter()
+        start = time.process_time()
         found = window.solve(localizer, one.found, round(one.shot.stamp * 1e9), one.shot.camera, odometry, np.eye(4))
-        told.append((one, found, time.perf_counter() - start))
+        told.append((one, found, time.process_time() - start))
     return told
 
 
@@ -160,11 +160,11 @@ def _rigs(localizer: Localizer, part: Sequence[Alone], together: bool) -> list[A
     for one, other in _pairs(part):
         answers, seconds = [one.found, other.found], other.seconds
         if together and all(found.state is not State.LOCALIZED for found in answers):
-            start, window = time.perf_counter(), Window(GateOptions(), 1.0)
+            start, window = time.process_time(), Window(GateOptions(), 1.0)
             for number, each in enumerate((other, one)):
                 mount = invert(one.shot.frame.map_from_camera) @ each.shot.frame.map_from_camera
                 found = window.solve(localizer, each.found, 0, str(number), np.eye(4), mount)
-            answers, seconds = [found, other.found], seconds + time.perf_counter() - start
+            answers, seconds = [found, other.found], seconds + time.process_time() - start
         number = int(answers[0].state is not State.LOCALIZED and answers[1].state is State.LOCALIZED)
         told.append(((one, other)[number], answers[number], seconds))
     return [(replace(a, shot=replace(a.shot, asked=True)), found, s) for a, found, s in told]

@@ -12,6 +12,7 @@ from ace_ros.geometry import invert
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
 from ace_ros.online.localizing import OnlineLocalizer, OnlineOptions
+from ace_ros.online.robot import FrameNames
 
 INDICES = range(3, 14)
 # The other camera looks to the left, above the middle of the base.
@@ -70,6 +71,15 @@ def test_without_odometry_or_mount_each_image_stands_alone(localizer, rover):
 def test_without_scale_each_image_stands_alone():
     told = driven(Localizer(with_header(small_room().map, metric=False), device="cpu"), window_seconds=4.0)
     assert all(answer.localization.images == 1 for answer, _ in told)
+
+
+def test_where_each_image_stands_alone_it_is_said(localizer):
+    without_scale = Localizer(with_header(small_room().map, metric=False), device="cpu")
+    assert OnlineLocalizer(without_scale, Rover()).alone == "the map has no metric scale"
+    assert OnlineLocalizer(localizer).alone == "there is no odometry"
+    assert OnlineLocalizer(localizer, Rover(), FrameNames("map", "", "base_link")).alone == "there is no odometry"
+    assert OnlineLocalizer(localizer, Rover()).alone == ""
+    assert OnlineLocalizer(localizer, options=OnlineOptions(window_seconds=0.0)).alone == ""  # nobody wants it
 
 
 def test_odometry_that_lies_is_not_believed(localizer):

@@ -37,9 +37,7 @@ _RANSAC, _COARSE, _FINE = 5.0, 12.0, 4.0
 _WIDE = 24.0  # an image of which it is not known better than so where it would see things helps nobody
 _SIGMAS = 2.0  # of the ways between images, that are allowed for
 _EXACT = 5e-4, 2e-3  # depths of the scene, and radians: no way between two images is known better
-_MATCHES = (
-    60  # of each image, the likest, that the generalized camera is found by: true are 5 % of these, and 2 % of all
-)
+_MATCHES = 60  # of each image, the likest, that the generalized camera is found by: true are 5 %, and 2 % of all
 _ITERATIONS = 1000  # of its RANSAC at most
 _RIVAL, _MOST = 0.5, 2  # of the matches that agree with the best pose; so many poses are looked at closely
 _ROUNDS, _AT_REST = 3, (0.01, 0.5)  # it is led on, until a round moves it by no more: depths, degrees

@@ -20,7 +20,7 @@ from ace_ros.online.odometry_gate import GateOptions
 _MOVED, _TURNED = 0.05, 8.0
 _KEPT = 4
 _SOON = 0.5  # of the seconds that an image is kept
-# 1 sigma, m and degrees, between two images: stamps jitter and wheels slip; and where cameras are said to be is not exact.
+# 1 sigma, m and degrees, between two images: stamps jitter, wheels slip; and where cameras are said to be is not exact.
 _SLIP, _MOUNTS = (0.002, 0.2), (0.01, 0.5)
 
 
