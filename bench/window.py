@@ -3,7 +3,7 @@
 A generated courtyard, in which two cameras drive, one looking ahead and one aside; and a flight through a hall in which
 furniture was moved since it was mapped, of which two images that follow each other stand for two cameras. Odometry is
 made from the true poses: it is 2 % off in the way and in each turn. Each is asked as it is, and with 50 to 80 % of each
-image covered. Wrong and sure as in bench.honesty. Times are processor seconds, as ratios of one run, to one image alone.
+image covered. Wrong and sure as in bench.honesty. Times are processor seconds as ratios of one run, to one image alone.
 
 examples:
   python -m bench.window                       some minutes; maps and drives are kept in build/bench/window

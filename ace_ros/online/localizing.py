@@ -164,14 +164,19 @@ class OnlineLocalizer:
             found = self._localizer.localize(pixels, camera, prior)
         except InputError as error:
             return unreadable(error)
-        found = self._with_those_before(found, stamp, camera_frame, base_from_camera)
+        odometry = None
+        if base_from_camera is not None and self._options.window_seconds:
+            odometry = known.odom_from_base(stamp)
+            if odometry[0] is not None:
+                solve = self._window.solve
+                found = solve(self._localizer, found, stamp, camera_frame, odometry[0], base_from_camera)
         if found.state is not State.LOCALIZED and not found.alternatives:
             self._tracker.without_pose(moved)
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
         if unmounted:  # the camera's pose is never given where the robot's is expected
             awaited = f"{unmounted.sentence}: without it there is no pose of {known.base}"
             return OnlineAnswer(State.UNCERTAIN, Fault(unmounted.reason, awaited), found)
-        odom_from_base, unmoved = known.odom_from_base(stamp)
+        odom_from_base, unmoved = odometry or known.odom_from_base(stamp)
         found, verdicts = self._judged(found, stamp, odom_from_base, base_from_camera)
         if not verdicts.accepted:
             reason = Reason.AMBIGUOUS if found.alternatives else OnlineReason.ODOMETRY_DISAGREES
@@ -185,17 +190,6 @@ class OnlineLocalizer:
         if self._options.planar:
             placed = placed.levelled()
         return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
-
-    def _with_those_before(
-        self, found: Localization, stamp: int, camera: str, base_from_camera: Matrix | None
-    ) -> Localization:
-        """What an image says together with those of the last seconds, where it alone is not enough."""
-        if base_from_camera is None or not self._options.window_seconds:
-            return found
-        odom_from_base, _ = self._whereabouts.odom_from_base(stamp)
-        if odom_from_base is None:
-            return found
-        return self._window.solve(self._localizer, found, stamp, camera, odom_from_base, base_from_camera)
 
     def _judged(
         self, found: Localization, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None
