@@ -13,6 +13,19 @@ class InputError(AceError):
     """A scene, image, pose, camera or option that can't be used."""
 
 
+class FrameError(InputError):
+    """One frame or pose that can't be used, where others can: see :class:`ace_ros.recordings.left_out.LeftOut`.
+
+    Attributes:
+        where: its file, line or name.
+        kind: what is wrong with it, in words that all such frames share: no names and no figures.
+    """
+
+    def __init__(self, where: str, kind: str, detail: str = "") -> None:
+        super().__init__(f"{where}: {detail or kind}")
+        self.where, self.kind = where, kind
+
+
 class MapFileError(AceError):
     """A map file that is missing, damaged, of another format, or made for another encoder."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError
 
 Matrix = NDArray[np.float64]
 
@@ -19,21 +19,27 @@ def check_pose(matrix: ArrayLike, where: str) -> Matrix:
     Rounding is repaired (the nearest rotation is taken); ``where`` names the pose in messages.
 
     Raises:
-        InputError: not 4x4, not finite, not a rotation (scaled, sheared or mirrored).
+        FrameError: not 4x4, not finite, not a rotation (zeros, scaled, sheared or mirrored).
     """
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4):
-        raise InputError(f"{where}: a pose is a 4x4 matrix, this one has shape {pose.shape}")
+        kind = "the pose is no 4x4 matrix"
+        raise FrameError(where, kind, f"a pose is a 4x4 matrix, this one has shape {pose.shape}")
     if not np.isfinite(pose).all():
-        raise InputError(f"{where}: the pose holds NaN or infinity")
+        raise FrameError(where, "the pose holds NaN or infinity")
     rotation = pose[:3, :3]
+    if not rotation.any():
+        raise FrameError(where, "the pose is all zeros")
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(rotation) < 0:
-        raise InputError(
-            f"{where}: the upper left 3x3 is not a rotation (determinant {np.linalg.det(rotation):.3g}); "
-            "poses must be rigid: no scale, no mirroring"
+        raise FrameError(
+            where,
+            "the pose is not rigid",
+            f"the upper left 3x3 is not a rotation (determinant {np.linalg.det(rotation):.3g}); "
+            "poses must be rigid: no scale, no mirroring",
         )
     if np.abs(pose[3] - (0, 0, 0, 1)).max() > 1e-6:
-        raise InputError(f"{where}: the last row of a pose must be 0 0 0 1, it is {pose[3].tolist()}")
+        kind = "the last row of the pose is not 0 0 0 1"
+        raise FrameError(where, kind, f"the last row of a pose must be 0 0 0 1, it is {pose[3].tolist()}")
     u, _, vt = np.linalg.svd(rotation)
     clean = np.eye(4)
     clean[:3, :3] = u @ vt
@@ -45,7 +51,7 @@ def pose_from_quaternion(translation: ArrayLike, quaternion_xyzw: ArrayLike, whe
     """Build a (4, 4) pose from a translation (3,) and a quaternion x y z w (4,), normalised here.
 
     Raises:
-        InputError: a NaN, or a quaternion whose length is more than 1 % off one.
+        FrameError: a NaN, or a quaternion whose length is more than 1 % off one.
     """
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_quat(unit_quaternion(quaternion_xyzw, where)).as_matrix()
@@ -57,12 +63,19 @@ def unit_quaternion(quaternion_xyzw: ArrayLike, where: str) -> Matrix:
     """``quaternion_xyzw``, (4,), normalised.
 
     Raises:
-        InputError: a NaN, or a length that is more than 1 % off one.
+        FrameError: a NaN, or a length that is more than 1 % off one.
     """
     quaternion = np.asarray(quaternion_xyzw, dtype=np.float64)
     norm = float(np.linalg.norm(quaternion))
-    if not np.isfinite(norm) or abs(norm - 1.0) > _ROTATION_TOLERANCE:
-        raise InputError(f"{where}: the quaternion {quaternion.tolist()} is not of unit length")
+    if not np.isfinite(norm):
+        raise FrameError(where, "the pose holds NaN or infinity")
+    if not norm:
+        raise FrameError(
+            where, "the quaternion is all zeros", "the quaternion is all zeros: the orientation was left unset"
+        )
+    if abs(norm - 1.0) > _ROTATION_TOLERANCE:
+        kind = "the quaternion is not of unit length"
+        raise FrameError(where, kind, f"the quaternion {quaternion.tolist()} is not of unit length")
     return np.asarray(quaternion / norm)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
 
 Pixels = NDArray[np.uint8]
 
@@ -58,7 +58,9 @@ def check_size(width: int, height: int, camera: Camera, name: str = "image") -> 
         InputError: it is not.
     """
     if (width, height) != (camera.width, camera.height):
-        raise InputError(
-            f"{name}: the image is {width} x {height}, its camera {camera.width} x {camera.height}: "
-            "not from this camera and mode, or cropped"
+        raise FrameError(
+            name,
+            "the image is of another size than its camera",
+            f"the image is {width} x {height}, its camera {camera.width} x {camera.height}: "
+            "not from this camera and mode, or cropped",
         )

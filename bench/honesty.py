@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import tyro
 from scipy.stats import chi2
 
 from ace_ros.errors import InputError
+from ace_ros.evaluation.metrics import CONFIDENCES, reliability
 from ace_ros.files import write_whole
 from ace_ros.geometry import pose_error, pose_residual
 from ace_ros.localization.answer import Localization
@@ -45,9 +47,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Asked:
-    """A query that was localized: its error in units of the map and degrees, and as its covariance has it."""
+    """A query that got a pose: its error in units of the map and degrees, and as its covariance has it."""
 
     name: str
+    sure: bool
     confidence: float
     translation: float
     rotation_deg: float
@@ -70,6 +73,11 @@ def main(command: Command) -> int:
         figures[name] = row = measured(path)
         write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
         print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
+    print("confidence of a pose, and how many are right, of all recordings:")
+    for low, high in pairwise(CONFIDENCES):
+        of_class = [c for row in figures.values() for c in row["reliability"] if c["from"] == low]
+        frames, right = (sum(int(c[name]) for c in of_class) for name in ("frames", "right"))
+        print(f"  {low:g} to {high:g}: {right} of {frames}")
     return 0
 
 
@@ -83,19 +91,25 @@ def measured(path: Path) -> Row:
             continue
         queries += 1
         answer = localizer.localize(image, frame.camera)
-        if answer.state is State.LOCALIZED:
+        if answer.map_from_camera is not None and answer.state is not State.LOST:
             found.append(asked(localizer, frame, answer, recording.metric))
-    return {"queries": queries, **summary(found)}
+    right = np.array([not one.wrong for one in found], bool)
+    return {
+        "queries": queries,
+        **summary([one for one in found if one.sure]),
+        "reliability": reliability([one.confidence for one in found], right),
+    }
 
 
 def asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
-    """How far off an answer is that was LOCALIZED."""
+    """How far off an answer is."""
     pose, covariance, place, truth = answer.map_from_camera, answer.covariance, answer.place, frame.map_from_camera
-    assert pose is not None and covariance is not None and place is not None and truth is not None
+    assert pose is not None and place is not None and truth is not None
     residual = pose_residual(pose, truth)
-    nees = float(residual @ np.linalg.solve(covariance, residual))
+    nees = float("nan") if covariance is None else float(residual @ np.linalg.solve(covariance, residual))
     depth = localizer.scene_map.headers[place].median_depth
-    return Asked(frame.name, answer.confidence, *pose_error(pose, truth), nees, depth, metric)
+    sure = answer.state is State.LOCALIZED
+    return Asked(frame.name, sure, answer.confidence, *pose_error(pose, truth), nees, depth, metric)
 
 
 def summary(found: list[Asked]) -> Row:

@@ -159,7 +159,7 @@ def test_what_is_wrong_and_sure_and_how_many_an_ellipsoid_holds():
     from bench import honesty
 
     def asked(translation=0.0, rotation=0.0, nees=5.0, depth=10.0, metric=True):
-        return honesty.Asked("a.png", 0.95, translation, rotation, nees, depth, metric)
+        return honesty.Asked("a.png", True, 0.95, translation, rotation, nees, depth, metric)
 
     # 10 cm and 2 % of the depth where there is scale, else 5 % of it; 5 degrees anywhere.
     assert [asked(0.19).wrong, asked(0.21).wrong, asked(0.09, depth=1.0).wrong, asked(0.11, depth=1.0).wrong] == [

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -276,8 +277,9 @@ sys.exit(main())
     assert f"{unfinished} keeps {frames} frames, the same command with --resume goes on" in done.stderr
     assert old.read_text() == "the old map" and {str(p) for p in old.parent.iterdir()} == {str(old), unfinished}
     # On from there, to what would have become of it undisturbed; what was encoded is not asked for again.
+    black = np.zeros((240, 320, 3), np.uint8)
     for frame in sorted((room / "train" / "rgb").iterdir())[: frames - 1]:
-        frame.write_bytes(b"")
+        assert cv2.imwrite(str(frame), black)
     succeeded(ace("map", room, "-o", old, "--json", tmp_path / "m.json", *QUICK, "--resume"))
     assert [path.name for path in old.parent.iterdir()] == [old.name]
     figures = json.loads((tmp_path / "m.json").read_text())

@@ -13,8 +13,9 @@ from ace_ros.errors import MapFileError
 from ace_ros.features.encoder import USUAL_LIKENESS
 from ace_ros.features.features import Features
 from ace_ros.geometry import pose_error
+from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.trust import Reason, State
+from ace_ros.localization.trust import Reason, State, judge
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.scene_map import SceneMap
@@ -273,13 +274,17 @@ def test_places_that_overlap_find_one_pose(room):
         assert one.state is two.state and not two.alternatives
 
 
-def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
-    """A place that holds everything twice: its own views are right in one bay and wrong in the other, as it happens."""
-    (place,) = room.map.places
+def mapping_views(room):
     mapper = Mapper(OPTIONS)
     for image, pose in zip(room.images[::10], room.poses[::10], strict=True):
         mapper.add(image, room.camera, pose)
-    views = list(mapper.views)
+    return list(mapper.views)
+
+
+def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
+    """A place that holds everything twice: its own views are right in one bay and wrong in the other, as it happens."""
+    (place,) = room.map.places
+    views = mapping_views(room)
     rng = np.random.default_rng(0)
     points = np.stack([place.points, place.points + AWAY.astype(np.float32)], axis=1).reshape(-1, 3)
     # No two look the same: what differs by less than bfloat16 tells is a tie, which the first of the two would win.
@@ -288,3 +293,21 @@ def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
     once, both = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, twice))
     assert once.held_back.localized == 6 and once.held_back.median_translation < 0.05
     assert both.held_back.localized == 0 and both.held_back.median_translation is None
+
+
+def test_a_place_knows_how_much_of_itself_it_holds_again(room):
+    """A fourth of a room stands somewhere else once more: no twin, but what a view finds without all that it shows."""
+    (place,) = room.map.places
+    views = mapping_views(room)
+    again = np.random.default_rng(0).random(len(place.points)) < 0.25
+    points = np.concatenate([place.points, place.points[again] + AWAY.astype(np.float32)])
+    codes = np.concatenate([place.codes, place.codes[again]])
+    partly = replace(place, points=points, codes=codes)
+    once, some = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, partly))
+    assert some.held_back.localized == 6  # as well as ever
+    assert once.calibration.self_similar < 3 * once.calibration.chance_landmarks
+    assert some.calibration.self_similar > 6 * some.calibration.chance_landmarks
+    elsewhere = Evidence(50.0, 900, 500, 150, 100, coverage=0.8, well_conditioned=True)  # what the copy may give
+    assert judge(elsewhere, once.calibration).state is State.LOCALIZED
+    verdict = judge(elsewhere, some.calibration)
+    assert verdict.state is State.UNCERTAIN and "place resembles itself: " in verdict.sentence

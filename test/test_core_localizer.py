@@ -18,7 +18,7 @@ from ace_ros.image import Image
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
-from ace_ros.localization.trust import State
+from ace_ros.localization.trust import Reason, State
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -250,3 +250,19 @@ def test_a_pose_that_fits_one_side_of_the_image_is_led_on_to_the_rest(room, degr
         rested = estimator._settle(encoded, none, first)
         translation, rotation = pose_error(rested.pose, local)
         assert translation < 0.05 and rotation < 1.0 and rested.rank >= first.rank
+
+
+def test_a_room_of_which_half_moved_a_little_fixes_no_pose(room):
+    """Two poses 8 % of the depth apart, and half of the landmarks for each: neither is believed, and the covariance
+    holds both."""
+    (place,) = room.map.places
+    points, shift = place.points.copy(), 0.25
+    points[np.random.default_rng(0).random(len(points)) < 0.5, 0] += shift
+    localizer = Localizer(with_place(room.map, points=points), device="cpu")
+    answers = [localizer.localize(image, room.camera) for image in room.query_images[:6]]
+    torn = [answer for answer in answers if answer.evidence.play[0] > 0.5 * shift / place.header.median_depth]
+    assert len(torn) >= 3
+    for answer in torn:
+        assert answer.state is State.UNCERTAIN and answer.reason_code is Reason.AMBIGUOUS
+        assert "explain the image equally well" in answer.reason
+        assert np.sqrt(answer.covariance[0, 0]) > 0.4 * shift

@@ -282,17 +282,17 @@ def test_near_matches_come_from_where_the_pose_says(world, packed, landmarks):
     pose[:3, 3] -= packed.origin
     normalised = CAMERA.normalise(view.encoded.features.pixels.numpy())
     looks = view.encoded.features.descriptors.numpy()
-    pairs = landmarks.match_near(looks, normalised, pose, 500.0, 4.0)
+    pairs = landmarks.around(looks, normalised, pose, 500.0, 4.0).best()
     truth = world.ids[4][pairs.keypoint]
     assert (truth == pairs.point).all() and len(pairs) > 0.98 * (world.ids[4] >= 0).sum()
     assert len(np.unique(pairs.keypoint)) == len(np.unique(pairs.point)) == len(pairs)
     # One degree off are 9 pixels: outside a radius of 4, inside one of 20.
     turned = disturbed(pose, np.array([0, 0, 0, 0, 0, np.radians(1)]))
-    assert len(landmarks.match_near(looks, normalised, turned, 500.0, 4.0)) < 0.05 * len(pairs)
-    assert len(landmarks.match_near(looks, normalised, turned, 500.0, 20.0)) > 0.95 * len(pairs)
+    assert len(landmarks.around(looks, normalised, turned, 500.0, 4.0).best()) < 0.05 * len(pairs)
+    assert len(landmarks.around(looks, normalised, turned, 500.0, 20.0).best()) > 0.95 * len(pairs)
     away = pose.copy()
     away[:3, :3] = pose[:3, :3] @ np.diag([-1.0, 1.0, -1.0])
-    assert len(landmarks.match_near(looks, normalised, away, 500.0, 20.0)) == 0
+    assert len(landmarks.around(looks, normalised, away, 500.0, 20.0).best()) == 0
 
 
 def test_strangers_match_nothing(landmarks):
@@ -305,9 +305,9 @@ def test_no_landmarks_and_no_keypoints_are_no_matches(world, landmarks):
     features = world.views[0].encoded.features
     normalised = CAMERA.normalise(features.pixels.numpy())
     assert len(none.match(features)) == 0
-    assert len(none.match_near(features.descriptors.numpy(), normalised, np.eye(4), 500.0, 5.0)) == 0
+    assert len(none.around(features.descriptors.numpy(), normalised, np.eye(4), 500.0, 5.0).best()) == 0
     assert len(landmarks.match(features.best(0))) == 0
-    assert len(landmarks.match_near(features.descriptors[:0].numpy(), normalised[:0], np.eye(4), 500.0, 5.0)) == 0
+    assert len(landmarks.around(features.descriptors[:0].numpy(), normalised[:0], np.eye(4), 500.0, 5.0).best()) == 0
 
 
 def test_selection_prefers_long_tracks_but_leaves_no_view_bare(world, packed, tracks):

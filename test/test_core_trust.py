@@ -63,6 +63,13 @@ def test_a_corner_of_the_image_is_not_enough():
     assert told(replace(GOOD, coverage=0.2), CALIBRATION)[0] is State.LOCALIZED
 
 
+@pytest.mark.parametrize("play", [(0.03, 0.0), (0.0, 3.0)])
+def test_poses_around_that_are_as_good_are_a_doubt(play):
+    state, _, reason = told(replace(GOOD, play=play), CALIBRATION)
+    assert state is State.UNCERTAIN and "poses around this one" in reason
+    assert told(replace(GOOD, play=(0.02, 2.0)), CALIBRATION)[0] is State.LOCALIZED
+
+
 def test_geometry_that_does_not_fix_the_pose_is_not_enough():
     state, confidence, reason = told(replace(GOOD, well_conditioned=False), CALIBRATION)
     assert state is State.UNCERTAIN and confidence == 0.5 and "does not fix the pose" in reason

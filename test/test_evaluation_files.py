@@ -140,8 +140,8 @@ def test_the_page_draws_everything_in_a_browser_without_a_complaint(tmp_path, th
     )  # fmt: skip
     assert done.returncode == 0 and "CONSOLE" not in done.stderr, done.stderr
     assert f'data-theme="{theme}"' in done.stdout
-    assert done.stdout.count("<svg ") == 6 + live and done.stdout.count("<circle ") >= 2 * 40
-    assert done.stdout.count("<section") == 11 + 3 * live
+    assert done.stdout.count("<svg ") == 7 + live and done.stdout.count("<circle ") >= 2 * 40
+    assert done.stdout.count("<section") == 12 + 3 * live
     assert ("Through the nodes" in done.stdout) == live
 
 

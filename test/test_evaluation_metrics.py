@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ace_ros.evaluation.metrics import FrameResult, errors, nees, nees_of, summarize
+from ace_ros.evaluation.metrics import FrameResult, errors, nees, nees_of, reliability, summarize
 
 
 def pose(x=0.0, degrees=0.0, axis="z"):
@@ -48,6 +48,19 @@ def test_summary_of_five_frames():
     assert summary["query_ms"]["p95"] == pytest.approx(20 + 0.8 * 80)
     assert summary["false_confident"] == 0
     json.dumps(summary, allow_nan=False)
+
+
+def test_poses_are_counted_by_their_confidence():
+    right = np.array([False, True, True, False, True])
+    assert reliability([0.1, 0.5, 0.6999, 0.9, 1.0], right) == [
+        {"from": 0.0, "to": 0.3, "frames": 1, "right": 0},
+        {"from": 0.5, "to": 0.7, "frames": 2, "right": 2},
+        {"from": 0.9, "to": 0.99, "frames": 1, "right": 0},
+        {"from": 0.99, "to": 1.0, "frames": 1, "right": 1},
+    ]
+    off = [result(pose(0.2)), result(pose(0.01)), result(pose(0.01), "LOST"), result(None, "LOST")]
+    (one,) = summarize(off, metric=True, median_depth=1.0)["reliability"]  # what is lost has no pose
+    assert (one["frames"], one["right"]) == (2, 1)
 
 
 def test_both_translation_and_rotation_must_be_within():

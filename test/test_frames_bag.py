@@ -162,6 +162,8 @@ def test_a_bag_that_was_cut_off(tmp_path, storage):
     content = file.read_bytes()
     for kept in (0, 10, len(content) // 2, len(content) - 3000):
         file.write_bytes(content[:kept])
+        if storage == "mcap" and kept > 10:  # what was written is there, but for the last chunk
+            continue
         with pytest.raises(InputError, match="bag"):
             for frame in open_all(tmp_path / "bag").frames:
                 frame.read()
@@ -170,10 +172,10 @@ def test_a_bag_that_was_cut_off(tmp_path, storage):
 def test_bags_that_are_none(tmp_path):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "metadata.yaml").write_text("rosbag2_bagfile_information: {version: 5}")
-    with pytest.raises(InputError, match="not a rosbag2 that can be read"):
+    with pytest.raises(InputError, match=r"metadata\.yaml is there, but no file of the bag"):
         open_all(tmp_path / "bag")
     (tmp_path / "old.bag").write_text("#ROSBAG V2.0")
-    with pytest.raises(InputError, match="ROS 1 bag: convert it"):
+    with pytest.raises(InputError, match="not a bag that can be read"):
         open_all(tmp_path / "old.bag")
     with BagMaker(tmp_path / "other") as bag:
         bag.info(START)

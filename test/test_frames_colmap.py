@@ -45,7 +45,7 @@ def test_colmap_camera_models(tmp_path, camera, focals, distortion):
         ("1 PINHOLE 64 48 0 0 32 24", "line 2: camera: focal lengths must be positive"),
         ("2 PINHOLE 64 48 60 60 32 24", "camera 1, which is not listed"),
         ("1 PINHOLE x 48 60 60 32 24", "line 2: expected CAMERA_ID"),
-        ("1 PINHOLE 100 48 60 60 32 24", "don't have the size of their cameras"),
+        ("1 PINHOLE 100 48 60 60 32 24", r"2 of 2 frames left out: .*of another size .* 64 x 48, its camera 100 x 48"),
     ],
 )
 def test_colmap_cameras_that_are_wrong(tmp_path, camera, said):
@@ -72,9 +72,11 @@ def test_colmap_quaternion_that_is_no_rotation_is_named(tmp_path):
     file = folder / "sparse/0/images.txt"
     file.write_text("1 1 1 1 1 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
     with pytest.raises(InputError, match=r"images\.txt, line 1: a\.png.*unit length"):
-        open_recording(folder, "all")
+        open_recording(folder)
     file.write_text("1 1 0 0 0 0 0 0 1 a.png\n\n2 1 0 0 nan 0 0 0 1 b c.png\n\n")
-    assert open_recording(folder, "all").notes == ["1 image skipped, their poses hold NaN or infinity: b c.png"]
+    assert open_recording(folder, "all").notes == [
+        f"1 of 2 frames left out: the pose holds NaN or infinity, e.g. {file}, line 3: b c.png"
+    ]
 
 
 def test_colmap_binary_model(tmp_path):

@@ -42,7 +42,7 @@ def test_poses_in_between_are_interpolated_and_far_ones_are_not_used(tmp_path):
     scene = open_recording(tum_scene(tmp_path, pose_times=lambda index: index * 0.1 + 0.05 + (index > 5)), "all")
     assert [frame.name for frame in scene.frames] == [f"rgb/{index}.png" for index in range(1, 6)]
     assert scene.notes == [
-        "4 images skipped, no pose in groundtruth.txt around them (within 0.25 s): rgb/0.png, rgb/6.png, rgb/7.png, ..."
+        "4 of 9 frames left out: no pose in groundtruth.txt around them (within 0.25 s), e.g. rgb/0.png"
     ]
     middle = scene.frames[0].map_from_camera
     for end in (pose(0), pose(1)):
@@ -85,7 +85,9 @@ def test_poses_that_are_not_finite_are_left_out_with_a_note(tmp_path):
     folder = tum_scene(tmp_path)
     with (folder / "groundtruth.txt").open("a") as file:
         file.write("\n1305031109.0 nan 0 0 0 0 0 1")
-    assert open_recording(folder, "all").notes == ["groundtruth.txt: 1 poses hold NaN or infinity and were left out"]
+    place = f"{folder / 'groundtruth.txt'}, line 11"
+    told = f"1 of 10 poses left out: the pose holds NaN or infinity, e.g. {place}"
+    assert open_recording(folder, "all").notes == [told]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,10 @@ def test_poses_that_are_not_finite_are_left_out_with_a_note(tmp_path):
         ("rgb.txt", "", "lists no images"),
         ("rgb.txt", "1.0", r"rgb\.txt, line 1: expected timestamp filename"),
         ("rgb.txt", "noon rgb/0.png", "'noon' is not a time"),
-        ("groundtruth.txt", "1.0 0 0 0 0 0 0 0", r"groundtruth\.txt, line 1.*unit length"),
+        ("groundtruth.txt", "1.0 0 0 0 0 0 0 2", r"groundtruth\.txt, line 1.*unit length"),
         ("groundtruth.txt", "1.0 0 0 0", "expected timestamp tx ty tz"),
         ("groundtruth.txt", "", "no usable pose"),
-        ("groundtruth.txt", "9.0 0 0 0 0 0 0 1", "no frame can be used .*9 images skipped, no pose"),
+        ("groundtruth.txt", "9.0 0 0 0 0 0 0 1", "poses are from 9.0.* to 9.0.* s, the images from 1305031102.1"),
         ("calibration.txt", "60 61", "holds 2 numbers"),
         ("calibration.txt", "0 61 31 23", r"calibration\.txt.*focal lengths must be positive"),
         ("calibration.txt", "", "holds 0 numbers"),

@@ -76,7 +76,7 @@ def test_rounded_rotations_are_repaired():
         (np.diag([1.0, 1, np.inf, 1]), "NaN or infinity"),
         (np.diag([1.0, 1, -1, 1]), "not a rotation"),
         (np.diag([2.0, 2, 2, 1]), "not a rotation"),
-        (np.zeros((4, 4)), "not a rotation"),
+        (np.zeros((4, 4)), "all zeros"),
         (np.eye(4) + np.eye(4, k=-3), "last row"),
     ],
 )
@@ -87,7 +87,7 @@ def test_what_is_no_pose_is_refused(matrix, said):
 
 @pytest.mark.parametrize("quaternion", [(0, 0, 0, 0), (0, 0, 0, 2), (0, 0, 0, np.nan)])
 def test_what_is_no_quaternion_is_refused(quaternion):
-    with pytest.raises(InputError, match="here: the quaternion"):
+    with pytest.raises(InputError, match=r"here: the (quaternion|pose holds NaN)"):
         pose_from_quaternion((0, 0, 0), quaternion, "here")
 
 

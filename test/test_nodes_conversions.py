@@ -28,10 +28,12 @@ def test_quaternions_of_messages_are_rounded_and_may_be_negative():
     np.testing.assert_allclose(pose_matrix(message, "a pose"), pose_from_quaternion((1, 2, 3), q), atol=1e-12)
 
 
-@pytest.mark.parametrize("length", [0.0, 0.9, np.nan])
-def test_what_is_no_rotation_is_refused_by_its_name(length):
+@pytest.mark.parametrize(
+    ("length", "said"), [(0.0, "quaternion is all zeros"), (0.9, "is not of unit length"), (np.nan, "holds NaN")]
+)
+def test_what_is_no_rotation_is_refused_by_its_name(length, said):
     message = Transform(rotation=Quaternion(w=length))
-    with pytest.raises(InputError, match=r"^map <- odom: the quaternion .* is not of unit length"):
+    with pytest.raises(InputError, match=rf"^map <- odom: the .*{said}"):
         transform_matrix(message, "map <- odom")
 
 

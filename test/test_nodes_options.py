@@ -119,7 +119,7 @@ def test_layouts_and_the_filter_name_topics_that_there_are():
     assert "/localization_node/debug_image" in shown
     assert panels["Image!debug"]["imageMode"]["imageTopic"] == "/localization_node/debug_image"
     fused = yaml.safe_load((CONFIG / "robot_localization.yaml").read_text())["ekf_map"]["ros__parameters"]
-    assert fused["pose0"] == "/localization_node/pose_with_covariance" and fused["world_frame"] == "map"
+    assert fused["pose0"] == "/localization_node/image_pose" and fused["world_frame"] == "map"
     assert len(fused["pose0_config"]) == len(fused["odom0_config"]) == 15
 
 

@@ -78,7 +78,7 @@ def test_another_type_another_qos_no_camera_info(mapped_room, domain, tmp_path):
         told("32FC9")
         text = process.text()
         assert begun and text.count("carries sensor_msgs/msg/CompressedImage") == 1  # each is told, once
-        assert text.count("can't be read") == 1 and text.count("best_effort, and a reliable") == 1
+        assert text.count("'32FC9' can't be used") == 1 and text.count("best_effort, and a reliable") == 1
     finally:
         if process is not None:
             process.interrupt()

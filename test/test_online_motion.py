@@ -55,7 +55,8 @@ def test_correction_jumps_when_told_and_without_limits():
 
 
 def placed(second=0.0, **more):
-    return Placed(int(second * SECOND), "map", "base_link", pose(1.0), COVARIANCE, **{"is_base": True} | more)
+    seen = pose(1.01), 4 * COVARIANCE  # by the image alone
+    return Placed(int(second * SECOND), "map", "base_link", pose(1.0), COVARIANCE, *seen, **{"is_base": True} | more)
 
 
 def test_a_placed_pose_corrects_the_odometry_where_there_is_one():
@@ -67,9 +68,11 @@ def test_a_placed_pose_corrects_the_odometry_where_there_is_one():
 
 
 def test_levelled_poses_lie_on_the_ground_and_so_does_what_they_correct():
-    tilted = Placed(0, "map", "base_link", pose(1.0, 2.0, 0.1, 70.0, 3.0), COVARIANCE, pose(z=0.2, roll=5.0), True)
+    seen = pose(1.0, 2.0, 0.1, 70.0, 3.0), COVARIANCE
+    tilted = Placed(0, "map", "base_link", *seen, *seen, pose(z=0.2, roll=5.0), True)
     level = tilted.levelled()
     assert level.map_from_frame[2, 3] == 0 and tilt_deg(level.map_from_frame) == 0
+    assert level.by_image[2, 3] == 0 and tilt_deg(level.by_image) == 0
     assert level.map_from_odom[2, 3] == 0 and tilt_deg(level.map_from_odom) == pytest.approx(0, abs=1e-6)
     camera = placed(is_base=False)
     assert camera.levelled() is camera  # a camera may look wherever it likes

@@ -13,7 +13,8 @@ from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
 from ace_ros.online.odometry_gate import GateOptions
-from ace_ros.online.tracking import Tracker
+from ace_ros.online.tracking import Belief, Tracker
+from ace_ros.online.witnesses import Seen
 
 BAY = 3.0  # m: so wide is each of four that look the same, one beside the other
 
@@ -55,12 +56,13 @@ class Bays:
         if len(found) < 2:
             return None
         odom = self.odom if odometry else None
-        choice = self.tracker.choose(found, self.stamp, odom, BASE_FROM_CAMERA)
-        return choice and (found[choice.index].map_from_camera, choice.kidnapped)
+        choice = self.tracker.choose(found, BAY, self.stamp, odom, BASE_FROM_CAMERA)
+        return choice and (found[choice.index].map_from_camera, choice.belief.kidnapped)
 
     def sure(self):
         """What becomes of an image of something that there is once."""
-        return self.tracker.judge(self.measured(self.truth()), COVARIANCE, self.stamp, self.odom, BASE_FROM_CAMERA)
+        seen = Seen(self.measured(self.truth()), COVARIANCE, 9.0, BAY)
+        return self.tracker.judge(seen, self.stamp, self.odom, BASE_FROM_CAMERA)
 
     def right(self, answer):
         return pose_error(answer[0], self.truth() @ BASE_FROM_CAMERA)[0] < 0.1
@@ -112,7 +114,7 @@ def test_one_image_of_something_unique_is_enough():
     for _ in range(5):
         assert bays.look() is None
         bays.step()
-    assert bays.sure().accepted
+    assert isinstance(bays.sure(), Belief)
     for _ in range(40):
         bays.step()
         answer = bays.look()
@@ -134,9 +136,9 @@ def test_odometry_that_has_drifted_too_far_decides_nothing():
     bays.sure()
     for _ in range(200):
         bays.step(0.15)
-        bays.tracker.without_pose(bays.odom)
+        bays.tracker.without_pose(bays.stamp, bays.odom, BASE_FROM_CAMERA)
         bays.step(-0.15)
-        bays.tracker.without_pose(bays.odom)
+        bays.tracker.without_pose(bays.stamp, bays.odom, BASE_FROM_CAMERA)
     assert bays.look() is None
 
 
@@ -154,7 +156,7 @@ def test_a_robot_that_is_carried_to_another_bay_is_not_believed_to_be_in_the_old
     for _ in range(6):
         bays.step()
         verdicts.append(bays.sure())
-    assert [one.accepted for one in verdicts] == [False] * 4 + [True] * 2 and verdicts[4].kidnapped
+    assert [isinstance(one, Belief) for one in verdicts] == [False] * 4 + [True] * 2 and verdicts[4].kidnapped
     bays.step(-0.15)
     assert bays.right(bays.look())
 
@@ -229,7 +231,7 @@ def test_a_robot_that_starts_in_a_twin_waits_until_it_sees_something_else(locali
 def click(bays, x, sigma=0.5):
     """Somebody says where the robot is, as RViz does."""
     spread = np.diag(np.square([sigma, sigma, 1.0, 0.3, 0.3, 0.26]))
-    bays.tracker.suppose(bays.truth(x), spread, bays.odom)
+    bays.tracker.suppose(bays.truth(x), spread, bays.odom, bays.stamp)
 
 
 def test_what_somebody_says_tells_twins_apart():
@@ -250,7 +252,7 @@ def test_what_somebody_says_is_nothing_where_no_image_bears_it_out():
         bays.step(0.05)
     click(bays, 4.0 + BAY)  # the wrong one, and then the image of something unique
     bays.step()
-    assert bays.sure().accepted
+    assert isinstance(bays.sure(), Belief)
     bays.step()
     assert bays.right(bays.look())
 
@@ -262,6 +264,6 @@ def test_a_robot_that_was_said_to_be_in_another_bay_is_found_by_what_there_is_on
     for _ in range(GateOptions.kidnap_frames):
         bays.step()
         verdicts = bays.sure()
-    assert verdicts.accepted and verdicts.kidnapped
+    assert isinstance(verdicts, Belief) and verdicts.kidnapped
     bays.step()
     assert bays.right(bays.look())

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from ace_ros.cli import interrupt
 
 COMMANDS = {
     "map": "make a map from posed frames",
+    "check": "hold a recording's poses and intrinsics against its own images",
     "localize": "say where images were taken",
     "evaluate": "localize a recording and compare with its ground truth",
     "compare": "lay evaluations side by side",
@@ -41,9 +43,8 @@ examples:
   ace localize room.safetensors a.jpg --camera 525,525,320,240
   ace evaluate room.safetensors drive.mcap --report out/
 
-A recording is a rosbag2 bag, or a folder in the layout of ACE (rgb/ poses/
-calibration/), nerfstudio (transforms.json), COLMAP (sparse/0/*.txt, images/) or
-TUM RGB-D (rgb.txt, groundtruth.txt).
+A recording is a ROS bag, or a folder in the layout of ACE, nerfstudio, COLMAP,
+TUM RGB-D, EuRoC, KITTI and others: docs/recordings.md lists what is read.
 'ace COMMAND --help' explains a command."""
 
 USAGE_ERROR = 2
@@ -58,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ace``; the exit code: 0 done, 1 failed, 2 not understood, 3 some images not localized, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     interrupt.install()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     try:
         return _dispatch(arguments)
     except SystemExit as exit:

@@ -73,19 +73,20 @@ def _sightings(localizer: Localizer, scene: Recording, most: int) -> tuple[list[
         raise InputError(f"{scene.name}: no frame has a pose; without poses there is nothing to align")
     seen: list[Sighting] = []
     asked = 0
+    left_out = scene.left_out.later()
     with progress() as stages:
         stages.begin("localizing", len(posed))
         for frame, image in prefetched(posed):
-            try:
+            with left_out.trying(frame.name):
                 if isinstance(image, InputError):
                     raise image
                 assert frame.map_from_camera is not None
                 found = sighted(localizer, image, frame.camera, frame.map_from_camera)
                 asked += 1
                 seen += [] if found is None else [found]
-            except InputError as error:
-                note(f"skipped {frame.name}: {error}")
             stages.advance([f"{len(seen)} localized"])
+    for line in left_out.lines():
+        note(line)
     return seen, asked
 
 

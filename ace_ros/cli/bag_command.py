@@ -35,6 +35,8 @@ class Command(Options):
         for text in scene.notes:
             note(text)
         with interrupt.unwinding():
-            write_bag(scene, self.output, storage=self.storage)
-        stdout.print(f"{self.output}: {len(scene.frames)} frames", soft_wrap=True)
+            left_out = write_bag(scene, self.output, storage=self.storage)
+        for line in left_out.lines():
+            note(line)
+        stdout.print(f"{self.output}: {len(scene.frames) - len(left_out.names())} frames", soft_wrap=True)
         return 0

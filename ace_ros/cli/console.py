@@ -90,6 +90,6 @@ def write_file(path: Path, content: str | bytes) -> None:
     """
     with interrupt.writing(path):
         try:
-            write_whole(path, content.encode() if isinstance(content, str) else content)
+            write_whole(path, content.encode(errors="surrogateescape") if isinstance(content, str) else content)
         except OSError as error:
             raise InputError(f"{path}: can't be written: {error.strerror}") from error

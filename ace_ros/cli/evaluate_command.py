@@ -28,6 +28,7 @@ from typing import Any, Literal
 from rich.table import Table
 
 from ace_ros.cli import compare_command
+from ace_ros.cli.checking import tell
 from ace_ros.cli.console import (
     check_writable,
     make_folder,
@@ -62,7 +63,6 @@ from ace_ros.recordings.splits import is_explicit
 
 USAGE = "MAP RECORDING [OPTIONS]\n--compare JSON JSON..."
 _USAGE_ERROR = 2
-_LISTED_SKIPS = 5
 _DOUBTFUL = 0.5  # of the frames LOCALIZED and far off: rather the truth is to blame
 
 
@@ -117,8 +117,7 @@ class Command(Options):
         scene_map = SceneMap.load(map_path)
         split = self.split or _default_split(scene_path, self.reading, scene_map)
         scene = open_recording(scene_path, split=split, options=self.reading)
-        for text in scene.notes:
-            note(text)
+        tell(scene)
         if scene.map_frame != scene_map.header.map_frame:
             note(f"the true poses are in '{scene.map_frame}', the map is in '{scene_map.header.map_frame}': they are "
                  "compared as they are")  # fmt: skip
@@ -129,10 +128,8 @@ class Command(Options):
         else:
             found = _evaluate(localizer, scene, self.include_mapped)
         results = found.results
-        for text in found.skipped[:_LISTED_SKIPS]:
+        for text in found.skipped:
             note(text)
-        if len(found.skipped) > _LISTED_SKIPS:
-            note(f"and {len(found.skipped) - _LISTED_SKIPS} more were skipped")
         if found.mapped:
             done = "are scored all the same" if self.include_mapped else "were left out; --include-mapped scores them"
             note(f"{found.mapped} frames that the map was made from {done}")
@@ -140,7 +137,7 @@ class Command(Options):
         figures = {
             **summarize(results, header.metric, header.median_depth),
             **live,
-            "skipped": len(found.skipped),
+            "skipped": found.unusable,
             "left_out_mapped": 0 if self.include_mapped else found.mapped,
             "scored_mapped": found.mapped if self.include_mapped else 0,
             "map": str(map_path),
@@ -242,7 +239,7 @@ def _evaluate(localizer: Localizer, scene: Recording, include_mapped: bool) -> E
                 counts[result.state] += 1
             stages.advance([f"{count} {state.lower()}" for state, count in counts.items() if count])
 
-        return evaluate(localizer, scene.frames, show, include_mapped)
+        return evaluate(localizer, scene.frames, show, include_mapped, scene.left_out.later())
 
 
 def summary_table(figures: dict[str, Any]) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ace_ros.cli.console import note
 from ace_ros.cli.progress import Stages
-from ace_ros.errors import InputError, MappingError
+from ace_ros.errors import FrameError, InputError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
 from ace_ros.mapping.mapper import Mapper
@@ -19,7 +19,6 @@ from ace_ros.recordings import PosedFrame, Recording
 from ace_ros.recordings.prefetch import prefetched
 
 _MOST = 10_000  # frames: a building; ten minutes of encoding on two cores
-_TOLD = 5  # skipped frames, each with a sentence
 
 
 def thinned(scene: Recording) -> Recording:
@@ -58,31 +57,38 @@ def add_frames(mapper: Mapper, scene: Recording, stamped: bool, stages: Stages) 
         else:
             mapper.add(image, frame.camera, pose, frame.name, frame.stamp if stamped else None)
 
-    take_each(scene.frames[before:], take, counts, stages)
+    take_each(scene, scene.frames[before:], take, counts, stages)
     if not len(mapper):
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     return counts
 
 
 def take_each(
+    scene: Recording,
     frames: Sequence[PosedFrame],
     take: Callable[[PosedFrame, Pixels, Matrix], None],
     counts: dict[str, int],
     stages: Stages,
 ) -> None:
-    """Read the frames and have each taken; one that can't be used is told and counted as ``skipped``."""
+    """Read these frames of the scene and have each taken; those that can't be used are told and counted as ``skipped``.
+
+    Raises:
+        InputError: nothing may be left out, and a frame can't be used.
+    """
+    left_out = scene.left_out.later()
+    left_out.listed["frame"] = max(left_out.listed["frame"], len(scene.frames))
+    before = counts["skipped"]
     for frame, image in prefetched(frames):
-        try:
+        with left_out.trying(frame.name):
             if isinstance(image, InputError):
                 raise image
             if frame.map_from_camera is None:
-                raise InputError("has no pose")
+                raise FrameError(frame.name, "it has no pose")
             take(frame, image, frame.map_from_camera)
-        except InputError as error:
-            counts["skipped"] += 1
-            if counts["skipped"] <= _TOLD:
-                note(f"skipped {frame.name}: {error}")
+        counts["skipped"] = before + len(left_out.names())
         stages.advance([f"{count} {name}" for name, count in counts.items() if count])
+    for line in left_out.lines():
+        note(line)
 
 
 def _taken(views: Sequence[View], scene: Recording) -> int:

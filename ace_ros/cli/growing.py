@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_ros.cli import interrupt
+from ace_ros.cli.checking import hold_against_images, tell
 from ace_ros.cli.console import check_writable, note, peak_rss_bytes, seconds_since_start, stdout, write_json
 from ace_ros.cli.flags import map_argument, map_output_option, recording_argument
 from ace_ros.cli.frames_to_map import take_each
@@ -68,6 +69,7 @@ class Change(Options):
         scene = opened(self.recording, self.split, self.reading)
         check_frame(scene_map, scene, alignment, self.map)
         newcomers = Newcomers(scene_map, self.growing)
+        hold_against_images(scene, self.reading, newcomers.encoder)
         with progress() as stages:
             _read(newcomers, scene, alignment, is_bag(self.recording), stages)
             asked, elsewhere = misplaced(newcomers, stages)
@@ -110,8 +112,7 @@ class Change(Options):
 def opened(path: Path, split: Split, reading: SplitOptions) -> Recording:
     """The recording; what it has to say of itself is told."""
     scene = open_recording(path, split=split, options=reading)
-    for text in scene.notes:
-        note(text)
+    tell(scene)
     return scene
 
 
@@ -141,7 +142,7 @@ def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, s
         placed = pose if alignment is None else alignment.pose(pose)
         newcomers.add(image, frame.camera, placed, frame.name, frame.stamp if stamped else None)
 
-    take_each(scene.frames, take, {"skipped": 0}, stages)
+    take_each(scene, scene.frames, take, {"skipped": 0}, stages)
     if not len(newcomers):
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     if repeated := newcomers.repeated():

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ace_ros.cli.camera_argument import camera_argument
+from ace_ros.cli.camera_argument import CameraOf, camera_argument
 from ace_ros.cli.console import check_writable, note, write_json
 from ace_ros.cli.flags import map_argument
 from ace_ros.errors import InputError
@@ -30,7 +30,6 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.options import REQUIRED, Options, device_option, option
 from ace_ros.recordings import read_image
-from ace_ros.recordings.intrinsics import CameraFor
 
 SOME_UNREADABLE = 1
 SOME_NOT_LOCALIZED = 3
@@ -42,7 +41,8 @@ class Command(Options):
     images: tuple[Path, ...] = option(REQUIRED, "Image files, grey or colour.", metavar="IMAGE...", positional=True)
     camera: str = option(
         REQUIRED,
-        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images, a ROS camera_info YAML, or a recording.",
+        "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images; a calibration file (of ROS, Kalibr, EuRoC, OpenCV, "
+        "COLMAP, or K); a recording; or exif.",
         metavar="CAMERA",
     )
     json: Path | None = option(None, "Also write all answers, covariances included, to this file.", metavar="FILE")
@@ -52,11 +52,11 @@ class Command(Options):
     def run(self) -> int:
         if not self.images:
             raise InputError("no images were given: ace localize MAP IMAGE... --camera ...")
-        camera_for = camera_argument(self.camera)
+        camera_of = camera_argument(self.camera)
         if self.json:
             check_writable(self.json)
         localizer = Localizer(SceneMap.load(self.map), options=self.solving, device=self.device)
-        answers = [self._answer(localizer, path, camera_for) for path in self.images]
+        answers = [self._answer(localizer, path, camera_of) for path in self.images]
         if self.json:
             write_json(self.json, {"images": answers})
         states = [answer["state"] for answer in answers]
@@ -64,11 +64,11 @@ class Command(Options):
             return SOME_UNREADABLE
         return 0 if all(state == "LOCALIZED" for state in states) else SOME_NOT_LOCALIZED
 
-    def _answer(self, localizer: Localizer, path: Path, camera_for: CameraFor) -> dict[str, Any]:
+    def _answer(self, localizer: Localizer, path: Path, camera_of: CameraOf) -> dict[str, Any]:
         """Localize one image and print its line."""
         try:
             image = read_image(path)
-            found = localizer.localize(image, camera_for(image.shape[1], image.shape[0]))
+            found = localizer.localize(image, camera_of(path, image.shape[1], image.shape[0]))
         except InputError as error:
             note(str(error) if str(path) in str(error) else f"{path}: {error}")
             return {"name": str(path), "state": None, "reason": str(error)}

@@ -25,6 +25,7 @@ from pathlib import Path
 from ace_ros import __version__
 from ace_ros.cli import interrupt
 from ace_ros.cli.build_progress import BuildProgress
+from ace_ros.cli.checking import hold_against_images, tell
 from ace_ros.cli.console import (
     check_writable,
     note,
@@ -73,12 +74,12 @@ class Command(Options):
             check_writable(self.json)
         cluster = self._cluster()
         scene = open_recording(self.recording, split="train", options=self.reading)
-        for text in scene.notes:
-            note(text)
+        tell(scene)
         scene = thinned(scene)
         with _workspace(self.output, self.resume) as workspace:
             workspace.claim(version=__version__, recording=str(self.recording.resolve()))
             mapper = Mapper(self.training, scene.map_frame, scene.metric, workspace)
+            hold_against_images(scene, self.reading, mapper.encoder)
             with progress() as stages:
                 counts = add_frames(mapper, scene, is_bag(self.recording), stages)
                 with interrupt.unwinding() if cluster else contextlib.nullcontext():  # workers have to be sent home

@@ -23,6 +23,9 @@ STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
 #: name -> (metres or fraction of the median depth, degrees), widest first; 5 cm and 5 deg are the measure of 7-Scenes
 THRESHOLDS = {"10cm_5deg": (0.10, 5.0), "5cm_5deg": (0.05, 5.0), "2cm_2deg": (0.02, 2.0), "1cm_1deg": (0.01, 1.0)}
 
+#: limits of the classes of confidence whose poses are counted: LOCALIZED from 0.9 on
+CONFIDENCES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0)
+
 
 @dataclass(frozen=True)
 class FrameResult:
@@ -122,8 +125,9 @@ def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float)
         raise ValueError("no frames were evaluated")
     found = errors(results, 1.0 if metric else median_depth)
     states = np.array([r.state for r in results])
+    has_pose = np.array([r.has_pose for r in results])
     counted = found.copy()
-    counted[[not r.has_pose for r in results]] = np.inf
+    counted[~has_pose] = np.inf
     good = within(found, "5cm_5deg")
     localized = states == "LOCALIZED"
     consistency = nees_of(results)
@@ -141,11 +145,32 @@ def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float)
         "localized_among_5cm_5deg": float(localized[good].mean()) if good.any() else None,
         "false_confident": int((localized & ~within(found, "10cm_5deg")).sum()),
         "nees_mean": finite(consistency.mean()) if len(consistency) else None,
+        "reliability": reliability(
+            [r.confidence for r in results if r.has_pose], within(counted, "10cm_5deg")[has_pose]
+        ),
         "query_ms": {
             "median": finite(np.median(milliseconds)),
             "p95": finite(np.percentile(milliseconds, 95)),
         },
     }
+
+
+def reliability(confidences: Sequence[float], right: NDArray[np.bool_]) -> list[dict[str, float]]:
+    """Of each class of confidence that is not empty: its limits, how many poses it has, and how many of them are right.
+
+    A reliability diagram: of poses with a confidence of 0.9 nine in ten are right, or more.
+    """
+    numbers = np.clip(np.searchsorted(CONFIDENCES, confidences, side="right") - 1, 0, len(CONFIDENCES) - 2)
+    return [
+        {
+            "from": CONFIDENCES[i],
+            "to": CONFIDENCES[i + 1],
+            "frames": int((numbers == i).sum()),
+            "right": int(right[numbers == i].sum()),
+        }
+        for i in range(len(CONFIDENCES) - 1)
+        if (numbers == i).any()
+    ]
 
 
 def finite(value: float | np.floating) -> float | None:

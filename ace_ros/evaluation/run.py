@@ -13,6 +13,7 @@ from ace_ros.evaluation.own_frames import nothing_left
 from ace_ros.image import Image
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.posed_frame import PosedFrame
 
 
@@ -21,13 +22,14 @@ class Evaluated:
     """What an evaluation came to.
 
     Attributes:
-        results: in the order of the frames. skipped: a sentence for each frame that could not be used.
+        results: in the order of the frames. skipped: sentences on frames that could not be used; unusable: how many.
         mapped: how many frames the map was made from; they were left out, unless that was asked for.
     """
 
     results: list[FrameResult]
     skipped: list[str]
     mapped: int = 0
+    unusable: int = 0
 
 
 def evaluate(
@@ -35,6 +37,7 @@ def evaluate(
     frames: Sequence[PosedFrame],
     on_frame: Callable[[FrameResult | None], None] = lambda result: None,
     include_mapped: bool = False,
+    left_out: LeftOut | None = None,
 ) -> Evaluated:
     """Localize all frames that have a true pose and that the map was not made from, without a prior.
 
@@ -46,6 +49,8 @@ def evaluate(
         called after each frame, with None for one that was skipped or left out.
     include_mapped
         whether frames that the map was made from are scored all the same.
+    left_out
+        takes the frames that can't be used.
 
     Raises:
         InputError: no frame has a true pose, no image can be read, or the map was made from all of them.
@@ -54,7 +59,8 @@ def evaluate(
     if not known:
         raise InputError("no frame has a true pose to compare with (ground truth is what 'evaluate' needs)")
     results: list[FrameResult] = []
-    skipped: list[str] = []
+    left_out = left_out or LeftOut()
+    left_out.listed["frame"] = max(left_out.listed["frame"], len(frames))
     mapped = 0
     for frame in known:
         try:
@@ -68,7 +74,7 @@ def evaluate(
                 _asked(localizer, image)
             found, seconds = _asked(localizer, image)
         except InputError as error:
-            skipped.append(f"skipped {frame.name}: {error}")
+            left_out.add(error, frame.name)
             on_frame(None)
             continue
         results.append(
@@ -89,8 +95,8 @@ def evaluate(
     if not results and mapped:
         raise nothing_left(mapped)
     if not results:
-        raise InputError(f"not one of {len(known)} images could be read; the first: {skipped[0]}")
-    return Evaluated(results, notes + skipped, mapped)
+        raise InputError(f"not one of {len(known)} images could be read: {'; '.join(left_out.lines())}")
+    return Evaluated(results, notes + left_out.lines(), mapped, len(left_out.names()))
 
 
 def _asked(localizer: Localizer, image: Image) -> tuple[Localization, float]:

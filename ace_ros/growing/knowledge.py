@@ -80,7 +80,7 @@ def found_in(view: View, landmarks: Landmarks, header: MapHeader) -> Pairs:
     """Landmarks of the place of that header found in a view where they ought to appear."""
     image = view.encoded
     pose = local_pose(view, header)
-    return landmarks.match_near(image.descriptors, image.normalised, pose, image.focal, _RADIUS)
+    return landmarks.around(image.descriptors, image.normalised, pose, image.focal, _RADIUS).best()
 
 
 def local_pose(view: View, header: MapHeader) -> NDArray[np.float64]:

@@ -40,7 +40,12 @@ def as_bag(path: Path, scene: Recording, options: SplitOptions, folder: Path) ->
     Written are the frames of ``scene``; bags are written anew only where images have no stamps, or where the camera is
     not the one in the bag.
     """
-    if is_bag(path) and not options.intrinsics and streams(path, options, scene.map_frame).stamped:
+    if (
+        is_bag(path)
+        and path.suffix != ".bag"
+        and not options.intrinsics
+        and streams(path, options, scene.map_frame).stamped
+    ):
         return path, options
     bag = folder / "bag"
     write_bag(scene, bag)

@@ -25,6 +25,7 @@ class Evidence:
             scatters over its search radius, truth does not.
         has_landmarks: whether the map holds the second witness at all.
         coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
+        play: how far poses near this one lie from it that explain the image equally well: depths of the scene, degrees.
     """
 
     contrast: float
@@ -35,6 +36,7 @@ class Evidence:
     has_landmarks: bool = True
     coverage: float = 0.0
     well_conditioned: bool = False
+    play: tuple[float, float] = (0.0, 0.0)
 
     @property
     def landmark_share(self) -> float:
@@ -74,6 +76,7 @@ class Estimate:
         map_from_camera: (4, 4) float64; None when there is none.
         information: (6, 6) at the pose, in the order and axes of :func:`ace_ros.geometry.pose_residual`, for the errors
             that the map's calibration expects of a pair; None with too few pairs.
+        spread: (6, 6) covariance, likewise, of poses near this one that explain the image equally well.
         keypoint: (M,) index of the keypoint of each 2D-3D pair. points: (M, 3) map frame. inlier: (M,) bool.
         is_landmark: (M,) bool; the other points are the head's.
         errors: (M,) reprojection errors, pixels of the encoded image.
@@ -88,6 +91,7 @@ class Estimate:
     candidates: int
     map_from_camera: Matrix | None = None
     information: Matrix | None = None
+    spread: Matrix = field(default_factory=lambda: np.zeros((6, 6)))
     keypoint: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     points: Matrix = field(default_factory=lambda: np.empty((0, 3)))
     inlier: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))

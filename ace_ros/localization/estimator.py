@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
-from ace_ros.geometry import Matrix, pose_error
+from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
 from ace_ros.localization.estimate import HEAD_COUNTS, Asked, Estimate, Evidence
-from ace_ros.map.landmarks import Landmarks, Pairs
+from ace_ros.map.landmarks import Landmarks, Likely, Pairs
 from ace_ros.map.place import Place
 
 # Pixels of the encoded image, about multiples of what an inlier is off (landmarks 0.8, head 4); set by hand on the
@@ -37,9 +37,9 @@ _SECOND, _LEAST_SECOND = 0.1, 8
 # What is seen in a part of the image holds a pose badly: along a valley its errors hardly grow, and landmarks in the
 # rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
 _AT_REST, _ROUNDS = (0.002, 0.1), 4
-_ON_THE_SPOT: tuple[float, ...] = (_FINE,)
 _WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
 _LESS = 0.98  # times the rank: as much, but for what comes and goes by the pixel
+_AS_MUCH = 0.9  # of the rank: poses near each other that have so much explain the image equally well
 _MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
 _SAME_TURN, _SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
@@ -123,7 +123,7 @@ class PoseEstimator:
         seconds = {"match": matched - start, "solve": time.perf_counter() - matched}
         if not found:
             return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded), asked=asked)]
-        return [self._refined(encoded, asked, pose, seconds) for pose in self._apart(found)]
+        return [self._refined(encoded, asked, *one, seconds) for one in self._apart(found)]
 
     def ask(self, encoded: EncodedImage) -> Asked:
         """What both witnesses say to an image, before there is a pose."""
@@ -136,8 +136,11 @@ class PoseEstimator:
     def around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> tuple[Pairs, solver.Observations]:
         """Landmarks within ``radius`` pixels of where a pose (local frame) makes them appear."""
         near = self._near(encoded, pose, radius)
+        return near, self._observed(encoded, near, radius)
+
+    def _observed(self, encoded: EncodedImage, near: Pairs, radius: float) -> solver.Observations:
         sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
-        return near, solver.Observations(encoded.normalised[near.keypoint], self.points_of(near), sigmas)
+        return solver.Observations(encoded.normalised[near.keypoint], self.points_of(near), sigmas)
 
     def paired(self, encoded: EncodedImage, asked: Asked, pose: Matrix) -> Paired:
         """What of both witnesses a pose (local frame) makes likely, and each pair's sigma."""
@@ -179,14 +182,18 @@ class PoseEstimator:
         points = self._head.predict(encoded.features.best(asked).descriptors).cpu().numpy().astype(np.float64)
         return np.asarray(points * self._unit)
 
-    def _apart(self, found: list[_Hypothesis]) -> list[_Hypothesis]:
-        """The best, and its rivals, best first."""
-        apart: list[_Hypothesis] = []
+    def _apart(self, found: list[_Hypothesis]) -> list[tuple[_Hypothesis, list[Matrix]]]:
+        """The best, and its rivals, best first; each with poses near it that explain the image equally well."""
+        apart: list[tuple[_Hypothesis, list[Matrix]]] = []
         for one in sorted(found, key=lambda hypothesis: -hypothesis.rank):
-            if apart and one.rank < _RIVAL * apart[0].rank:
+            if apart and one.rank < _RIVAL * apart[0][0].rank:
                 break
-            if not any(same_pose(one.pose, other.pose, self._unit) for other in apart):
-                apart.append(one)
+            better = [(other, poses) for other, poses in apart if same_pose(one.pose, other.pose, self._unit)]
+            if not better:
+                apart.append((one, []))
+            for other, poses in better[:1]:
+                if one.rank >= _AS_MUCH * other.rank:
+                    poses.append(one.pose)
         return apart
 
     def _nothing(self, encoded: EncodedImage, head_points: Matrix) -> Evidence:
@@ -209,8 +216,11 @@ class PoseEstimator:
             found = solver.ransac(normalised[: len(head_points)], head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
-        polished = [self._polish(encoded, pose, (_COARSE, _FINE)) for pose in proposals]
-        weighed = [self._weigh(encoded, head_points, pose) for pose in polished]
+        weighed: list[_Hypothesis] = []
+        for pose in proposals:
+            polished = self._polish(encoded, pose, (_COARSE, _FINE))
+            if not any(self._at_rest(polished, one.pose) for one in weighed):  # several proposals end in one pose
+                weighed.append(self._weigh(encoded, head_points, polished))
         least = _RIVAL * max((one.rank for one in weighed), default=0.0)
         return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
 
@@ -241,28 +251,40 @@ class PoseEstimator:
                 break
         return poses, first
 
+    def _around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
+        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
-        return self._landmarks.match_near(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+        return self._around(encoded, pose, radius).best()
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
-        """Look for landmarks where the pose makes them appear, and refine on them."""
+        """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
+        likely = self._around(encoded, pose, radii[0])
         for radius in radii:
-            near, observed = self.around(encoded, pose, radius)
+            near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:
                 break
-            pose, _ = solver.refine(pose, observed, encoded.focal)
+            pose = self._fitted(encoded, pose, near, radius)
         return pose
+
+    def _fitted(self, encoded: EncodedImage, pose: Matrix, near: Pairs, radius: float) -> Matrix:
+        """A pose refined on landmarks that were found within ``radius``."""
+        return solver.refine(pose, self._observed(encoded, near, radius), encoded.focal)[0]
+
+    def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
+        translation, rotation = pose_error(pose, before)
+        return translation < _AT_REST[0] * self._unit and rotation < _AT_REST[1]
 
     def _settle(self, encoded: EncodedImage, head_points: Matrix, first: _Hypothesis) -> _Hypothesis:
         """The pose led on to where it rests, unless less speaks for it there, or too little for it to be believed."""
         if first.sharp < _WORTH * self._settled:
             return first
-        pose, radii = first.pose, _ON_THE_SPOT
-        for _ in range(1 + _ROUNDS):
-            moved = self._polish(encoded, pose, radii)
-            translation, rotation = pose_error(moved, pose)
-            pose, radii = moved, (_WIDE, _COARSE, _FINE)
-            if translation < _AT_REST[0] * self._unit and rotation < _AT_REST[1]:
+        pose = self._fitted(encoded, first.pose, first.near, _FINE)
+        if self._at_rest(pose, first.pose):
+            return first
+        for _ in range(_ROUNDS):
+            before, pose = pose, self._polish(encoded, pose, (_WIDE, _COARSE, _FINE))
+            if self._at_rest(pose, before):
                 break
         rested = self._weigh(encoded, head_points, pose)
         return rested if rested.rank >= _LESS * first.rank else first
@@ -274,13 +296,23 @@ class PoseEstimator:
         head_errors = solver.reprojection_errors(pose, normalised[: len(head_points)], head_points, focal)
         return _Hypothesis(pose, near, int((errors < _SHARP).sum()), head_errors < _COARSE)
 
-    def _refined(self, encoded: EncodedImage, asked: Asked, best: _Hypothesis, seconds: dict[str, float]) -> Estimate:
+    def _refined(
+        self,
+        encoded: EncodedImage,
+        asked: Asked,
+        best: _Hypothesis,
+        equals: list[Matrix],
+        seconds: dict[str, float],
+    ) -> Estimate:
         """The pose on all pairs of both witnesses, each pair by its own sigma."""
         paired = self._paired(encoded, asked, best)
         pose, information = best.pose, None
         if len(paired.observed) >= solver.LEAST_PAIRS:
             pose, information = solver.refine(pose, paired.observed, encoded.focal)
-        return self.told(paired, pose, information, seconds)
+        told = self.told(paired, pose, information, seconds)
+        off = [pose_residual(one, best.pose) for one in equals]
+        spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off))
+        return replace(told, evidence=replace(told.evidence, play=self._play(best.pose, equals)), spread=spread)
 
     def _paired(self, encoded: EncodedImage, asked: Asked, best: _Hypothesis) -> Paired:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
@@ -288,6 +320,11 @@ class PoseEstimator:
         is_landmark = np.arange(len(points)) < len(best.near)
         observed = solver.Observations(encoded.normalised[keypoint], points, np.where(is_landmark, *self._sigmas))
         return Paired(encoded, asked, observed, keypoint, is_landmark, best.near.point)
+
+    def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:
+        """See :attr:`ace_ros.localization.estimate.Evidence.play`."""
+        translation, rotation = np.max([(0.0, 0.0), *(pose_error(one, pose) for one in equals)], axis=0)
+        return float(translation / self._unit), float(rotation)
 
 
 def same_pose(a: Matrix, b: Matrix, depth: float) -> bool:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import poselib
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ace_ros.geometry import Matrix, invert
 
 LEAST_PAIRS = 6  # three fix a pose, and three more must agree by chance before it is one
 _FIRST = 64  # iterations of RANSAC at least, where enough seem to agree before
 _TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % efficiency is 2.385
-_STILL = 0.03  # standard deviations: a smaller step changes nothing that anybody could see
+_STILL = 0.03  # standard deviations (Mahalanobis): a smaller step changes nothing that anybody could see
 _DEGENERATE = 1e10  # condition number of the scaled information matrix
 
 
@@ -99,34 +99,28 @@ def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -
         map_from_camera, and the information matrix (6, 6) at the solution in the order and axes of
         :func:`ace_ros.geometry.pose_residual`.
     """
-    information = np.zeros((6, 6))
-    whiten = focal / observed.sigmas
-    jacobian = np.empty((2, len(observed), 6))
+    information, turn = np.zeros((6, 6)), np.zeros((6, 6))
+    whiten, points, seen = focal / observed.sigmas, observed.points.T, observed.normalised.T
     for _ in range(steps):
-        offset = observed.points - pose[:3, 3]
-        local = offset @ pose[:3, :3]
-        z = np.maximum(local[:, 2], 1e-6)
-        residual = (local[:, :2] / z[:, None] - observed.normalised) * whiten[:, None]
-        weight = (local[:, 2] > 0) / (1 + (residual**2).sum(1) / _TAIL**2)
-        for axis in (0, 1):
-            # Of the projection by the point in the axes of the map: (r_axis - x * r_z) / z.
-            by_point = pose[:3, axis] - (local[:, axis] / z)[:, None] * pose[:3, 2]
-            by_point *= (whiten / z)[:, None]
-            jacobian[axis, :, :3] = -by_point
-            # Cross product by hand: numpy's takes longer than all the rest.
-            for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-                jacobian[axis, :, 3 + a] = by_point[:, b] * offset[:, c] - by_point[:, c] * offset[:, b]
-        weighted = jacobian * weight[:, None]
-        information = weighted[0].T @ jacobian[0] + weighted[1].T @ jacobian[1]
-        gradient = weighted[0].T @ residual[:, 0] + weighted[1].T @ residual[:, 1]
-        scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
-        normal = information / np.outer(scale, scale) + 1e-9 * np.eye(6)
-        step = -np.linalg.solve(normal, gradient / scale) / scale
-        moved = pose.copy()
-        moved[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix() @ pose[:3, :3]
-        moved[:3, 3] += step[:3]
-        pose = moved
-        if np.linalg.norm(step * scale) < _STILL:
+        rotation = pose[:3, :3]
+        local = rotation.T @ (points - pose[:3, 3:])
+        z = np.maximum(local[2], 1e-6)
+        x, y = local[:2] / z
+        residual = (np.stack([x, y]) - seen) * whiten
+        weight = (local[2] > 0) / (1 + (residual**2).sum(0) / _TAIL**2)
+        # Of the projection, by a shift and a turn of the camera along its own axes.
+        nothing, inverse = np.zeros_like(x), 1 / z
+        by_x = np.stack([-inverse, nothing, x * inverse, x * y, -1 - x * x, y]) * whiten
+        by_y = np.stack([nothing, -inverse, y * inverse, 1 + y * y, -x * y, -x]) * whiten
+        information = (by_x * weight) @ by_x.T + (by_y * weight) @ by_y.T
+        gradient = by_x @ (weight * residual[0]) + by_y @ (weight * residual[1])
+        turn[:3, :3] = turn[3:, 3:] = rotation  # to the axes of the map
+        information, gradient = turn @ information @ turn.T, turn @ gradient
+        step = -np.linalg.solve(information + np.diag(1e-9 * information.diagonal() + 1e-12), gradient)
+        pose = pose.copy()
+        pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ rotation
+        pose[:3, 3] += step[:3]
+        if -step @ gradient < _STILL**2:
             break
     return pose, information
 

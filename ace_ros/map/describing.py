@@ -47,10 +47,22 @@ def describe(headers: Sequence[MapHeader], landmarks: int, known: int) -> str:
         "mapped from": mapped if header.frames else "unknown frames: the head was imported",
         "training": ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in training.items()),
         "expected": accuracy,
+        **_likeness(headers),
         **recordings,
         **several,
     }
     return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+
+
+def _likeness(headers: Sequence[MapHeader]) -> dict[str, str]:
+    """How much of what a view shows there is elsewhere in the same place, where that is known."""
+    most = max(headers, key=lambda header: header.calibration.self_similar).calibration
+    if not most.self_similar:
+        return {}
+    times = most.self_similar / most.chance_landmarks
+    return {
+        "likeness": f"{most.self_similar:.0f} landmarks at most agree elsewhere in the place, {times:.1f} times chance"
+    }
 
 
 def _places(headers: Sequence[MapHeader], unit: str) -> str:

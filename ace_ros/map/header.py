@@ -49,6 +49,8 @@ class Calibration(Checked):
         landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
         landmark_share: of the keypoints of a view of the same drive, so many are landmark inliers (median);
             0: not known.
+        self_similar: landmark inliers of the best pose for a view of this place when all that it shows was taken out of
+            the map (the most of several views); 0: not known.
     """
 
     WHERE: ClassVar[str] = "calibration."
@@ -60,6 +62,7 @@ class Calibration(Checked):
     chance_head: float = field(default=0.03, metadata=reads(number(0, 1)))
     landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
     landmark_share: float = field(default=0.0, metadata=reads(number(0, 1), later=True))
+    self_similar: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
 
 
 @dataclass(frozen=True)

@@ -73,29 +73,66 @@ class Landmarks:
         good = good[order]
         return Pairs(good.cpu().numpy(), landmark[good].cpu().numpy())
 
-    def match_near(
+    def around(
         self,
         descriptors: NDArray[np.float32],
         normalised: NDArray[np.float64],
         map_from_camera: NDArray[np.float64],
         focal: float,
         radius: float,
-    ) -> Pairs:
-        """Mutual best matches within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
+    ) -> Likely:
+        """What may be matched within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
         if not len(self) or not len(normalised):
-            return NO_PAIRS
-        local = (self.points - map_from_camera[:3, 3].astype(np.float32)) @ map_from_camera[:3, :3].astype(np.float32)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x, y = local[:, 0] / local[:, 2], local[:, 1] / local[:, 2]
+            return Likely(NO_PAIRS, np.empty(0, np.float32), np.empty((0, 3), np.float32), np.empty((0, 2)), focal)
+        x, y, z = projected(self.points, map_from_camera)
         margin = radius / focal
         (left, top), (right, bottom) = normalised.min(0) - margin, normalised.max(0) + margin
-        inside = np.nonzero((local[:, 2] > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
+        inside = np.nonzero((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
         predicted = np.stack([x[inside], y[inside]], axis=1)
         row, keypoint = pairs_within(predicted * focal, normalised * focal, radius)
         landmark = inside[row]
         cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
-        best = mutual_best(landmark, keypoint, np.where(cosine > self._least_cosine, cosine, -1.0))
-        return Pairs(keypoint[best], landmark[best])
+        like = np.nonzero(cosine > self._least_cosine)[0]
+        landmark, keypoint = landmark[like], keypoint[like]
+        return Likely(Pairs(keypoint, landmark), cosine[like], self.points[landmark], normalised[keypoint], focal)
+
+
+@dataclass(frozen=True)
+class Likely:
+    """Pairs that look alike, some of them of one keypoint or of one landmark.
+
+    Attributes:
+        pairs: P of them. cosine: (P,) of their descriptors.
+        points: (P, 3) float32, the landmarks. normalised: (P, 2), where they were seen. focal: pixels.
+    """
+
+    pairs: Pairs
+    cosine: NDArray[np.float32]
+    points: NDArray[np.float32]
+    normalised: NDArray[np.float64]
+    focal: float
+
+    def within(self, map_from_camera: NDArray[np.float64], radius: float) -> Likely:
+        """Those within ``radius`` pixels of where another pose makes the landmarks appear."""
+        x, y, z = projected(self.points, map_from_camera)
+        errors = np.hypot(x - self.normalised[:, 0], y - self.normalised[:, 1]) * self.focal
+        near = np.nonzero((z > 0) & (errors < radius))[0]
+        pairs = Pairs(self.pairs.keypoint[near], self.pairs.point[near])
+        return Likely(pairs, self.cosine[near], self.points[near], self.normalised[near], self.focal)
+
+    def best(self) -> Pairs:
+        """Those that are the likest of their keypoint and of their landmark."""
+        best = mutual_best(self.pairs.point, self.pairs.keypoint, self.cosine)
+        return Pairs(self.pairs.keypoint[best], self.pairs.point[best])
+
+
+def projected(points: NDArray[np.float32], map_from_camera: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(3, N): x/z, y/z, z in the camera."""
+    pose = map_from_camera.astype(np.float32)
+    local: NDArray[np.float32] = pose[:3, :3].T @ (points - pose[:3, 3]).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        local[:2] /= local[2]
+    return local
 
 
 def quantize(descriptors: Tensor, code_range: float = 0.5) -> NDArray[np.int8]:

@@ -20,11 +20,14 @@ from ace_ros.localization.solver import covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
+from ace_ros.map.landmarks import projected
 from ace_ros.map.place import Place
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]
 _DECOYS = 24  # at least so many, the most of which is what chance gives; set by hand
+_HARD_DECOYS = 16  # views at most; set by hand: each costs what a query does
+_MARGIN = 0.2  # of the image's sides
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
 _TYPICAL = 1.1774  # sigmas: median length of an error whose two coordinates are normal (Rayleigh)
@@ -43,8 +46,10 @@ _HEAD_THRESHOLD = 10.0  # pixels, as ACE
 
 @dataclass(frozen=True)
 class _Judged:
-    """A held-back view that was localized: how far off, and with which covariance before any scale."""
+    """A held-back view that was localized, ``index`` among them: how far off, and with which covariance before any
+    scale."""
 
+    index: int
     residual: Vector
     error: tuple[float, float]
     inverse: Matrix
@@ -86,6 +91,7 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
         landmark_share=float(np.median([one.evidence.landmark_share for one in _first(estimates)] or [0.0])),
     )
     judged = _judged(estimates, held_back, TrustModel(calibration, lean), place.header.median_depth)
+    calibration = replace(calibration, self_similar=_self_similar(place, images, held_back, judged, device))
     measured = HeldBack(len(held_back))
     if judged:
         scale = _covariance_scale(judged)
@@ -94,6 +100,34 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
         nees = float(np.mean([one.nees(scale) for one in judged]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
+
+
+def _self_similar(
+    place: Place, images: list[EncodedImage], views: list[View], judged: list[_Judged], device: torch.device
+) -> float:
+    """Decoys that are hard: what a view finds where nothing is left of what it shows is the place's likeness to itself.
+
+    Views that two poses explain say nothing: what they show twice is told by its rivals.
+    """
+    most = 0
+    for one in judged[:: max(1, len(judged) // _HARD_DECOYS)][:_HARD_DECOYS]:
+        image, pose = images[one.index], views[one.index].map_from_camera.copy()
+        pose[:3, 3] -= place.header.origin
+        left = ~_shown(image, pose, place.points)
+        other = replace(place, points=place.points[left], codes=place.codes[left])
+        # Nothing is left to doubt, so that the head is not asked: it knows the place all the same.
+        found = PoseEstimator(other, device, settled=0.0).estimates(image)
+        most = max([most, *(estimate.evidence.landmark_inliers for estimate in found)])
+    return float(most)
+
+
+def _shown(image: EncodedImage, local_from_camera: Matrix, points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(L,) which landmarks lie in the direction of what an image shows, and a little more."""
+    x, y, z = projected(points, local_from_camera)
+    low, high = image.normalised.min(0), image.normalised.max(0)
+    margin = _MARGIN * (high - low)
+    (left, top), (right, bottom) = low - margin, high + margin
+    return np.asarray((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))
 
 
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:
@@ -120,7 +154,7 @@ def _first(estimates: list[list[Estimate]]) -> list[Estimate]:
 def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustModel, depth: float) -> list[_Judged]:
     """Of the views that are believed; what shows one of several equal bays teaches nothing."""
     judged = []
-    for of_image, view in zip(estimates, views, strict=True):
+    for index, (of_image, view) in enumerate(zip(estimates, views, strict=True)):
         estimate, pose, information = of_image[0], of_image[0].map_from_camera, of_image[0].information
         found = [Judged.by(trust, one, 0, depth) for one in of_image]
         if pose is None or information is None or decide(found)[0].state is not State.LOCALIZED:
@@ -128,7 +162,7 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
         inverse = covariance_from_information(information)
         assert inverse is not None  # or it would not have been believed
         residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
-        judged.append(_Judged(residual, error, inverse, trust.lean_covariance(estimate.encoded.focal)))
+        judged.append(_Judged(index, residual, error, inverse, trust.lean_covariance(estimate.encoded.focal)))
     return judged
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import tf_transformations
 from builtin_interfaces.msg import Time
-from cv_bridge import CvBridge, CvBridgeError
 from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Transform, Vector3
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -15,12 +13,11 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, check_pose, unit_quaternion
 from ace_ros.image import Image as CameraImage
 from ace_ros.image import Pixels, check_size
-from ace_ros.recordings.images import decode_image, to_rgb8
+from ace_ros.recordings.encodings import decode_compressed, decode_raw
 from ace_ros.recordings.intrinsics import camera_of_info
 
 #: what messages call an image that is held against its camera_info
 PAIR = "image and camera_info (with its region of interest and binning)"
-_bridge = CvBridge()
 
 
 class CameraError(InputError):
@@ -121,29 +118,4 @@ def pixels_of(message: Image | CompressedImage) -> Pixels:
     Raises:
         InputError: empty, truncated, unreadable, or of an encoding that can't be converted.
     """
-    try:
-        return _decode_raw(message) if isinstance(message, Image) else decode_image(message.data, "image")
-    except (CvBridgeError, cv2.error, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"image: can't be read as colour or grey ({_first_line(error)})") from None
-
-
-def _decode_raw(message: Image) -> Pixels:
-    if not message.width or not message.height:
-        raise InputError(f"image: it is empty ({message.width} x {message.height})")
-    if len(message.data) < message.step * message.height or message.step < message.width:
-        raise InputError(
-            f"image: truncated: {len(message.data)} bytes, {message.step * message.height} expected "
-            f"({message.height} rows of {message.step} bytes)"
-        )
-    encoding = message.encoding
-    if encoding in ("8UC1", "8UC3"):  # no colour is stated; three channels are OpenCV's order then
-        return to_rgb8(_bridge.imgmsg_to_cv2(message, desired_encoding="passthrough"), "image")
-    if encoding.endswith("16"):  # cv_bridge takes all bits for used, and the pictures of most cameras would be dark
-        wanted = "mono16" if encoding == "mono16" else "bgr16"
-        return to_rgb8(_bridge.imgmsg_to_cv2(message, desired_encoding=wanted), "image")
-    wanted = "mono8" if encoding.startswith("mono") else "rgb8"
-    return np.ascontiguousarray(_bridge.imgmsg_to_cv2(message, desired_encoding=wanted))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return decode_raw(message, "image") if isinstance(message, Image) else decode_compressed(message, "image")

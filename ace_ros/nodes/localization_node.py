@@ -322,10 +322,10 @@ class LocalizationNode(Supervised, LifecycleNode):
         placed, found, fault = answer.placed, answer.localization, answer.fault or result.beside
         counters.processed += 1
         counters.rejected += found is None
-        if placed is not None and found is not None and found.map_from_camera is not None:
+        if placed is not None:
             counters.localized += 1
             counters.kidnapped += answer.kidnapped
-            self._output.publish(placed, frame.header.frame_id, found.map_from_camera)
+            self._output.publish(placed, frame.header.frame_id)
             if rival := self._output.rival(frame.header.frame_id):
                 fault = Fault(OnlineReason.TRANSFORM_CONFLICT, rival)
         if answer.kidnapped:

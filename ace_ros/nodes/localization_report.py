@@ -37,6 +37,7 @@ REASONS: dict[Reason | OnlineReason, int] = {
     OnlineReason.ODOMETRY_DISAGREES: Status.REASON_ODOMETRY_DISAGREES,
     OnlineReason.NO_TRANSFORM: Status.REASON_NO_TRANSFORM,
     OnlineReason.TRANSFORM_CONFLICT: Status.REASON_TF_CONFLICT,
+    OnlineReason.UNCONFIRMED: Status.REASON_UNCONFIRMED,
     OnlineReason.INTERNAL_ERROR: Status.REASON_INTERNAL_ERROR,
 }
 _STATES = {
@@ -70,6 +71,7 @@ def frame_status(result: FrameResult, fault: Fault, latency: float) -> Status:
     message.camera = result.frame.header.frame_id
     message.processing_time, message.latency = float(result.seconds), float(latency)
     message.kidnapped = result.answer.kidnapped
+    message.jumped = result.answer.placed is not None and result.answer.placed.jump
     if result.answer.localization is not None:
         _fill_estimate(message, result.answer.localization)
     message.alternatives = [

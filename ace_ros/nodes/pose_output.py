@@ -31,6 +31,7 @@ class PoseOutput:
         qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._pose = node.create_lifecycle_publisher(PoseStamped, "~/pose", qos)
         self._covariance = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", qos)
+        self._by_image = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/image_pose", qos)
         self._initial, self._clock = initial, node.get_clock()
         self._tree = tree
         self._own = OwnTransform(node, tree)
@@ -73,20 +74,21 @@ class PoseOutput:
         """Now and then: whether a rival is still there."""
         self._own.look_after()
 
-    def publish(self, placed: Placed, camera_frame: str, map_from_camera: Matrix) -> None:
+    def publish(self, placed: Placed, camera_frame: str) -> None:
         """Publish a pose on the topics, in TF, and as the initial pose when it is due."""
         header = Header(stamp=time_message(placed.stamp), frame_id=placed.map_frame)
         self._pose.publish(PoseStamped(header=header, pose=pose_message(placed.map_from_frame)))
         self._covariance.publish(covariance_message(placed))
-        self._move_tf(placed, camera_frame, map_from_camera)
+        self._by_image.publish(_message(header, placed.by_image, placed.image_covariance))
+        self._move_tf(placed, camera_frame)
         self._initial.found(placed, header)
         if placed.jump:
             self.resend()
 
-    def _move_tf(self, placed: Placed, camera_frame: str, map_from_camera: Matrix) -> None:
+    def _move_tf(self, placed: Placed, camera_frame: str) -> None:
         mode = self._options.tf_mode
         if mode == "map_to_camera":
-            self._own.send(self._map_frame, camera_frame, map_from_camera, placed.stamp)
+            self._own.send(self._map_frame, camera_frame, placed.map_from_frame, placed.stamp)
         elif mode == "map_to_base" and placed.is_base:
             self._own.send(self._map_frame, placed.frame, placed.map_from_frame, placed.stamp)
         elif mode == "map_to_odom" and placed.map_from_odom is not None:
@@ -111,6 +113,8 @@ class PoseOutput:
 def covariance_message(placed: Placed) -> PoseWithCovarianceStamped:
     """The pose with its covariance, in its frame, at its time."""
     header = Header(stamp=time_message(placed.stamp), frame_id=placed.map_frame)
-    return PoseWithCovarianceStamped(
-        header=header, pose=pose_with_covariance_message(placed.map_from_frame, placed.covariance)
-    )
+    return _message(header, placed.map_from_frame, placed.covariance)
+
+
+def _message(header: Header, pose: Matrix, covariance: Matrix) -> PoseWithCovarianceStamped:
+    return PoseWithCovarianceStamped(header=header, pose=pose_with_covariance_message(pose, covariance))

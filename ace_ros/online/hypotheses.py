@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ace_ros.geometry import Matrix, pose_error
-from ace_ros.online.odometry_gate import Anchor, GateOptions, agreement
+from ace_ros.online.odometry_gate import GateOptions, agreement
+from ace_ros.online.pose_filter import PoseFilter
 
 _ANOTHER_VIEW = (0.1, 5.0)  # m, degrees that a robot moves before an image is news: from one spot all say the same
 _CLEAR = 4.0  # see _Hypothesis: odometry may drift more than it says; set by hand
@@ -26,7 +27,7 @@ class _Hypothesis:
         clear: times the squared distance up to which poses agree: what is nearer may yet be the one that is meant.
     """
 
-    anchor: Anchor
+    carried: PoseFilter
     against: int
     late: int
     clear: float = _CLEAR
@@ -55,27 +56,28 @@ class Hypotheses:
         self._views = 0
         self._last: Matrix | None = None
 
-    def suppose(self, pose: Anchor) -> None:
+    def suppose(self, pose: PoseFilter) -> None:
         """Begin with what somebody says: it has the lead that is believed once a view bears it out, and no more."""
         self._alive, self._views, self._last = [_Hypothesis(pose, 0, 0, _SAID_CLEAR)], self._needed, None
 
-    def observe(self, odom_from_base: Matrix) -> None:
+    def carry(self, odom_from_base: Matrix, stamp: int) -> None:
         """Take note of the odometry of a frame, also of one without a pose."""
         for one in self._alive:
-            one.anchor.move(odom_from_base)
+            one.carried.carry(odom_from_base, stamp)
 
-    def weigh(self, poses: Sequence[Anchor], belief: Anchor | None) -> int | None:
+    def weigh(self, poses: Sequence[PoseFilter], belief: PoseFilter | None) -> int | None:
         """Index of the one of the poses of an image that the drive has decided for; None where it has not (yet).
 
         Args:
-            poses: at one odometry, which was observed. belief: where the robot was last known to be, carried on to
-                here; it is what the drive begins with.
+            poses: at one odometry, to which all were carried. belief: where the robot was last known to be, carried on
+                to here; it is what the drive begins with.
         """
         odom_from_base = poses[0].odom_from_base
+        assert odom_from_base is not None  # nothing else tells which pose lies on the way
         if self._last is not None and not _apart(self._last, odom_from_base):
             return None
         if belief is not None and not self._alive:
-            self._alive, self._views = [_Hypothesis(replace(belief), 0, 0)], _CARRIED * self._needed
+            self._alive, self._views = [_Hypothesis(belief.copy(), 0, 0)], _CARRIED * self._needed
         self._last = odom_from_base
         found, refuted = self._confirm(poses)
         leading = min((one.against for one in [*found.values(), *refuted]), default=0)
@@ -90,12 +92,12 @@ class Hypotheses:
         rivals = sum(one.against < found[best].against + self._needed for one in known)
         return best if rivals == 1 and self._views >= self._needed else None
 
-    def _confirm(self, poses: Sequence[Anchor]) -> tuple[dict[int, _Hypothesis], list[_Hypothesis]]:
+    def _confirm(self, poses: Sequence[PoseFilter]) -> tuple[dict[int, _Hypothesis], list[_Hypothesis]]:
         """By index of a pose, the best hypothesis that led to it; and those that led to none."""
         found: dict[int, _Hypothesis] = {}
         refuted = []
         for one in self._alive:
-            distances = np.array([one.anchor.distance(pose, self._options)[0] for pose in poses])
+            distances = np.array([one.carried.distance(pose.map_from_base, pose.covariance)[0] for pose in poses])
             if distances.min() > self._limit:
                 refuted.append(replace(one, against=one.against + 1))
                 continue

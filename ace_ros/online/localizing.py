@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.geometry import Matrix, invert, move_covariance
+from ace_ros.geometry import Matrix, invert
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
 from ace_ros.online.motion import planar, tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
-from ace_ros.online.placing import Placed, PlacedAlternative, bounded_covariance
+from ace_ros.online.placing import Placed, PlacedAlternative
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, Robot, Whereabouts
-from ace_ros.online.tracking import Tracker, Verdicts
+from ace_ros.online.tracking import Belief, Tracker, base_pose
 from ace_ros.online.window import Window
+from ace_ros.online.witnesses import Seen, scene_depth
 from ace_ros.options import option
 
 _STEEP = 20.0  # degrees that a robot on level ground does not tilt; set by hand
@@ -114,7 +115,6 @@ class OnlineLocalizer:
         self._whereabouts = Whereabouts(robot, frames, self._options.tf_timeout)
         self._tracker = Tracker(self._options, self._options.prior_max_age)
         self._window = Window(self._options, self._options.window_seconds)
-        self._first = True
         self._hint: tuple[Matrix, Matrix] | None = None
 
     @property
@@ -157,7 +157,7 @@ class OnlineLocalizer:
         base_from_camera, unmounted = known.base_from_camera(camera_frame, stamp)
         moved, hint = known.roughly(stamp), self._hint
         if hint is not None and moved is not None:
-            self._tracker.suppose(*hint, moved)
+            self._tracker.suppose(*hint, moved, stamp)
             self._hint = None
         prior = self._tracker.prior(stamp, moved, base_from_camera)
         try:
@@ -171,43 +171,38 @@ class OnlineLocalizer:
                 solve = self._window.solve
                 found = solve(self._localizer, found, stamp, camera_frame, odometry[0], base_from_camera)
         if found.state is not State.LOCALIZED and not found.alternatives:
-            self._tracker.without_pose(moved)
+            self._tracker.without_pose(stamp, moved, base_from_camera)
             return OnlineAnswer(found.state, Fault(found.reason_code, found.reason), found)
         if unmounted:  # the camera's pose is never given where the robot's is expected
             awaited = f"{unmounted.sentence}: without it there is no pose of {known.base}"
             return OnlineAnswer(State.UNCERTAIN, Fault(unmounted.reason, awaited), found)
         odom_from_base, unmoved = odometry or known.odom_from_base(stamp)
-        found, verdicts = self._judged(found, stamp, odom_from_base, base_from_camera)
-        if not verdicts.accepted:
-            reason = Reason.AMBIGUOUS if found.alternatives else OnlineReason.ODOMETRY_DISAGREES
+        found, belief = self._judged(found, stamp, odom_from_base, base_from_camera)
+        if isinstance(belief, Fault):
             alternatives = self._alternatives(found, base_from_camera)
-            return OnlineAnswer(State.UNCERTAIN, Fault(reason, verdicts.reason), found, alternatives=alternatives)
-        pose, covariance = found.map_from_camera, found.covariance
-        assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
-        jump, self._first = verdicts.kidnapped or self._first, False
-        placed = self._placed(pose, covariance, stamp, camera_frame, base_from_camera, odom_from_base, jump)
+            return OnlineAnswer(State.UNCERTAIN, belief, found, alternatives=alternatives)
+        placed = self._placed(belief, found, stamp, camera_frame, base_from_camera, odom_from_base)
         fault = self._missing(unmoved, placed)
         if self._options.planar:
             placed = placed.levelled()
-        return OnlineAnswer(State.LOCALIZED, fault, found, placed, verdicts.kidnapped)
+        return OnlineAnswer(State.LOCALIZED, fault, found, placed, belief.kidnapped)
 
     def _judged(
         self, found: Localization, stamp: int, odom_from_base: Matrix | None, base_from_camera: Matrix | None
-    ) -> tuple[Localization, Verdicts]:
+    ) -> tuple[Localization, Belief | Fault]:
         """What the drive says to what was found; of several poses, the one that it has decided for is found."""
         if not found.alternatives:
-            pose, covariance = found.map_from_camera, found.covariance
-            assert pose is not None and covariance is not None
-            return found, self._tracker.judge(pose, covariance, stamp, odom_from_base, base_from_camera)
-        choice = self._tracker.choose(found.alternatives, stamp, odom_from_base, base_from_camera)
+            return found, self._tracker.judge(Seen.of(found), stamp, odom_from_base, base_from_camera)
+        depth = scene_depth(found)
+        choice = self._tracker.choose(found.alternatives, depth, stamp, odom_from_base, base_from_camera)
         if choice is None:
-            return found, Verdicts(False, found.reason)
+            return found, Fault(Reason.AMBIGUOUS, found.reason)
         one = found.alternatives[choice.index]
         decided = replace(
             found, state=State.LOCALIZED, reason="", reason_code=Reason.NONE, map_from_camera=one.map_from_camera,
             covariance=one.covariance, confidence=one.confidence, place=one.place, alternatives=(),
         )  # fmt: skip
-        return decided, Verdicts(True, kidnapped=choice.kidnapped)
+        return decided, choice.belief
 
     def _alternatives(self, found: Localization, base_from_camera: Matrix | None) -> tuple[PlacedAlternative, ...]:
         camera_from_base = np.eye(4) if base_from_camera is None else invert(base_from_camera)
@@ -220,22 +215,21 @@ class OnlineLocalizer:
 
     def _placed(
         self,
-        map_from_camera: Matrix,
-        covariance: Matrix,
+        belief: Belief,
+        found: Localization,
         stamp: int,
         camera_frame: str,
         base_from_camera: Matrix | None,
         odom_from_base: Matrix | None,
-        jump: bool,
     ) -> Placed:
-        pose, frame = map_from_camera, camera_frame
+        assert found.map_from_camera is not None and found.covariance is not None  # the library's promise for LOCALIZED
         is_base = base_from_camera is not None
-        if base_from_camera is not None:
-            camera_from_base = invert(base_from_camera)
-            covariance = move_covariance(covariance, pose, camera_from_base)
-            pose, frame = pose @ camera_from_base, self._whereabouts.base
-        bounded = bounded_covariance(covariance)
-        return Placed(stamp, self._map_frame, frame, pose, bounded, odom_from_base, is_base, jump)
+        frame = self._whereabouts.base if is_base else camera_frame
+        by_image, covariance = base_pose(found.map_from_camera, found.covariance, base_from_camera)
+        return Placed(
+            stamp, self._map_frame, frame, belief.map_from_frame, belief.covariance, by_image, covariance,
+            odom_from_base, is_base, belief.jump,
+        )  # fmt: skip
 
     def _missing(self, unmoved: Fault, placed: Placed) -> Fault:
         """What keeps the robot from its full due although the pose is good."""

@@ -24,9 +24,10 @@ class Placed:
         stamp: of the image, ns.
         map_frame, frame: what the pose is given in, and whose it is.
         map_from_frame, covariance: (4, 4), and (6, 6) as in :func:`~ace_ros.geometry.pose_residual`.
+        by_image, image_covariance: what the image alone says; the pose is what all images and the odometry say.
         odom_from_base: at the stamp; None where it is not known.
         is_base: whether ``frame`` is the robot's base.
-        jump: the robot was moved by hand, or this is the first pose.
+        jump: this is the first pose, or one elsewhere than the drive had led to.
     """
 
     stamp: int
@@ -34,6 +35,8 @@ class Placed:
     frame: str
     map_from_frame: Matrix
     covariance: Matrix
+    by_image: Matrix
+    image_covariance: Matrix
     odom_from_base: Matrix | None = None
     is_base: bool = False
     jump: bool = False
@@ -50,7 +53,8 @@ class Placed:
         if not self.is_base:
             return self
         odom_from_base = None if self.odom_from_base is None else planar(self.odom_from_base)
-        return replace(self, map_from_frame=planar(self.map_from_frame), odom_from_base=odom_from_base)
+        pose, by_image = planar(self.map_from_frame), planar(self.by_image)
+        return replace(self, map_from_frame=pose, by_image=by_image, odom_from_base=odom_from_base)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class OnlineReason(Enum):
     NO_TRANSFORM = 8  # the camera's place on the robot or the odometry is missing, or can't be right
     TRANSFORM_CONFLICT = 9  # somebody else publishes the transform that this should
     INTERNAL_ERROR = 10  # a defect of this package
+    UNCONFIRMED = 11  # good for an image, not enough for a robot: another view must bear it out
 
 
 @dataclass(frozen=True)

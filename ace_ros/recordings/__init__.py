@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ace_ros.errors import InputError
-from ace_ros.recordings import ace, colmap, nerfstudio, rosbag, tum
 from ace_ros.recordings.bag_writer import write_bag
 from ace_ros.recordings.images import decode_image, read_image
-from ace_ros.recordings.options import BagOptions, SplitOptions
+from ace_ros.recordings.layouts import layout_of
+from ace_ros.recordings.lenses import without_folds
+from ace_ros.recordings.options import BagOptions, SplitOptions, poses_as, poses_file
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
+from ace_ros.recordings.readings import POSES
 from ace_ros.recordings.splits import Split
 
 __all__ = [
@@ -23,8 +26,6 @@ __all__ = [
     "read_image",
     "write_bag",
 ]
-
-_LAYOUTS = (rosbag, nerfstudio, colmap, tum, ace)
 
 
 def open_recording(path: Path | str, split: Split = "train", options: SplitOptions | None = None) -> Recording:
@@ -40,7 +41,7 @@ def open_recording(path: Path | str, split: Split = "train", options: SplitOptio
     Raises:
         InputError: nothing is there, no known layout, or a layout's file that can't be used.
     """
-    path = Path(path).expanduser()
+    path, options = Path(path).expanduser(), options or SplitOptions()
     if split not in ("train", "test", "all"):
         raise InputError(f"split '{split}': train, test or all")
     if not path.exists():
@@ -48,11 +49,8 @@ def open_recording(path: Path | str, split: Split = "train", options: SplitOptio
     try:
         if path.is_dir() and not any(path.iterdir()):
             raise InputError(f"{path}: the folder is empty")
-        layout = next((layout for layout in _LAYOUTS if layout.matches(path)), None)
-        if layout is None:
-            known = "; ".join(layout.FILES for layout in _LAYOUTS)
-            raise InputError(f"{path}: not a recording of a known layout. Looked for: {known}")
-        scene: Recording = layout.read(path, split, options or SplitOptions())
+        layout, notes = layout_of(path, options.layout, poses_file(options) is not None)
+        scene = layout.read(path, split, options)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from error
     if not scene.frames:
@@ -60,4 +58,27 @@ def open_recording(path: Path | str, split: Split = "train", options: SplitOptio
             f"{path}: no frames are left in its part '{split}': --test-every N or --test-list FILE choose other "
             "queries, --split all takes every frame"
         )
-    return scene
+    frames, read_so = _read_so(without_folds(scene.frames, scene.left_out), options)
+    if not frames:
+        raise InputError(f"{path}: no frame can be used ({scene.left_out.reasons()})")
+    notes = [*notes, *read_so, *scene.left_out.lines(), *scene.notes]
+    return replace(scene, frames=frames, layout=layout.NAME, split=split, notes=notes)
+
+
+def _read_so(frames: list[PosedFrame], options: SplitOptions) -> tuple[list[PosedFrame], list[str]]:
+    """The frames with poses and focal lengths as the user says that they are meant."""
+    notes = []
+    if (reading := POSES.get(poses_as(options))) is not None:
+        notes.append(f"the poses are taken {reading.words}")
+        frames = [
+            frame if (pose := frame.map_from_camera) is None else replace(frame, map_from_camera=reading.pose(pose))
+            for frame in frames
+        ]
+    if options.focal_scale is not None and options.focal_scale != 1.0:
+        factor = options.focal_scale
+        notes.append(f"focal lengths are taken {factor:g} times what they are given as")
+        frames = [
+            replace(frame, camera=replace(frame.camera, fx=frame.camera.fx * factor, fy=frame.camera.fy * factor))
+            for frame in frames
+        ]
+    return frames, notes

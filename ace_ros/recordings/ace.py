@@ -5,21 +5,21 @@ A pose file holds camera-to-world, 4x4, metres, OpenCV axes; a calibration file 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix
-from ace_ros.recordings.images import SUFFIXES
+from ace_ros.recordings.image_files import SUFFIXES, photographs
 from ace_ros.recordings.intrinsics import CameraFor
-from ace_ros.recordings.listing import Entry, Skips, frames_of, natural, read_text
+from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.listing import Entry, frames_of, natural, numbers, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose, is_explicit
 
+NAME = "ace"
 FILES = "rgb/ poses/ calibration/, or train/ and test/ with these (ACE)"
 # What image, pose and calibration share of their names: a.png and a.txt; 12.5.color.png and 12.5.pose.txt; the rest.
 _KEYS: tuple[Callable[[str], str], ...] = (
@@ -35,11 +35,11 @@ def matches(path: Path) -> bool:
 
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     """Frames of the split; a split's folder given directly is read whole, unless the options say what queries are."""
-    skips = Skips()
+    left_out = LeftOut(options.strict)
     if not _has_splits(path):
-        frames = _folder(path, skips, query={"train": False, "test": True}.get(path.resolve().name))
+        frames, notes = _folder(path, left_out, query={"train": False, "test": True}.get(path.resolve().name))
         if not is_explicit(options):
-            return Recording(path.resolve().name, frames, metric=True, notes=skips.notes())
+            return Recording(path.resolve().name, frames, metric=True, notes=notes, left_out=left_out)
         folders: list[str] = []
     elif is_explicit(options) or split == "all":
         folders = [name for name in ("train", "test") if (path / name / "rgb").is_dir()]
@@ -47,62 +47,62 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
         folders = [split]
         if not (path / split / "rgb").is_dir():
             raise InputError(f"{path / split}: there is no {split}/rgb in this scene")
-    notes: list[str] = []
     if folders:
-        frames = []
+        frames, notes = [], []
         for name in folders:
-            first = _count(path / "train") if name == "test" else 0
-            frames += _folder(path / name, skips, name + "/", first, query=name == "test")
+            first = len(photographs(path / "train" / "rgb")) if name == "test" else 0
+            found, more = _folder(path / name, left_out, name + "/", first, query=name == "test")
+            frames, notes = frames + found, notes + more
     if is_explicit(options):
-        frames, notes = choose(frames, split, options, None)
-    return Recording(path.resolve().name, frames, metric=True, notes=skips.notes() + notes)
+        frames, more = choose(frames, split, options, None)
+        notes = notes + more
+    return Recording(path.resolve().name, frames, metric=True, notes=notes, left_out=left_out)
 
 
 def _has_splits(path: Path) -> bool:
     return (path / "train" / "rgb").is_dir() or (path / "test" / "rgb").is_dir()
 
 
-def _count(path: Path) -> int:
-    return len(_files(path / "rgb", SUFFIXES))
-
-
 def _folder(
-    path: Path, skips: Skips, prefix: str = "", first_index: int = 0, query: bool | None = None
-) -> list[PosedFrame]:
-    images = _files(path / "rgb", SUFFIXES)
+    path: Path, left_out: LeftOut, prefix: str = "", first_index: int = 0, query: bool | None = None
+) -> tuple[list[PosedFrame], list[str]]:
+    images = photographs(path / "rgb")
     if not images:
-        raise InputError(f"{path / 'rgb'}: there are no images")
-    poses = _partners(images, _files(path / "poses", (".txt",)))
-    calibrations = _partners(images, _files(path / "calibration", (".txt",)), shared=True)
+        raise InputError(f"{path / 'rgb'}: there are no images ({', '.join(SUFFIXES)})")
+    poses = partners(images, _texts(path / "poses"))
+    calibrations = partners(images, _texts(path / "calibration"), shared=True)
     if not calibrations:
         raise InputError(f"{path / 'calibration'}: there is no calibration: a focal length or K for each image")
     entries = []
     cameras: dict[str, CameraFor] = {}
+    alone = [file for file in _texts(path / "poses") if file not in set(poses.values())] if poses else []
+    left_out.listed["frame"] += len(images) + len(alone)
+    for file in alone:
+        left_out.add(FrameError(str(file), "there is no image for its pose"), file.name)
     for image in images:
         name = prefix + image.name
-        if image not in poses:
-            skips.add("without a pose file", name)
-        elif image not in calibrations:
-            skips.add("without a calibration file", name)
-        else:
-            file = calibrations[image]
-            text = read_text(file)
+        with left_out.trying(name):
+            for found, what in ((poses, "pose"), (calibrations, "calibration")):
+                if image not in found:
+                    raise FrameError(name, f"there is no {what} file for it")
+            text = read_text(calibrations[image], "the calibration")
             if text not in cameras:
-                cameras[text] = _camera(text, file)
-            where = str(poses[image])
-            entries.append(Entry(name, image, cameras[text], _pose(poses[image]), where, query=query))
-    return frames_of(entries, skips, str(path), first_index)
+                cameras[text] = focal_or_matrix(text, calibrations[image])
+            file = poses[image]
+            entries.append(Entry(name, image, cameras[text], pose_of_file(file), str(file), query=query))
+    return frames_of(entries, left_out, str(path), first_index)
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def _texts(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    found = [file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
+    found = [file for file in folder.iterdir() if file.suffix.lower() == ".txt" and not file.name.startswith(".")]
     return sorted(found, key=lambda file: natural(file.name))
 
 
-def _partners(images: list[Path], files: list[Path], shared: bool = False) -> dict[Path, Path]:
+def partners(images: list[Path], files: Iterable[Path], shared: bool = False) -> dict[Path, Path]:
     """File of each image: by its name without suffixes, else by order when there are as many."""
+    files = list(files)
     if shared and len(files) == 1:
         return dict.fromkeys(images, files[0])
     for key in _KEYS:
@@ -113,31 +113,31 @@ def _partners(images: list[Path], files: list[Path], shared: bool = False) -> di
     return dict(zip(images, files, strict=True)) if len(files) == len(images) else {}
 
 
-def _numbers(text: str, path: Path, expected: str) -> Matrix:
+def pose_of_file(path: Path) -> Matrix:
+    """A file with a 4x4 matrix, camera to world, unchecked."""
+    expected = "a 4x4 matrix (camera to world)"
+    return numbers(read_text(path, "the pose").split(), str(path), expected, 16).reshape(4, 4)
+
+
+def focal_or_matrix(text: str, path: Path) -> CameraFor:
+    """Camera of one focal length, with the principal point in the middle, or of K.
+
+    Raises:
+        FrameError: neither.
+    """
+    expected = "a focal length or a 3x3 K"
+    values = numbers(text.split(), str(path), expected)
+    if values.size not in (1, 9):
+        raise FrameError(
+            str(path), f"{expected} is expected", f"{expected} is expected, it holds {values.size} numbers"
+        )
     try:
-        return np.array([float(word) for word in text.split()], dtype=np.float64)
-    except ValueError:
-        raise InputError(f"{path}: {expected} is expected, it holds '{text[:40].strip()}'") from None
-
-
-def _pose(path: Path) -> Matrix:
-    numbers = _numbers(read_text(path), path, "a 4x4 matrix (camera to world)")
-    if numbers.size != 16:
-        raise InputError(f"{path}: a 4x4 matrix (camera to world) is expected, it holds {numbers.size} numbers")
-    return numbers.reshape(4, 4)
-
-
-def _camera(text: str, path: Path) -> CameraFor:
-    numbers = _numbers(text, path, "a focal length or a 3x3 K")
-    try:
-        if numbers.size == 1:
-            focal = float(numbers[0])
+        if values.size == 1:
+            focal = float(values[0])
             Camera(1, 1, focal, focal, 0.0, 0.0)
             return lambda width, height: Camera(width, height, focal, focal, width / 2, height / 2)
-        if numbers.size == 9:
-            fx, _, cx, _, fy, cy = (float(value) for value in numbers[:6])
-            Camera(1, 1, fx, fy, cx, cy)
-            return lambda width, height: Camera(width, height, fx, fy, cx, cy)
+        fx, _, cx, _, fy, cy = (float(value) for value in values[:6])
+        Camera(1, 1, fx, fy, cx, cy)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    raise InputError(f"{path}: a focal length or a 3x3 K is expected, it holds {numbers.size} numbers")
+        raise FrameError(str(path), "the calibration is none", str(error)) from None
+    return lambda width, height: Camera(width, height, fx, fy, cx, cy)

@@ -1,4 +1,4 @@
-"""A rosbag2, mcap or sqlite3, by ``rosbags``: connections by type, headers without decoding, single messages later."""
+"""A bag: connections by type, headers without decoding, single messages later."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
+from ace_ros.recordings.bag_storage import Storages
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.posed_frame import stamp_text
 
-FILES = ("*.mcap", "*.db3")
 # Both set by hand: to start anew costs a chunk, to read on costs all that lies between.
 _NEAR = 10**9 // 2  # ns; images between are passed over by reading them
 _REACH = 60 * 10**9  # ns; a reader prepares all chunks up to its end
@@ -45,13 +44,10 @@ class _Cursor:
     To start anew costs an mcap file the decompression of a chunk, and the reading of all before where it has no index.
     """
 
-    def __init__(self, reader: Reader, connection: Connection, start: int) -> None:
-        storage = reader.storage
-        files = getattr(storage, "storages", [storage])
-        self._indexed = all(getattr(file, "chunks", True) for file in files)  # only mcap has chunks
-        self._stop = start + _REACH if self._indexed else None
+    def __init__(self, storages: Storages, connection: Connection, start: int) -> None:
+        self._stop = start + _REACH if storages.chunked else None
         self._connection = connection
-        self._messages = reader.messages([connection], start=start, stop=self._stop)
+        self._messages = storages.messages([connection], start=start, stop=self._stop)
         self._last = start, -1  # time of recording and ordinal
 
     def is_near(self, connection: Connection, header: Header) -> bool:
@@ -80,15 +76,14 @@ class Bag:
         self.path = path
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
-        self._types = get_typestore(Stores.LATEST)
         try:
-            self._reader = Reader(_storage(path))
-            self._reader.open()
+            self._storages = Storages(path)
         except InputError:
             raise
         except Exception as error:  # rosbags and what it builds on raise many kinds on damaged files
             raise self._damaged(error) from error
-        self.connections = [connection for connection in self._reader.connections if connection.msgcount]
+        self.connections = self._storages.connections
+        self.notes = self._storages.notes
         if not self.connections:
             raise InputError(f"{path}: the bag holds no messages")
 
@@ -100,7 +95,7 @@ class Bag:
     @property
     def metric(self) -> bool:
         """Whether poses are in metres: always in ROS, but for bags made from recordings without scale."""
-        return (self._reader.storage.metadata.custom or {}).get(METRIC_KEY) != "false"
+        return self._storages.custom.get(METRIC_KEY) != "false"
 
     def raw(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """All messages of the connections, undecoded, with the time of recording."""
@@ -108,33 +103,48 @@ class Bag:
             return
         self._cursor = None  # both would read from one place in the file
         try:
-            yield from self._reader.messages(connections)
+            yield from self._storages.messages(connections)
         except InputError:
             raise
         except Exception as error:
             raise self._damaged(error) from error
 
-    def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, Any]]:
-        """All messages of the connections, decoded."""
+    def messages(
+        self, connections: list[Connection], left_out: LeftOut | None = None
+    ) -> Iterator[tuple[Connection, int, Any]]:
+        """All messages of the connections, decoded; where ``left_out`` is given, it takes those that can't be."""
         for connection, log_time, data in self.raw(connections):
-            yield connection, log_time, self._decode(connection, data)
+            if left_out is None:
+                yield connection, log_time, self._decode(connection, data, log_time)
+                continue
+            message = None
+            left_out.listed["message"] += 1
+            with left_out.trying(f"{connection.topic} at {stamp_text(log_time)}", "message"):
+                message = self._decode(connection, data, log_time)
+            if message is not None:
+                yield connection, log_time, message
 
     def first(self, connection: Connection) -> Any:
         """First message of a topic."""
-        for _, _, message in self.messages([connection]):
+        for _, _, message in self.messages([connection], LeftOut()):  # the first that can be decoded
             return message
         raise InputError(f"{self.path}: {connection.topic} holds no messages")
 
-    def headers(self, connection: Connection) -> list[Header]:
+    def headers(self, connection: Connection, left_out: LeftOut) -> list[Header]:
         """Headers of all messages of a topic whose type begins with one."""
         found: list[Header] = []
+        last, ordinal = -1, 0
         for _, log_time, data in self.raw([connection]):
-            ordinal = found[-1].ordinal + 1 if found and found[-1].log_time == log_time else 0
-            try:
-                stamp, frame = _header(data)
-            except (struct.error, IndexError, UnicodeDecodeError) as error:
-                raise self._damaged(error) from error
-            found.append(Header(log_time, ordinal, stamp, frame))
+            ordinal = ordinal + 1 if log_time == last else 0
+            last = log_time
+            left_out.listed["frame"] += 1
+            where = f"{connection.topic} at {stamp_text(log_time)}"
+            with left_out.trying(where):
+                try:
+                    stamp, frame = _header(data, self._storages.ros1)
+                except (struct.error, IndexError, UnicodeDecodeError):
+                    raise FrameError(where, "a message that can't be decoded") from None
+                found.append(Header(log_time, ordinal, stamp, frame))
         return found
 
     def at(self, connection: Connection, header: Header) -> Any:
@@ -142,23 +152,24 @@ class Bag:
         try:
             with self._lock:
                 if self._cursor is None or not self._cursor.is_near(connection, header):
-                    self._cursor = _Cursor(self._reader, connection, header.log_time)
+                    self._cursor = _Cursor(self._storages, connection, header.log_time)
                 data = self._cursor.advance(header)
         except Exception as error:
             self._cursor = None
             raise self._damaged(error) from error
-        return self._decode(connection, data)
+        return self._decode(connection, data, header.stamp)
 
-    def _decode(self, connection: Connection, data: bytes) -> Any:
+    def _decode(self, connection: Connection, data: bytes, time: int) -> Any:
         try:
-            return self._types.deserialize_cdr(data, connection.msgtype)
+            return self._storages.decode(connection, data)
         except Exception as error:
-            raise InputError(f"{self.path}: a message on {connection.topic} can't be decoded ({error})") from error
+            where = f"{self.path}: {connection.topic} at {stamp_text(time)}"
+            raise FrameError(where, "a message that can't be decoded", f"can't be decoded ({error})") from error
 
     def _damaged(self, error: Exception) -> InputError:
         reason = str(error).rstrip(".") or type(error).__name__
         return InputError(
-            f"{self.path}: not a rosbag2 that can be read: {reason}. Was the recording cut off? 'mcap recover' (mcap) "
+            f"{self.path}: not a bag that can be read: {reason}. Was the recording cut off? 'mcap recover' (mcap) "
             "or 'ros2 bag reindex' may help"
         )
 
@@ -173,30 +184,9 @@ def frame_name(topic: str, stamp: int) -> str:
     return f"{topic}/{stamp_text(stamp)}"
 
 
-def storage_files(path: Path) -> list[Path]:
-    """Storage files in a folder, sorted."""
-    return sorted(file for pattern in FILES for file in path.glob(pattern))
-
-
-def _storage(path: Path) -> Path:
-    """What to open: a folder with metadata.yaml, or a storage file."""
-    if path.is_file():
-        if path.suffix == ".bag":
-            raise InputError(f"{path}: a ROS 1 bag: convert it with 'rosbags-convert --src {path.name} --dst NEW'")
-        whole = path.name == "metadata.yaml" or (
-            (path.parent / "metadata.yaml").is_file() and storage_files(path.parent) == [path]
-        )
-        return path.parent if whole else path
-    if (path / "metadata.yaml").is_file():
-        return path
-    files = storage_files(path)
-    if len(files) > 1:
-        raise InputError(f"{path}: {len(files)} storage files without metadata.yaml: run 'ros2 bag reindex' on it")
-    return files[0]
-
-
-def _header(data: bytes) -> tuple[int, str]:
-    """Stamp (ns) and frame_id of a CDR message that begins with std_msgs/Header."""
-    order = "<" if data[1] & 1 else ">"
-    seconds, nanoseconds, length = struct.unpack_from(order + "iII", data, 4)
-    return seconds * 10**9 + nanoseconds, bytes(data[16 : 16 + max(length - 1, 0)]).decode().lstrip("/")
+def _header(data: bytes, ros1: bool) -> tuple[int, str]:
+    """Stamp (ns) and frame_id of a message that begins with std_msgs/Header, of ROS 2 in CDR."""
+    order = "<" if ros1 or data[1] & 1 else ">"
+    seconds, nanoseconds, length = struct.unpack_from(order + ("III" if ros1 else "iII"), data, 4)
+    name = bytes(data[16 : 16 + (length if ros1 else max(length - 1, 0))])
+    return seconds * 10**9 + nanoseconds, name.decode().lstrip("/")

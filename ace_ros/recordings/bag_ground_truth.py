@@ -13,6 +13,7 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.bag_file import Bag
 from ace_ros.recordings.bag_poses import BASES, PoseTopic, Tree, pose_topics, read_tree
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.options import BagOptions
 
 _ENOUGH = 0.5  # of the images, for a source of poses to be preferred to a later one; set by hand
@@ -29,19 +30,22 @@ class GroundTruth:
     rank: int = 0
     fault: str = ""
     notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def covered(self) -> int:
         return sum(pose is not None for pose in self.poses)
 
 
-def find_poses(bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], options: BagOptions) -> GroundTruth:
+def find_poses(
+    bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], options: BagOptions, left_out: LeftOut
+) -> GroundTruth:
     """Poses of the camera, whose optical frame is ``camera``, at the stamps.
 
     Raises:
         InputError: what the user named is not there or gives no poses, or several sources could be meant.
     """
-    tree = read_tree(bag)
+    tree = read_tree(bag, image_topic)
     topics = pose_topics(bag)
     if options.pose_topic and options.pose_topic not in ("/tf", "tf"):
         topics = [topic for topic in topics if topic.topic == options.pose_topic]
@@ -65,8 +69,12 @@ def find_poses(bag: Bag, image_topic: str, camera: str, stamps: Sequence[int], o
             raise InputError(
                 f"{bag.path}: {options.pose_topic} gives no pose for any image: {reasons or 'see its stamps'}"
             )
+        for truth in found:
+            if truth.left_out.names("pose"):
+                raise InputError(f"{bag.path}: no pose can be used ({truth.left_out.reasons()})")
         reasons = "; ".join(f"{truth.source}: {'; '.join(truth.notes) or 'none near the images'}" for truth in found)
         return GroundTruth("map", [None] * len(stamps), notes=[f"no poses of the camera were found ({reasons})"])
+    left_out.take(best.left_out)
     missing = len(stamps) - best.covered
     notes = [f"poses: {best.source}, given in '{best.frame}'", *best.notes, *tree.notes]
     if missing:
@@ -99,7 +107,8 @@ def _of_tf(bag: Bag, tree: Tree, camera: str, stamps: Sequence[int], options: Ba
         return GroundTruth("", [None] * len(stamps), "/tf", notes=[reason + ", nothing in it moves" * (len(chain) > 1)])
     chain = chain[: chain.index(named) + 1]
     poses = tree.at(named, camera, stamps, options.max_pose_gap)
-    return GroundTruth(named, poses, f"/tf, {' -> '.join(reversed(chain))}", rank=3 if "odom" in named else 0)
+    source, rank = f"/tf, {' -> '.join(reversed(chain))}", 3 if "odom" in named else 0
+    return GroundTruth(named, poses, source, rank, left_out=tree.left_out)
 
 
 def _of_topic(
@@ -107,11 +116,9 @@ def _of_topic(
 ) -> GroundTruth:
     poses = topic.trajectory.at(stamps, options.max_pose_gap)
     odometry = bool(topic.body)
-    truth = GroundTruth(topic.frame, poses, topic.topic, rank=2 if odometry else 1)
-    if topic.bad:
-        truth.notes.append(f"{topic.bad} poses on {topic.topic} hold NaN or infinity and were left out")
+    truth = GroundTruth(topic.frame, poses, topic.topic, rank=2 if odometry else 1, left_out=topic.left_out)
     if topic.fault:
-        return GroundTruth(topic.frame, [None] * len(stamps), topic.topic, fault=topic.fault)
+        return GroundTruth(topic.frame, [None] * len(stamps), topic.topic, fault=topic.fault, left_out=topic.left_out)
     if not topic.trajectory.stamps.size or not truth.covered:
         truth.notes.append(f"none of its {len(topic.trajectory.stamps)} poses is near an image's time")
         return truth

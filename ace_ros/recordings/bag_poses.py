@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from rosbags.interfaces import Connection
 
-from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert, pose_from_quaternion
 from ace_ros.recordings.bag_file import Bag, stamp_of
+from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.posed_frame import stamp_text
 from ace_ros.recordings.trajectory import Trajectory
 
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped", "geometry_msgs/msg/PoseWithCovarianceStamped")
 ODOMETRY = "nav_msgs/msg/Odometry"
-TF = "tf2_msgs/msg/TFMessage"
+TF = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")  # the latter of old ROS 1 bags
 BASES = ("base_link", "base_footprint")  # REP 105 and 120: frames of a robot's body
 _SLOW_EDGE = 3.0  # of a transform's usual spacing: gaps that are interpolated; set by hand
 
@@ -26,16 +27,15 @@ class PoseTopic:
     """Poses of ``body`` (empty: not said) in ``frame``.
 
     Attributes:
-        bad: how many were not finite; they are left out.
-        fault: why the topic can't be used at all.
+        fault: why the topic can't be used at all. left_out: its poses that can't be.
     """
 
     topic: str
     frame: str
     body: str
     trajectory: Trajectory
-    bad: int
     fault: str
+    left_out: LeftOut
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Tree:
     moving: dict[str, Trajectory] = field(default_factory=dict)
     fixed: dict[str, Matrix] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def chain(self, frame: str) -> list[str]:
         """The frame, its parent, and so on to the root."""
@@ -90,49 +91,49 @@ def pose_topics(bag: Bag) -> list[PoseTopic]:
 
 def _pose_topic(bag: Bag, connection: Connection) -> PoseTopic:
     samples = []
-    bad = 0
+    left_out = LeftOut()
     fault = ""
     frames: dict[str, int] = {}
     body = ""
-    for _, log_time, message in bag.messages([connection]):
+    for _, log_time, message in bag.messages([connection], left_out):
         pose = message.pose if connection.msgtype == POSE_TYPES[0] else message.pose.pose
         frame = message.header.frame_id.lstrip("/")
         frames[frame] = frames.get(frame, 0) + 1
         body = getattr(message, "child_frame_id", "").lstrip("/")
-        try:
-            matrix = _matrix(pose.position, pose.orientation, connection.topic)
-        except InputError as error:
-            fault = str(error)
-            continue
-        if matrix is None:
-            bad += 1
-        else:
-            samples.append((stamp_of(message.header) or log_time, matrix))
+        stamp = stamp_of(message.header) or log_time
+        where = f"{connection.topic} at {stamp_text(stamp)}"
+        left_out.listed["pose"] += 1
+        with left_out.trying(where, "pose"):
+            samples.append((stamp, _matrix(pose.position, pose.orientation, where)))
     if len(frames) > 1:
         fault = f"the poses on {connection.topic} are given in several frames: {', '.join(sorted(frames))}"
-    main = max(frames, key=lambda frame: frames[frame])
-    return PoseTopic(connection.topic, main, body, Trajectory.of(samples), bad, fault)
+    main = max(frames, key=lambda frame: frames[frame], default="")
+    return PoseTopic(connection.topic, main, body, Trajectory.of(samples), fault, left_out)
 
 
-def read_tree(bag: Bag) -> Tree:
-    """TF and static TF of the bag; of a frame with several parents the one that was heard of most is kept."""
+def read_tree(bag: Bag, near: str = "") -> Tree:
+    """TF and static TF of one robot; of a frame with several parents the one that was heard of most is kept.
+
+    Args:
+        near: the topic of the images: of the trees of several robots the one in its namespace is read.
+    """
+    left_out = LeftOut()
     heard: dict[str, dict[str, list[tuple[int, Matrix]]]] = {}
     static: dict[str, tuple[str, Matrix]] = {}
-    bad = 0
-    for connection, log_time, message in bag.messages(bag.of_type(TF)):
+    connections, notes = _one_robot(bag.of_type(*TF), near)
+    for connection, log_time, message in bag.messages(connections, left_out):
         for item in message.transforms:
             parent, child = item.header.frame_id.lstrip("/"), item.child_frame_id.lstrip("/")
-            try:
-                pose = _matrix(item.transform.translation, item.transform.rotation, connection.topic)
-            except InputError:
-                pose = None
-            if pose is None:
-                bad += 1
-            elif connection.topic.endswith("/tf_static"):
-                static[child] = parent, pose
-            else:
-                heard.setdefault(child, {}).setdefault(parent, []).append((stamp_of(item.header) or log_time, pose))
-    tree = Tree()
+            stamp = stamp_of(item.header) or log_time
+            where = f"{connection.topic}, {parent} -> {child} at {stamp_text(stamp)}"
+            left_out.listed["transform"] += 1
+            with left_out.trying(where, "transform"):
+                pose = _matrix(item.transform.translation, item.transform.rotation, where)
+                if connection.topic.endswith("/tf_static"):
+                    static[child] = parent, pose
+                else:
+                    heard.setdefault(child, {}).setdefault(parent, []).append((stamp, pose))
+    tree = Tree(notes=notes, left_out=left_out)
     for child, by_parent in heard.items():
         parent = max(by_parent, key=lambda name: len(by_parent[name]))
         if len(by_parent) > 1:
@@ -141,17 +142,24 @@ def read_tree(bag: Bag) -> Tree:
     for child, (parent, pose) in static.items():
         if child not in tree.moving:
             tree.parents[child], tree.fixed[child] = parent, pose
-    if bad:
-        tree.notes.append(f"{bad} transforms hold NaN or no rotation and were left out")
     return tree
 
 
-def _matrix(position: Any, orientation: Any, where: str) -> Matrix | None:
-    """Pose of a message; None when it is not finite."""
+def _one_robot(connections: Sequence[Connection], near: str) -> tuple[list[Connection], list[str]]:
+    """TF of one namespace, and a note on the others: frames of two robots often have the same names."""
+    by_namespace: dict[str, list[Connection]] = {}
+    for connection in connections:
+        by_namespace.setdefault(connection.topic.rsplit("/", 1)[0], []).append(connection)
+    if len(by_namespace) < 2:
+        return list(connections), []
+    around = [name for name in by_namespace if near.startswith(name + "/")]
+    chosen = (
+        max(around, key=len) if around else max(by_namespace, key=lambda n: sum(c.msgcount for c in by_namespace[n]))
+    )
+    others = ", ".join(f"{name}/tf" for name in sorted(by_namespace) if name != chosen)
+    return by_namespace[chosen], [f"TF is read of {chosen}/tf, and not of {others}, which may be another robot's"]
+
+
+def _matrix(position: Any, orientation: Any, where: str) -> Matrix:
     translation = position.x, position.y, position.z
-    quaternion = orientation.x, orientation.y, orientation.z, orientation.w
-    if not np.isfinite([*translation, *quaternion]).all():
-        return None
-    if not any(quaternion):
-        raise InputError(f"{where}: a quaternion of zeros: its sender left the orientation unset")
-    return pose_from_quaternion(translation, quaternion, where)
+    return pose_from_quaternion(translation, (orientation.x, orientation.y, orientation.z, orientation.w), where)

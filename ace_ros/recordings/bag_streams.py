@@ -58,9 +58,9 @@ def streams(path: Path, options: SplitOptions, map_frame: str) -> Streams:
     images = find_images(bag, options.bag)
     first = bag.first(images)
     frame = first.header.frame_id.lstrip("/")
-    tree = read_tree(bag)
+    tree = read_tree(bag, images.topic)
     base, odom = _robot(tree, frame, map_frame)
-    topics = sorted(connection.topic for connection in bag.of_type(TF))
+    topics = sorted(connection.topic for connection in bag.of_type(*TF))
     fixed = tuple(topic for topic in topics if topic.endswith("/tf_static"))
     if not base and not odom:
         fixed = ()

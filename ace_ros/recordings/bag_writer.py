@@ -26,6 +26,7 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, quaternion_xyzw
 from ace_ros.recordings.bag_file import METRIC_KEY, frame_name
 from ace_ros.recordings.images import encoding_of, unturned
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import LIST
 
@@ -59,13 +60,14 @@ def write_bag(
     path: Path | str,
     storage: Literal["mcap", "sqlite3"] = "mcap",
     on_frame: Callable[[], None] = lambda: None,
-) -> None:
+) -> LeftOut:
     """Write a bag, a folder; JPEG and PNG images go in as they are, byte by byte.
 
-    Only EXIF that asks viewers to turn a JPEG is left out: not everybody who decodes it would ignore that.
+    Frames whose image can't be read are left out, and returned. EXIF that asks viewers to turn a JPEG is not
+    written: not everybody who decodes it would ignore that.
 
     Raises:
-        InputError: the folder exists or can't be written, or an image can't be read; nothing is left behind then.
+        InputError: the folder exists or can't be written, or no image can be read; nothing is left behind then.
     """
     path = Path(path)
     if path.exists():
@@ -80,7 +82,10 @@ def write_bag(
         plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         with Writer(temporary / path.name, version=_VERSION, storage_plugin=plugin) as writer:
             writer.set_custom_data(METRIC_KEY, str(scene.metric).lower())
-            queries = _Messages(writer, scene).write(on_frame)
+            messages = _Messages(writer, scene)
+            queries = messages.write(on_frame)
+        if messages.written == 0:
+            raise InputError(f"{scene.name}: no image can be read ({messages.left_out.reasons()})")
         if queries:
             lines = ["# Frames of this bag that are queries: not to be mapped.", *queries]
             (temporary / path.name / LIST).write_text("".join(line + "\n" for line in lines))
@@ -89,12 +94,14 @@ def write_bag(
         raise InputError(f"{path}: the bag can't be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return messages.left_out
 
 
 class _Messages:
     def __init__(self, writer: Writer, scene: Recording) -> None:
         self._writer, self._scene = writer, scene
         self._store = get_typestore(Stores.LATEST)
+        self.left_out, self.written = scene.left_out.later(), 0
         self._connections: dict[str, Connection] = {
             topic: writer.add_connection(topic, kind, typestore=self._store, offered_qos_profiles=[_RELIABLE])
             for topic, kind in _TOPICS.items()
@@ -107,13 +114,16 @@ class _Messages:
         for frame in sorted(self._scene.frames, key=lambda frame: frame.stamp):
             stamp = max(frame.stamp, last + 1)  # two frames of one stamp could not be told apart
             last = stamp
-            self._write_frame(frame, stamp)
-            if frame.query:
-                queries.append(frame_name(IMAGE_TOPIC, stamp))
+            with self.left_out.trying(frame.name):
+                self._write_frame(frame, stamp)
+                self.written += 1
+                if frame.query:
+                    queries.append(frame_name(IMAGE_TOPIC, stamp))
             on_frame()
         return queries
 
     def _write_frame(self, frame: PosedFrame, stamp: int) -> None:
+        data, encoding = encoded(frame)  # first: it may fail
         if frame.map_from_camera is not None:
             pose = frame.map_from_camera
             header = self._header(stamp, self._scene.map_frame)
@@ -136,7 +146,6 @@ class _Messages:
             self._put(POSE_TOPIC, stamp, header=header, pose=posed)
         header = self._header(stamp, OPTICAL_FRAME)
         self._put(INFO_TOPIC, stamp, header=header, **self._info(frame.camera))
-        data, encoding = encoded(frame)
         self._put(IMAGE_TOPIC, stamp, header=header, format=encoding, data=np.frombuffer(data, dtype=np.uint8))
 
     def _put(self, topic: str, stamp: int, **fields: Any) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix, invert, pose_from_quaternion
+from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.listing import numbers, read_text
 
 # id in binary files: name, number of parameters
 _MODELS = {
@@ -34,26 +34,34 @@ _COUNTS = dict(_MODELS.values())
 
 @dataclass(frozen=True)
 class ModelImage:
-    """An image of the model; the pose, (4, 4) world from camera, is NaN where the file's is not finite."""
+    """An image of the model; the pose, (4, 4), is world from camera, and ``where`` names its place in the file."""
 
     name: str
     camera_id: int
     map_from_camera: Matrix
+    where: str
 
 
-def read_model(folder: Path) -> tuple[dict[int, Camera], list[ModelImage]]:
-    """Cameras by id, and images, of the model in ``folder``; text files are preferred.
+def read_model(folder: Path, left_out: LeftOut) -> tuple[dict[int, Camera], list[ModelImage], list[str]]:
+    """Cameras by id, and images, of the model in ``folder``, and notes; of text and binary files the newer are read.
 
     Raises:
-        InputError: files that are missing, truncated or malformed, or a camera model that is not supported.
+        InputError: files that are missing or truncated, or a camera model that is not supported.
     """
-    kind = "txt" if (folder / "images.txt").is_file() else "bin"
-    for name in (f"cameras.{kind}", f"images.{kind}"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: {name} is missing: a COLMAP model has cameras and images")
+    kinds = {kind: [folder / f"{name}.{kind}" for name in ("cameras", "images")] for kind in ("txt", "bin")}
+    there = [kind for kind, files in kinds.items() if all(file.is_file() for file in files)]
+    if not there:
+        kind = "bin" if any(file.is_file() for file in kinds["bin"]) else "txt"
+        missing = next(file.name for file in kinds[kind] if not file.is_file())
+        raise InputError(f"{folder}: {missing} is missing: a COLMAP model has cameras and images")
+    kind = max(there, key=lambda kind: kinds[kind][1].stat().st_mtime)
+    notes = []
+    if len(there) == 2:
+        notes = [f"{folder} holds the model as text and binary: images.{kind}, the newer one, was read"]
+    cameras_file, images_file = kinds[kind]
     if kind == "txt":
-        return _text_cameras(folder / "cameras.txt"), list(_text_images(folder / "images.txt"))
-    return _binary_cameras(folder / "cameras.bin"), _binary_images(folder / "images.bin")
+        return _text_cameras(cameras_file), _text_images(images_file, left_out), notes
+    return _binary_cameras(cameras_file), _binary_images(images_file, left_out), notes
 
 
 def _camera(model: str, width: int, height: int, values: list[float], where: str) -> Camera:
@@ -75,41 +83,49 @@ def _camera(model: str, width: int, height: int, values: list[float], where: str
         raise InputError(f"{where}: {error}") from None
 
 
-def _image(name: str, camera_id: int, quaternion_wxyz: list[float], translation: list[float], where: str) -> ModelImage:
-    if not np.isfinite([*quaternion_wxyz, *translation]).all():
-        return ModelImage(name, camera_id, np.full((4, 4), np.nan))
-    w, x, y, z = quaternion_wxyz
-    return ModelImage(name, camera_id, invert(pose_from_quaternion(translation, (x, y, z, w), f"{where}: {name}")))
+def _image(name: str, camera_id: int, values: list[float], where: str) -> ModelImage:
+    w, x, y, z, *translation = values
+    return ModelImage(name, camera_id, invert(pose_from_quaternion(translation, (x, y, z, w), where)), where)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.startswith("#"):
+            yield number, line.strip()
+
+
+def camera_of_line(line: str, where: str) -> Camera:
+    """The camera of a line of ``cameras.txt``; its id may be left out.
+
+    Raises:
+        InputError: it is none, or of a model that is not supported.
+    """
+    words = line.split()
+    if words and not words[0].isdigit():
+        words = ["1", *words]
     try:
-        with path.open() as file:
-            for number, line in enumerate(file, 1):
-                if not line.startswith("#"):
-                    yield number, line.strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
+        model, width, height = words[1], int(words[2]), int(words[3])
+        values = [float(word) for word in words[4:]]
+    except (ValueError, IndexError):
+        raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'") from None
+    return _camera(model, width, height, values, where)
 
 
 def _text_cameras(path: Path) -> dict[int, Camera]:
     cameras = {}
     for number, line in _lines(path):
-        if not line:
-            continue
-        words = line.split()
-        where = f"{path}, line {number}"
-        try:
-            identity, model, width, height = int(words[0]), words[1], int(words[2]), int(words[3])
-            values = [float(word) for word in words[4:]]
-        except (ValueError, IndexError):
-            raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'") from None
-        cameras[identity] = _camera(model, width, height, values, where)
+        if line:
+            where = f"{path}, line {number}"
+            camera = camera_of_line(line, where)
+            if not line.split()[0].isdigit():
+                raise InputError(f"{where}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS, got '{line[:60]}'")
+            cameras[int(line.split()[0])] = camera
     return cameras
 
 
-def _text_images(path: Path) -> Iterator[ModelImage]:
+def _text_images(path: Path, left_out: LeftOut) -> list[ModelImage]:
     """Every other line is an image, followed by its points: blank, or numbers that end with a point's id."""
+    images = []
     points_next = False
     for number, line in _lines(path):
         if points_next and (not line or _is_integer(line.rsplit(maxsplit=1)[-1])):
@@ -117,16 +133,16 @@ def _text_images(path: Path) -> Iterator[ModelImage]:
             continue
         if not line:
             continue
-        words = line.split(maxsplit=9)
-        try:
-            numbers = [float(word) for word in words[1:8]]
-            camera_id, name = int(words[8]), words[9]
-        except (ValueError, IndexError):
-            raise InputError(
-                f"{path}, line {number}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, got '{line[:60]}'"
-            ) from None
-        yield _image(name, camera_id, numbers[:4], numbers[4:], f"{path}, line {number}")
         points_next = True
+        words = line.split(maxsplit=9)
+        where = f"{path}, line {number}" + (f": {words[9]}" if len(words) == 10 else "")
+        left_out.listed["frame"] += 1
+        with left_out.trying(words[9] if len(words) == 10 else where):
+            if len(words) < 10 or not _is_integer(words[8]):
+                kind = "expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
+                raise FrameError(where, kind, f"{kind}, got '{line[:60]}'")
+            images.append(_image(words[9], int(words[8]), list(numbers(words[1:8], where, "a pose")), where))
+    return images
 
 
 def _is_integer(word: str) -> bool:
@@ -180,14 +196,16 @@ def _binary_cameras(path: Path) -> dict[int, Camera]:
     return cameras
 
 
-def _binary_images(path: Path) -> list[ModelImage]:
+def _binary_images(path: Path, left_out: LeftOut) -> list[ModelImage]:
     data = _Binary(path)
     (count,) = data.take("Q")
     images = []
+    left_out.listed["frame"] += count
     for _ in range(count):
-        _, *numbers, camera_id = data.take("i7di")
+        _, *values, camera_id = data.take("i7di")
         name = data.text()
         (points,) = data.take("Q")
         data.skip(points * 24)
-        images.append(_image(name, camera_id, numbers[:4], numbers[4:], str(path)))
+        with left_out.trying(name):
+            images.append(_image(name, camera_id, values, f"{path}: {name}"))
     return images

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,33 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix, check_pose
-from ace_ros.recordings.images import image_size, read_encoded, read_image
+from ace_ros.recordings.images import image_size, orientation, read_encoded, read_image, read_turned
 from ace_ros.recordings.intrinsics import CameraFor, fitted
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
-_EXAMPLES = 3  # names in a note; set by hand
-
-
-@dataclass
-class Skips:
-    """Counts what was left out, by reason; a sentence each in the end."""
-
-    names: dict[str, list[str]] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-
-    def add(self, reason: str, name: str) -> None:
-        self.names.setdefault(reason, []).append(name)
-
-    def notes(self) -> list[str]:
-        """For example ``17 images skipped, missing: a.jpg, b.jpg, c.jpg, ...``."""
-        return [*self.remarks] + [
-            f"{len(names)} image{'s' * (len(names) > 1)} skipped, {reason}: "
-            f"{', '.join(names[:_EXAMPLES])}{', ...' * (len(names) > _EXAMPLES)}"
-            for reason, names in self.names.items()
-        ]
+_ODD = 0.1  # of the images: sizes of fewer are not what the calibration is for; set by hand
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -46,8 +31,9 @@ class Entry:
     """A frame as a layout lists it.
 
     Attributes:
-        camera: gives the camera from the size of the image, for layouts that don't state one.
-        map_from_camera: (4, 4) unchecked.
+        camera: or what gives it from the size of the image, for layouts that don't state one.
+        map_from_camera: (4, 4) unchecked; None where there is none.
+        where: the place of the pose, for messages.
         stamp: ns; None where the layout has no times.
         query: as of the frame.
     """
@@ -62,15 +48,40 @@ class Entry:
 
 
 def read_text(path: Path, what: str = "the file") -> str:
-    """A text file; ``what`` it is for the message.
+    """A text file, UTF-8 or UTF-16 with a byte-order mark; ``what`` it is for the message.
 
     Raises:
-        InputError: it can't be read.
+        FrameError: it can't be read.
     """
     try:
-        return path.read_text()
+        content = path.read_bytes()
+        return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+    except FileNotFoundError:
+        raise FrameError(str(path), f"{what} is missing", f"{what} can't be read (it is not there)") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {what} can't be read ({error})") from None
+        raise FrameError(str(path), f"{what} can't be read", f"{what} can't be read ({error})") from None
+
+
+def numbers(words: Sequence[str], where: str, expected: str, count: int | None = None) -> Matrix:
+    """The words as numbers, float64; what Windows prints for NaN and infinity (``-1.#IND``) is NaN.
+
+    Raises:
+        FrameError: a word that is no number, or another ``count`` of them than ``expected``.
+    """
+    try:
+        found = [np.nan if "#" in word else float(word) for word in words]
+    except ValueError:
+        raise FrameError(
+            where, f"{expected} is expected", f"{expected} is expected, it holds '{_start(words)}'"
+        ) from None
+    if count is not None and len(found) != count:
+        text = f"{expected} is expected, it holds {len(found)} numbers"
+        raise FrameError(where, f"{expected} is expected", text)
+    return np.array(found, dtype=np.float64)
+
+
+def _start(words: Sequence[str]) -> str:
+    return " ".join(words)[:40].strip()
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -83,56 +94,77 @@ def made_up_stamp(index: int) -> int:
     return _MADE_UP_START + index * 10**9 // 30
 
 
-def frames_of(entries: Sequence[Entry], skips: Skips, where: str, first_index: int = 0) -> list[PosedFrame]:
-    """Frames of the entries that can be used, in their order; the others are counted in ``skips``.
+def frames_of(
+    entries: Sequence[Entry], left_out: LeftOut, where: str, first_index: int = 0
+) -> tuple[list[PosedFrame], list[str]]:
+    """Frames of the entries that can be used, in their order, and notes; the others are in ``left_out``.
 
-    A camera for another size of the same shape is resized with a note. An image that is there but can't be read stays:
-    reading it says why.
+    A camera for another size of the same shape is resized with a note; images are turned as EXIF says where their
+    camera is for the turned ones.
 
     Raises:
-        InputError: a pose is not rigid; no entry is left; no image is of its camera's size.
+        InputError: no entry is left; no image is of its camera's size.
     """
-    there = []
+    frames: list[PosedFrame] = []
+    resized: dict[str, None] = {}
+    swapped = turned = 0
+    usual = _usual_sizes(entries)
     for entry in entries:
-        pose = _finite(entry.map_from_camera)
-        if not entry.path.is_file():
-            skips.add("missing", entry.name)
-        elif entry.map_from_camera is not None and pose is None:
-            skips.add("their poses hold NaN or infinity", entry.name)
-        else:
-            there.append((entry, None if pose is None else check_pose(pose, entry.where)))
-    if not there:
-        reasons = "; ".join(skips.notes()) or "it lists none"
-        raise InputError(f"{where}: no frame can be used ({reasons})")
-    sizes = [image_size(entry.path) for entry, _ in there]
-    known = next((size for size in sizes if size is not None), None)
-    if known is None:
-        raise InputError(f"{where}: not one of {len(there)} images can be read; the first is {there[0][0].path}")
-    frames = []
-    resized: list[str] = []
-    mismatched: list[str] = []
-    for index, ((entry, checked), size) in enumerate(zip(there, sizes, strict=True)):
-        stated = entry.camera if isinstance(entry.camera, Camera) else entry.camera(*(size or known))
-        camera = fitted(stated, size or (stated.width, stated.height))
-        if camera is None:
-            mismatched.append(f"{entry.path} is {size}, its camera {(stated.width, stated.height)}")
-        elif camera is not stated:
-            resized.append(f"from {stated.width} x {stated.height} to {camera.width} x {camera.height}")
-        camera = camera or stated
-        stamp = made_up_stamp(first_index + index) if entry.stamp is None else entry.stamp
-        load, stored = partial(read_image, entry.path), partial(read_encoded, entry.path)
-        frames.append(PosedFrame(entry.name, stamp, camera, checked, load, entry.query, stored))
-    if len(mismatched) == len(frames):
-        raise InputError(
-            f"{where}: the images don't have the size of their cameras ({mismatched[0]}): "
-            "take the calibration that belongs to these images"
-        )
-    skips.remarks += [f"the camera was scaled to the images, {text}" for text in dict.fromkeys(resized)]
-    return frames
+        with left_out.trying(entry.name):
+            size = _size(entry.path)
+            if usual and tuple(sorted(size)) not in usual:
+                kind = "the image is of another size than nearly all others, and the camera states none"
+                raise FrameError(str(entry.path), kind)
+            pose = None if entry.map_from_camera is None else check_pose(entry.map_from_camera, entry.where)
+            stated = entry.camera if isinstance(entry.camera, Camera) else entry.camera(*size)
+            load = partial(read_image, entry.path)
+            stored: Callable[[], bytes | None] = partial(read_encoded, entry.path)
+            if fitted(stated, size) is None and fitted(stated, size[::-1]) is not None:
+                if orientation(entry.path) < 5:
+                    swapped += 1
+                else:
+                    turned, size, load, stored = turned + 1, size[::-1], partial(read_turned, entry.path), _nothing
+            camera = fitted(stated, size)
+            if camera is None:
+                raise FrameError(
+                    str(entry.path),
+                    "the image is of another size than its camera",
+                    f"the image is {size[0]} x {size[1]}, its camera {stated.width} x {stated.height}",
+                )
+            if camera is not stated:
+                resized[f"from {stated.width} x {stated.height} to {camera.width} x {camera.height}"] = None
+            stamp = made_up_stamp(first_index + len(frames)) if entry.stamp is None else entry.stamp
+            frames.append(PosedFrame(entry.name, stamp, camera, pose, load, entry.query, stored))
+    if not frames:
+        raise InputError(_nothing_left(where, left_out, swapped))
+    notes = [f"the camera was scaled to the images, {text}" for text in resized]
+    if turned:
+        notes.append(f"{turned} images are turned as their EXIF says: their camera is for the turned ones")
+    return frames, notes
 
 
-def _finite(pose: ArrayLike | None) -> Matrix | None:
-    if pose is None:
-        return None
-    matrix = np.asarray(pose, dtype=np.float64)
-    return matrix if np.isfinite(matrix).all() else None
+def _nothing() -> None:
+    """What is stored is not what is read."""
+
+
+def _usual_sizes(entries: Sequence[Entry]) -> set[tuple[int, ...]]:
+    """Sizes, upright or lying, that many images have of those whose one camera states none; empty where it does."""
+    if not entries or isinstance(entries[0].camera, Camera) or len({id(entry.camera) for entry in entries}) > 1:
+        return set()
+    sizes = Counter(tuple(sorted(size)) for entry in entries if (size := image_size(entry.path)))
+    return {size for size, count in sizes.items() if count > _ODD * len(entries)}
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from its header where that tells."""
+    if (size := image_size(path)) is None:
+        height, width = read_image(path).shape[:2]  # says why, where it can't be read
+        size = width, height
+    return size
+
+
+def _nothing_left(where: str, left_out: LeftOut, swapped: int) -> str:
+    text = f"{where}: no frame can be used ({left_out.reasons() or 'it lists none'})"
+    if swapped:
+        return f"{text}: width and height of the camera are swapped, or the images were turned"
+    return text

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from ace_ros.camera import Camera
-from ace_ros.errors import InputError
+from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix
-from ace_ros.recordings.images import SUFFIXES
-from ace_ros.recordings.listing import Entry, Skips, frames_of, natural, read_text
+from ace_ros.recordings.image_files import found_image
+from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
+from ace_ros.recordings.readings import OPENGL_FROM_OPENCV
 from ace_ros.recordings.splits import Split, choose, is_explicit
 
+NAME = "nerfstudio"
 FILES = "transforms.json (nerfstudio)"
-_OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 _FISHEYE = ("OPENCV_FISHEYE", "EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO")
 
 
@@ -30,27 +32,30 @@ def matches(path: Path) -> bool:
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     folder = path.parent if path.is_file() else path
     main = path if path.is_file() else folder / "transforms.json"
-    skips = Skips()
+    left_out = LeftOut(options.strict)
     name = folder.resolve().name
     if main.is_file():
-        frames = _file(main, skips)
-        chosen, notes = choose(frames, split, options, folder)
-        return Recording(name, chosen, metric=False, notes=skips.notes() + notes)
+        frames, notes = _file(main, left_out)
+        chosen, more = choose(frames, split, options, folder)
+        return Recording(name, chosen, metric=False, notes=notes + more, left_out=left_out)
     parts = {"train": folder / "transforms_train.json", "test": folder / "transforms_test.json"}
     wanted = [split] if split != "all" and not is_explicit(options) else ["train", "test"]
     there = [part for part in wanted if parts[part].is_file()]
     if not there:
         raise InputError(f"{folder}: there is no {parts[split].name}")
-    frames = []
+    frames, notes = [], []
     for part in there:
-        frames += _file(parts[part], skips, len(frames), query=part == "test")
-    notes = []
+        found, more = _file(parts[part], left_out, len(frames), query=part == "test")
+        frames, notes = frames + found, notes + more
     if is_explicit(options):
-        frames, notes = choose(frames, split, options, None)
-    return Recording(name, frames, metric=False, notes=skips.notes() + notes)
+        frames, more = choose(frames, split, options, None)
+        notes = notes + more
+    return Recording(name, frames, metric=False, notes=notes, left_out=left_out)
 
 
-def _file(path: Path, skips: Skips, first_index: int = 0, query: bool | None = None) -> list[PosedFrame]:
+def _file(
+    path: Path, left_out: LeftOut, first_index: int = 0, query: bool | None = None
+) -> tuple[list[PosedFrame], list[str]]:
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -59,19 +64,23 @@ def _file(path: Path, skips: Skips, first_index: int = 0, query: bool | None = N
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{path}: it lists no frames (a list 'frames' is expected)")
     shared = {key: value for key, value in content.items() if key != "frames"}
+    _Intrinsics(shared, str(path))  # what is wrong for all is no single frame's fault
     held = _held(content, path)
     entries = []
+    left_out.listed["frame"] += len(listed)
     for index, frame in enumerate(listed):
         where = f"{path}: frame {index}"
-        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-            raise InputError(f"{where}: 'file_path' is missing")
-        image = _image(path.parent, frame["file_path"].replace("\\", "/"))
-        where = f"{path}: {frame['file_path']}"
-        name, camera = _name(image, path.parent), _Intrinsics(shared | frame, where)
-        kept = query if held is None else PurePosixPath(frame["file_path"]) in held
-        entries.append(Entry(name, image, camera, _pose(frame, where), where, query=kept))
+        with left_out.trying(where):
+            if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+                raise FrameError(where, "'file_path' is missing")
+            image = found_image(path.parent, frame["file_path"].replace("\\", "/"))
+            where = f"{path}: {frame['file_path']}"
+            name, camera = _name(image, path.parent), _Intrinsics(shared | frame, where)
+            with left_out.trying(name):
+                kept = query if held is None else PurePosixPath(frame["file_path"]) in held
+                entries.append(Entry(name, image, camera, _pose(frame, where), where, query=kept))
     entries.sort(key=lambda entry: natural(entry.name))
-    return frames_of(entries, skips, str(path), first_index)
+    return frames_of(entries, left_out, str(path), first_index)
 
 
 def _held(content: dict[str, Any], path: Path) -> set[PurePosixPath] | None:
@@ -82,16 +91,6 @@ def _held(content: dict[str, Any], path: Path) -> set[PurePosixPath] | None:
     return {PurePosixPath(name) for name in names} or None
 
 
-def _image(folder: Path, file_path: str) -> Path:
-    path = folder / file_path
-    if path.is_file():
-        return path
-    for suffix in SUFFIXES:  # Blender's scenes leave the suffix out
-        if (candidate := path.with_name(path.name + suffix)).is_file():
-            return candidate
-    return path
-
-
 def _name(image: Path, folder: Path) -> str:
     try:
         return image.relative_to(folder).as_posix()
@@ -100,15 +99,17 @@ def _name(image: Path, folder: Path) -> str:
 
 
 def _pose(frame: dict[str, Any], where: str) -> Matrix:
+    kind = "'transform_matrix' must be a 4x4 matrix of numbers"
     try:
         pose = np.array(frame["transform_matrix"], dtype=np.float64)
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{where}: 'transform_matrix' must be a 4x4 matrix of numbers") from None
+        raise FrameError(where, kind) from None
     if pose.shape == (3, 4):
         pose = np.vstack([pose, [0.0, 0.0, 0.0, 1.0]])
     if pose.shape != (4, 4):
-        raise InputError(f"{where}: 'transform_matrix' must be a 4x4 matrix, it has shape {pose.shape}")
-    return pose @ _OPENGL_FROM_OPENCV if np.isfinite(pose).all() else pose
+        raise FrameError(where, kind, f"'transform_matrix' must be a 4x4 matrix, it has shape {pose.shape}")
+    with np.errstate(invalid="ignore"):  # infinity times zero: the pose is checked later
+        return np.asarray(pose @ OPENGL_FROM_OPENCV)
 
 
 class _Intrinsics:
@@ -123,14 +124,14 @@ class _Intrinsics:
         fx, fy = self._focal("fl_x", "camera_angle_x", w), self._focal("fl_y", "camera_angle_y", h)
         fx, fy = fy if fx is None else fx, fx if fy is None else fy
         if fx is None or fy is None:
-            raise InputError(f"{self._where}: no focal length: fl_x or camera_angle_x is expected")
+            raise FrameError(self._where, "no focal length: fl_x or camera_angle_x is expected")
         distortion = tuple(self._number(key, 0.0) for key in ("k1", "k2", "p1", "p2", "k3"))
         # COLMAP's pixels, which these files carry, have the centre of the first one at (0.5, 0.5).
         cx, cy = self._number("cx", w / 2) - 0.5, self._number("cy", h / 2) - 0.5
         try:
             return Camera(w, h, fx, fy, cx, cy, distortion if any(distortion) else ())
         except InputError as error:
-            raise InputError(f"{self._where}: {error}") from None
+            raise FrameError(self._where, str(error)) from None
 
     def _focal(self, key: str, angle_key: str, size: int) -> float | None:
         if self._values.get(key) is not None:
@@ -143,11 +144,11 @@ class _Intrinsics:
             value = self._values.get(key)
             return float(default if value is None else value)
         except (TypeError, ValueError):
-            raise InputError(f"{self._where}: '{key}' must be a number, it is {self._values[key]!r}") from None
+            kind = f"'{key}' must be a number"
+            raise FrameError(self._where, kind, f"{kind}, it is {self._values[key]!r}") from None
 
     def _check_model(self) -> None:
         model = str(self._values.get("camera_model", "OPENCV")).upper()
         if model in _FISHEYE or self._values.get("is_fisheye") or self._number("k4", 0.0):
-            raise InputError(
-                f"{self._where}: a fisheye camera ({model}) is not supported: undistort the images to a pinhole camera"
-            )
+            kind = f"a fisheye camera ({model}) is not supported: undistort the images to a pinhole camera"
+            raise FrameError(self._where, kind)

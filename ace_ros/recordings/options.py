@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ace_ros.errors import InputError
 from ace_ros.options import OptionError, Options, option
+from ace_ros.recordings.readings import AS_NAMED
 
 _FOUND = "found by type"
 
@@ -53,11 +54,36 @@ class SplitOptions(Options):
         "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels, for a TUM folder or a bag that has no calibration.",
         metavar="NUMBERS",
     )
+    poses: str = option(
+        "", f"File of the poses, for a video or images alone; or what they are: {', '.join(AS_NAMED)}.",
+        metavar="FILE|HOW", without="as the layout says, and checked against the images",
+    )  # fmt: skip
+    focal_scale: float | None = option(
+        None, "Focal lengths are multiplied by it; 1 takes them as they are.", low=0.1, high=10.0,
+        without="as given, and checked against the images",
+    )  # fmt: skip
+    layout: str = option(
+        "", "Layout of the recording, where it could be several.", without="told by what is in it", metavar="NAME"
+    )
+    strict: bool = option(False, "A frame that can't be used is an error, instead of being left out.")
     bag: BagOptions = field(default_factory=BagOptions)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.test_every == 1:
             raise OptionError("test_every", "takes at least 2, or 0 for no queries at all, got 1")
+        for word in self.poses.split(","):
+            if word and word not in AS_NAMED and not Path(word).expanduser().is_file():
+                raise OptionError("poses", f"'{word}' is no file, and none of {', '.join(AS_NAMED)}")
         if self.test_list is not None and self.test_every is not None:
             raise InputError("--test-list and --test-every exclude each other: give one")
+
+
+def poses_file(options: SplitOptions) -> Path | None:
+    """The file that ``--poses`` names."""
+    return next((Path(word).expanduser() for word in options.poses.split(",") if word and word not in AS_NAMED), None)
+
+
+def poses_as(options: SplitOptions) -> str:
+    """What ``--poses`` says that they are; empty where it does not say."""
+    return next((word for word in options.poses.split(",") if word in AS_NAMED), "")

@@ -11,6 +11,7 @@ import numpy as np
 from ace_ros.camera import Camera
 from ace_ros.geometry import Matrix
 from ace_ros.image import Image, Pixels
+from ace_ros.recordings.left_out import LeftOut
 
 Item = TypeVar("Item")
 
@@ -24,7 +25,7 @@ class PosedFrame:
         stamp: time of exposure, nanoseconds; made up at 30 Hz where the layout has none.
         camera: intrinsics for the image as stored.
         map_from_camera: (4, 4) float64, OpenCV camera axes; None where the recording has no pose.
-        load: gives the pixels as they are stored; raises InputError with the reason when they are missing or truncated.
+        load: gives the pixels as they are stored; raises FrameError with the reason when they can't be read.
         query: whether it is kept for queries, never to be mapped; None where nothing says so.
         stored: gives the encoded image as it was recorded; None where it was recorded raw.
     """
@@ -41,7 +42,7 @@ class PosedFrame:
         """Read the image.
 
         Raises:
-            InputError: it is missing, truncated, or of another size than its camera's.
+            FrameError: it is missing, truncated, or of another size than its camera's.
         """
         return Image(self.load(), self.camera, self.name)
 
@@ -59,7 +60,9 @@ class Recording:
         frames: in order of time.
         metric: whether a unit of the poses is a metre.
         map_frame: name of the frame that the poses are given in.
-        notes: what was skipped and why, a sentence each, to be shown to the user.
+        notes: what was left out and why, and what else a user should know, a sentence each.
+        left_out: the frames and poses that could not be used.
+        layout: name of the layout. split: the part that was asked for.
     """
 
     name: str
@@ -67,6 +70,28 @@ class Recording:
     metric: bool
     map_frame: str = "map"
     notes: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    layout: str = ""
+    split: str = "all"
+
+    @property
+    def summary(self) -> str:
+        """What was recognised, in one line."""
+        posed = sum(frame.map_from_camera is not None for frame in self.frames)
+        lost = len(self.left_out.names())
+        whole = max(len(self.frames), self.left_out.listed["frame"] - lost)
+        part = f"{len(self.frames):,}" if self.split == "all" else f"{self.split} {len(self.frames):,} of {whole:,}"
+        reasons = "; ".join(kind for thing, kind in self.left_out.found if thing == "frame")
+        out = f"{lost:,} left out ({reasons})" if lost else "none left out"
+        kinds = list(dict.fromkeys(frame.camera for frame in self.frames))
+        many = f" and {len(kinds) - 1} others" if len(kinds) > 1 else ""
+        return f"{self.layout}: {part} frames, {posed:,} with poses, {out}; {_camera(kinds[0])}{many}"
+
+
+def _camera(camera: Camera) -> str:
+    focal = f"{camera.fx:.5g}" if camera.fx == camera.fy else f"{camera.fx:.5g}, {camera.fy:.5g}"
+    lens = f", {len(camera.distortion)} distortion coefficients" if camera.distortion else ""
+    return f"pinhole {camera.width} x {camera.height}, f = {focal}{lens}"
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

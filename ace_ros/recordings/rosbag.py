@@ -10,45 +10,49 @@ from rosbags.interfaces import Connection
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.recordings.bag_file import Bag, Header, frame_name, storage_files
+from ace_ros.recordings.bag_file import Bag, Header, frame_name
 from ace_ros.recordings.bag_ground_truth import GroundTruth, find_poses
 from ace_ros.recordings.bag_images import (
     COMPRESSED,
     INFO,
     RAW,
+    VIDEO,
     BagImage,
     cameras,
+    first_size,
     is_photograph,
-    message_size,
 )
+from ace_ros.recordings.bag_storage import is_bag
 from ace_ros.recordings.intrinsics import camera_of_numbers, fitted
+from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.options import BagOptions, SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose
 
-FILES = "metadata.yaml, *.mcap or *.db3 (rosbag2)"
+NAME = "rosbag"
+FILES = "*.mcap or *.db3 (rosbag2), *.bag (ROS 1)"
 
 
 def matches(path: Path) -> bool:
-    if path.is_file():
-        return path.suffix in (".mcap", ".db3", ".bag") or path.name == "metadata.yaml"
-    return (path / "metadata.yaml").is_file() or bool(storage_files(path))
+    return is_bag(path)
 
 
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     bag = Bag(path)
     images = find_images(bag, options.bag)
-    headers, notes = _ordered(bag, images)
+    left_out = LeftOut(options.strict)
+    headers, notes = _ordered(bag, images, left_out)
     camera_at, camera_notes = _camera(bag, images, headers, options)
     stamps = [header.stamp for header in headers]
-    truth = find_poses(bag, images.topic, headers[0].frame, stamps, options.bag)
+    truth = find_poses(bag, images.topic, headers[0].frame, stamps, options.bag, left_out)
     frames = [
         _frame(bag, images, header, camera_at(header.stamp), truth, index) for index, header in enumerate(headers)
     ]
-    notes = [*notes, *camera_notes, *truth.notes]
+    notes = [*bag.notes, *notes, *camera_notes, *truth.notes]
     frames, split_notes = choose(frames, split, options, path if path.is_dir() else path.parent)
-    name = path.resolve().stem if path.suffix in (".mcap", ".db3") else path.resolve().name
-    return Recording(name, frames, metric=bag.metric, map_frame=truth.frame, notes=notes + split_notes)
+    name = path.resolve().stem if path.suffix in (".mcap", ".db3", ".bag") else path.resolve().name
+    notes += split_notes
+    return Recording(name, frames, metric=bag.metric, map_frame=truth.frame, notes=notes, left_out=left_out)
 
 
 def _frame(bag: Bag, images: Connection, header: Header, camera: Camera, truth: GroundTruth, index: int) -> PosedFrame:
@@ -72,6 +76,11 @@ def find_images(bag: Bag, options: BagOptions) -> Connection:
             raise InputError(f"{bag.path}: no images on {options.image_topic}; {_topics('image topics', every)}")
         return chosen[0]
     pictures = [c for c in every if is_photograph(bag.first(c), c.topic, c.msgtype)]
+    if not pictures and (videos := bag.of_type(*VIDEO)):
+        raise InputError(
+            f"{bag.path}: {_topics('video streams', videos)}: single images are needed: play the bag, 'ros2 run "
+            "image_transport republish' to compressed, and record that"
+        )
     if not pictures:
         raise InputError(f"{bag.path}: the bag holds no camera images; {_topics('topics', bag.connections)}")
     infos = {connection.topic for connection in bag.of_type(INFO)}
@@ -96,9 +105,11 @@ def _info_topics(image_topic: str) -> tuple[str, str]:
     return base.rsplit("/", 1)[0] + "/camera_info", base + "/camera_info"
 
 
-def _ordered(bag: Bag, images: Connection) -> tuple[list[Header], list[str]]:
+def _ordered(bag: Bag, images: Connection, left_out: LeftOut) -> tuple[list[Header], list[str]]:
     """Headers in order of their stamps, each stamp once."""
-    found = bag.headers(images)
+    found = bag.headers(images, left_out)
+    if not found:
+        raise InputError(f"{bag.path}: no image on {images.topic} can be used ({left_out.reasons()})")
     notes = [f"images: {images.topic}, {len(found)} of them"]
     unset = sum(not header.stamp for header in found)
     if unset:
@@ -134,10 +145,10 @@ def _camera(
     bag: Bag, images: Connection, headers: list[Header], options: SplitOptions
 ) -> tuple[Callable[[int], Camera], list[str]]:
     """Camera at a stamp, and notes on where it comes from."""
-    size = message_size(bag.at(images, headers[0]), images.msgtype)
+    size = first_size(bag, images, headers)
     if options.intrinsics:
         if size is None:
-            raise InputError(f"{bag.path}: the first image of {images.topic} can't be read")
+            raise InputError(f"{bag.path}: not one image of {images.topic} can be read")
         camera = camera_of_numbers(options.intrinsics, "--intrinsics")(*size)
         return lambda stamp: camera, []
     infos = find_info(bag, images, headers[0].frame, options.bag)

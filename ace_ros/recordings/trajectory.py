@@ -11,6 +11,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from ace_ros.geometry import Matrix
 
+MAX_GAP = 0.25  # s between poses of a file; motion capture gives one every 10 ms, its dropouts are longer
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -47,6 +49,15 @@ class Trajectory:
             elif 0 < right < len(self.stamps) and self.stamps[right] - self.stamps[right - 1] <= max_gap * 1e9:
                 found[index] = self._between(right - 1, int(stamp))
         return found
+
+    def apart(self, stamps: Sequence[int]) -> str:
+        """In words, why none of these stamps has a pose."""
+        ends = int(self.stamps[0]), int(self.stamps[-1]), min(stamps), max(stamps)
+        times = [f"{end // 10**9}.{end % 10**9:09d}" for end in ends]
+        return (
+            f"no image has a pose near its time: the poses are from {times[0]} to {times[1]} s, the images from "
+            f"{times[2]} to {times[3]} s; are both of one clock, in one unit?"
+        )
 
     def _between(self, left: int, stamp: int) -> Matrix:
         span = int(self.stamps[left + 1] - self.stamps[left])

@@ -82,20 +82,22 @@ class Localizing(NodeUnderTest):
         return super().__enter__() if self.parameters.get("autostart", True) else self
 
     def _ready(self):
-        """Stand still at the first frame until all topics are through: a publisher hears of a subscriber earlier."""
+        """Stand still at the first frame until all topics are through: a publisher hears of a subscriber earlier. Only
+        where that one view leaves a doubt, drive on a little."""
         self.probe.subscribed(self.rover.images)
         self.probe.subscribed(self.rover.infos)
         if self.parameters.get("tf_mode") != "map_to_camera":
             self.rover.mount_camera()
-        patience = 0.1
+        patience, index = 0.1, 0
 
         def localized():
-            nonlocal patience
+            nonlocal patience, index
             patience = min(1.5 * patience, 3.0)  # a busy machine takes its time, and what was sent too early is lost
-            stamp, end = self.send(0), time.monotonic() + patience
+            stamp, end = self.send(index), time.monotonic() + patience
             self.probe.until(lambda: self.status_of(stamp) or time.monotonic() > end)
             status = self.status_of(stamp)
             if status is None or status.state != Status.STATE_LOCALIZED:
+                index += status is not None and status.reason_code == Status.REASON_UNCONFIRMED
                 return False
             if not self.odometry or self.parameters.get("tf_mode", "map_to_odom") != "map_to_odom":
                 return True

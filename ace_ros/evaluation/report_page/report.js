@@ -113,6 +113,13 @@ if (nees.length) {
         points: nees.map((v, i) => [v, (i + 1) / nees.length, `${percent((i + 1) / nees.length)} below ${short(v)}`]) }] });
 } else byId("nees").textContent = "No localized frame came with a covariance.";
 
+// --- reliability: how often poses of like confidence are right
+chart("reliability", { x: { min: 0, max: 1, label: "confidence" },
+  y: { min: 0, max: 1, label: "share that is right", format: (v) => percent(v, 0) }, series: [
+    { kind: "bars", colour: "true", points: figures.reliability.map((c) =>
+      [c.from, c.right / c.frames, `${c.from} to ${c.to}: ${c.right} of ${c.frames} within 10 ${figures.metric ? "cm" : "%"} and 5 degrees`, c.to]) },
+    { kind: "line", dashed: true, colour: "estimated", points: [[0, 0], [1, 1]] }] });
+
 // --- latency
 function histogram(id, values, median) {
   const sorted = values.sort((a, b) => a - b), count = 30;

@@ -1,0 +1,186 @@
+"""Layouts of other systems: EuRoC, KITTI, 7-Scenes, Polycam, Record3D, rtabmap, SLAM's trajectories, video, hloc."""
+
+import json
+import shutil
+
+import layout_making as making
+import numpy as np
+import pytest
+from scene_making import ace_scene, assert_same_poses, colmap_scene, nerfstudio_scene, picture, pose
+
+from ace_ros.errors import InputError
+from ace_ros.recordings import SplitOptions, open_recording
+from ace_ros.recordings.layouts import LAYOUTS
+
+MADE = {
+    "euroc": making.euroc,
+    "kitti": making.kitti,
+    "7scenes": making.seven_scenes,
+    "polycam": making.polycam,
+    "record3d": making.record3d,
+    "rtabmap": making.rtabmap,
+    "trajectory": making.trajectory,
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_each_is_recognised_by_its_content_and_read_whole(tmp_path, name):
+    scene = open_recording(MADE[name](tmp_path / "scene"), "all")
+    assert scene.layout == name and scene.metric and not scene.left_out.names()
+    assert_same_poses(scene.frames, range(12))
+    camera = scene.frames[0].camera
+    assert (camera.width, camera.height) == (64, 48)
+    if name != "7scenes":
+        assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 61, 31, 23.5)
+    seen = scene.frames[5].read()
+    expected = picture(5)[..., 0] if name == "euroc" else picture(5)
+    assert np.abs(seen.astype(int) - expected).mean() < 3.0  # some are JPEG
+    assert scene.summary.startswith(f"{name}: 12 frames, 12 with poses, none left out; pinhole 64 x 48, f = ")
+
+
+def test_every_layout_has_a_name_and_says_what_it_looks_for():
+    names = [layout.NAME for layout in LAYOUTS]
+    assert len(set(names)) == len(names) == 13 and all(layout.FILES for layout in LAYOUTS)
+
+
+def test_euroc_stamps_split_and_a_ground_truth_by_another_sensor(tmp_path):
+    folder = making.euroc(tmp_path / "V1_01")
+    scene = open_recording(folder / "mav0")
+    assert scene.name == "V1_01" and scene.frames[0].stamp == making.START + making.STEP
+    assert scene.frames[0].camera.distortion == (-0.1, 0.02, 0.001, 0.002)
+    shutil.move(folder / "mav0/state_groundtruth_estimate0", folder / "mav0/vicon0")
+    assert "poses of the body: vicon0" in open_recording(folder, "all").notes
+    shutil.rmtree(folder / "mav0/vicon0")
+    scene = open_recording(folder, "all")
+    assert scene.frames[0].map_from_camera is None and any("no ground truth" in note for note in scene.notes)
+    (folder / "mav0/cam0/sensor.yaml").unlink()
+    with pytest.raises(InputError, match=r"sensor\.yaml: is missing"):
+        open_recording(folder)
+
+
+def test_kitti_a_sequence_by_its_folder_and_which_of_several(tmp_path):
+    folder = making.kitti(tmp_path / "dataset")
+    scene = open_recording(folder / "sequences/00", "all")
+    assert_same_poses(scene.frames, range(12))
+    assert scene.frames[3].stamp == 300_000_000
+    shutil.copytree(folder / "sequences/00", folder / "sequences/01")
+    with pytest.raises(InputError, match=r"several sequences \(00, 01\): give the folder of one"):
+        open_recording(folder)
+    (folder / "sequences/00/image_2/000004.png").unlink()
+    scene = open_recording(folder / "sequences/00", "all")
+    assert scene.left_out.names() == ["000004.png"]
+    assert_same_poses(scene.frames, [index for index in range(12) if index != 4])
+
+
+def test_seven_scenes_keeps_its_split_and_leaves_depth_alone(tmp_path):
+    folder = making.seven_scenes(tmp_path / "chess")
+    assert [len(open_recording(folder, split).frames) for split in ("train", "test")] == [6, 6]
+    one = open_recording(folder / "seq-01", "all", SplitOptions(intrinsics="60,60,32,24"))
+    assert len(one.frames) == 6 and one.frames[0].camera.fx == 60
+
+
+def test_rtabmap_poses_of_the_camera_are_preferred(tmp_path):
+    folder = making.rtabmap(tmp_path / "export", of_camera=True)
+    scene = open_recording(folder, "all")
+    assert_same_poses(scene.frames, range(12))
+    assert "poses of the camera: house_camera_poses.txt" in scene.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("stamped_traj_estimate.txt", lambda i, ns: f"{ns / 1e9:.9f} {making.words(making.numbers(pose(i)))}"),
+        ("f_dataset.txt", lambda i, ns: f"{ns}.000000 {making.words(making.numbers(pose(i)))}"),
+        ("vins_result.csv", lambda i, ns: ",".join([str(ns), *map(repr, making.numbers(pose(i), True))]) + ",0,"),
+        ("CameraTrajectory.txt", lambda i, ns: making.rows(pose(i))),
+        ("poses.csv", lambda i, ns: ("#timestamp,tx,ty,tz,qx,qy,qz,qw\n" if not i else "")
+            + f"{ns}," + ",".join(map(repr, making.numbers(pose(i), w_first=True)))),
+    ],
+)  # fmt: skip
+def test_trajectories_as_slam_systems_write_them(tmp_path, name, line):
+    scene = open_recording(making.trajectory(tmp_path / "run", name=name, lines=line), "all")
+    assert_same_poses(scene.frames, range(12))
+    assert f"images of images/, poses of {name}" in scene.notes
+
+
+def test_a_trajectory_that_is_named_and_one_of_another_clock(tmp_path):
+    folder = making.trajectory(tmp_path / "run", name="result_of_tuesday.dat")
+    with pytest.raises(InputError, match="not a recording of a known layout"):
+        open_recording(folder)
+    assert_same_poses(
+        open_recording(folder, "all", SplitOptions(poses=str(folder / "result_of_tuesday.dat"))).frames, range(12)
+    )
+    text = (folder / "result_of_tuesday.dat").read_text().replace("14036365", "36365")
+    (folder / "CameraTrajectory.txt").write_text(text)
+    with pytest.raises(InputError, match=r"the poses are from 36365.* the images from 1403636579.*one clock"):
+        open_recording(folder)
+    (folder / "camera.yaml").unlink()
+    with pytest.raises(InputError, match="nothing tells the intrinsics: give --intrinsics"):
+        open_recording(folder)
+
+
+def test_images_without_times_follow_the_poses_in_order(tmp_path):
+    folder = making.trajectory(tmp_path / "run", named=lambda stamp: f"img{(stamp - making.START) // making.STEP}")
+    assert_same_poses(open_recording(folder, "all").frames, range(12))
+    (folder / "images/img3.png").unlink()
+    with pytest.raises(InputError, match=r"12 poses for 11 images whose names are no times: put a times\.txt"):
+        open_recording(folder)
+
+
+def test_a_video_with_its_trajectory(tmp_path):
+    path = making.video(tmp_path / "walk.avi")
+    with pytest.raises(InputError, match=r"a video alone says nothing .* --poses FILE"):
+        open_recording(path)
+    scene = open_recording(path, "all", SplitOptions(poses=str(path.with_name("poses.txt"))))
+    assert scene.layout == "video" and len(scene.frames) == 12
+    assert_same_poses(scene.frames, range(12))
+    for index in (3, 4, 9, 2, 0, 11):
+        assert np.abs(scene.frames[index].read().astype(int) - picture(index)).mean() < 4.0
+    assert any("another clock than the video" in note for note in scene.notes)
+    path.write_bytes(b"no video")
+    with pytest.raises(InputError, match="no frame of this video can be decoded: convert it"):
+        open_recording(path, "all", SplitOptions(poses=str(path.with_name("poses.txt"))))
+
+
+def test_hloc_keeps_its_model_further_down(tmp_path):
+    folder = tmp_path / "south-building"
+    colmap_scene(folder, names=("mapping/a.png", "mapping/b.png"), model="outputs/sfm")
+    scene = open_recording(folder, "all")
+    assert scene.layout == "colmap" and [frame.name for frame in scene.frames] == ["mapping/a.png", "mapping/b.png"]
+    assert_same_poses(scene.frames, range(2))
+
+
+def test_two_layouts_that_fit_are_both_told_and_one_can_be_chosen(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0)
+    colmap_scene(folder, names=("a.png", "b.png"))
+    scene = open_recording(folder, "all")
+    assert scene.layout == "nerfstudio"
+    assert scene.notes[0].startswith("read as nerfstudio; it could be colmap (sparse/0/")
+    scene = open_recording(folder, "all", SplitOptions(layout="colmap"))
+    assert scene.layout == "colmap" and len(scene.frames) == 2 and "could be" not in " ".join(scene.notes)
+    with pytest.raises(InputError, match="--layout: 'colmop' is none; there are rosbag, nerfstudio, colmap"):
+        open_recording(folder, "all", SplitOptions(layout="colmop"))
+
+
+def test_depth_and_masks_beside_photographs_are_no_photographs(tmp_path):
+    folder = ace_scene(tmp_path)
+    for file in sorted((folder / "rgb").iterdir()):
+        for kind in ("depth", "mask"):
+            shutil.copy(file, file.with_name(file.name.replace(".color.", f".{kind}.")))
+    scene = open_recording(folder)
+    assert len(scene.frames) == 4 and all(".color." in frame.name for frame in scene.frames)
+    assert_same_poses(scene.frames, range(4))
+
+
+def test_distortion_that_no_lens_has_is_refused_with_the_radius(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0, k1=-2.5)
+    with pytest.raises(InputError, match="8 of 10 frames left out: distortion that no lens has: the image folds 15 px"):
+        open_recording(folder)
+
+
+def test_frames_of_one_wrong_camera_are_left_out(tmp_path):
+    folder = nerfstudio_scene(tmp_path, fl_x=60.0)
+    content = json.loads((folder / "transforms.json").read_text())
+    content["frames"][2]["k1"] = -2.5
+    (folder / "transforms.json").write_text(json.dumps(content))
+    assert open_recording(folder, "all").left_out.names() == ["images/2.png"]
