@@ -130,7 +130,6 @@ def test_the_last_image_has_to_speak_for_itself(room, localizer, seen):
     assert not sure(found) or right(found, room.query_poses[10])
 
 
-@pytest.mark.xfail(strict=True, reason="2 of 14 windows are believed, which is why window_seconds is 0")
 def test_a_mirrored_room_is_not_believed_from_many_sides(room, localizer):
     """Each image flipped, and the drive with it: much looks alike, and all of it agrees."""
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])

@@ -133,12 +133,12 @@ class PoseEstimator:
         """(M, 3) local frame, of the landmarks of pairs."""
         return self._landmarks.points[pairs.point].astype(np.float64)
 
-    def around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> tuple[Pairs, solver.Observations]:
-        """Landmarks within ``radius`` pixels of where a pose (local frame) makes them appear."""
-        near = self._near(encoded, pose, radius)
-        return near, self._observed(encoded, near, radius)
+    def around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
+        """Landmarks that may be seen within ``radius`` pixels of where a pose (local frame) makes them appear."""
+        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
 
-    def _observed(self, encoded: EncodedImage, near: Pairs, radius: float) -> solver.Observations:
+    def observed(self, encoded: EncodedImage, near: Pairs, radius: float) -> solver.Observations:
+        """Pairs that were found within ``radius`` pixels, to be refined on."""
         sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
         return solver.Observations(encoded.normalised[near.keypoint], self.points_of(near), sigmas)
 
@@ -251,15 +251,12 @@ class PoseEstimator:
                 break
         return poses, first
 
-    def _around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
-        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
-
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
-        return self._around(encoded, pose, radius).best()
+        return self.around(encoded, pose, radius).best()
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
         """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
-        likely = self._around(encoded, pose, radii[0])
+        likely = self.around(encoded, pose, radii[0])
         for radius in radii:
             near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:
@@ -269,7 +266,7 @@ class PoseEstimator:
 
     def _fitted(self, encoded: EncodedImage, pose: Matrix, near: Pairs, radius: float) -> Matrix:
         """A pose refined on landmarks that were found within ``radius``."""
-        return solver.refine(pose, self._observed(encoded, near, radius), encoded.focal)[0]
+        return solver.refine(pose, self.observed(encoded, near, radius), encoded.focal)[0]
 
     def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
         translation, rotation = pose_error(pose, before)

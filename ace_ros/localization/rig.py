@@ -6,7 +6,8 @@ is carried to all of them by the ways between them, and is held against what all
 Evidence is never cheaper than that of one image. What a wrong pose collects by chance is taken off for each image by
 itself, a landmark counts once however many images show it, and the head, which is wrong alike from every side, counts
 as in one image. So ten images of one view are worth no more than one, and the last image has to speak for its pose
-itself: what others saw does not prove that the robot was not carried away since.
+itself: what others saw does not prove that the robot was not carried away since. And none loses the veto that it has
+alone (objections.py).
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ from ace_ros.localization.atlas import Atlas, Judged
 from ace_ros.localization.chain import Chain, Link
 from ace_ros.localization.estimate import Estimate, Evidence
 from ace_ros.localization.estimator import Paired, PoseEstimator, same_pose
+from ace_ros.localization.objections import Opinion, objection
 from ace_ros.localization.sight import RigView
 from ace_ros.localization.trust import Reason, State, TrustModel, Verdict, judge
+from ace_ros.map.header import Calibration
+from ace_ros.map.landmarks import Likely
 from ace_ros.map.scene_map import SceneMap
 
 # Set by hand unless said otherwise; pixels of the encoded image as in estimator.py.
@@ -47,9 +51,8 @@ _ROUGH = 2  # steps of a refinement that another follows
 # what chance gives the landmarks. What was believed in a courtyard had 4 times that or more, images of elsewhere 0-3.
 _SAY, _AGREEING = 3, 1.5
 _PLACES = 6  # that are asked at most, as for one image among twins
-# Times what chance gives, that is taken off each image beside the last: what resembles a place does so from every side.
-# With once, a mirrored room, of which no image alone was believed, was believed in 4 of 14 windows, now in 2.
-_OTHERS = 2.0
+# Times what chance gives, of a place whose likeness to itself is not known: as most have that were looked at, and more.
+_LIKENESS = 2.0
 # Of a way that images and odometry do not agree on: odometry that is as exact as it says stretches links less than half
 # of the time. In a hall it did by 1.5 at most, and what was wrong and sure by odometry 30 % off, by 6.5 or more.
 _TENSION = float(chi2.ppf(0.5, 6))
@@ -80,8 +83,11 @@ class _Seen:
         errors = solver.reprojection_errors(pose, self.normalised, self.points, self.focal)
         return int((errors < np.hypot(_RANSAC, self.spread)).sum())
 
-    def around(self, pose: Matrix, radius: float) -> solver.Observations:
-        return self.paired_by.around(self.view.sight.encoded, pose, radius)[1]
+    def around(self, pose: Matrix) -> Likely:
+        return self.paired_by.around(self.view.sight.encoded, pose, _WIDE)
+
+    def within(self, likely: Likely, pose: Matrix, radius: float) -> solver.Observations:
+        return self.paired_by.observed(self.view.sight.encoded, likely.within(pose, radius).best(), radius)
 
     def paired(self, pose: Matrix) -> Paired:
         return self.paired_by.paired(self.view.sight.encoded, self.view.sight.asked[self.place], pose)
@@ -92,7 +98,7 @@ def find_together(atlas: Atlas, scene_map: SceneMap, views: Sequence[RigView]) -
 
     Asked are the places in which any of the images alone has found a pose, those first that most have.
     """
-    asked = Counter(place for view in views for place in view.sight.poses)
+    asked = Counter(place for view in views for place in {one.place for one in view.sight.found})
     found: list[Judged] = []
     for place, _ in asked.most_common(_PLACES):
         header = scene_map.headers[place]
@@ -117,15 +123,16 @@ class RigEstimator:
         self._origin, self._depth = origin, depth
 
     def find(self, views: Sequence[RigView]) -> list[Judged]:
-        """Poses that the last of the images may have been taken from; empty where nothing speaks for any."""
+        """Poses that the last of the images may have been taken from; empty where nothing speaks for any, or no other
+        image is near enough."""
         start = time.perf_counter()
         views, spreads = self._near_enough(views)
+        if len(views) < 2:
+            return []
         seen = [self._seen(view, spread) for view, spread in zip(views, spreads, strict=True)]
         chain = self._chain(views)
         asked = time.perf_counter()
-        found = []
-        for pose in self._proposed(seen, chain):
-            found.append(self._judged(seen, chain, pose))
+        found = [self._judged(seen, chain, pose) for pose in self._proposed(seen, chain)]
         seconds = {"match": asked - start, "solve": time.perf_counter() - asked}
         return [replace(one, estimate=replace(one.estimate, seconds=seconds)) for one in found]
 
@@ -162,7 +169,10 @@ class RigEstimator:
         last = seen[-1].view.rig_from_camera
         poses = []
         for one in seen:
-            for pose in one.view.sight.poses.get(self._place, []):
+            for alone in one.view.sight.found:
+                pose = alone.estimate.map_from_camera
+                if alone.place != self._place or pose is None:
+                    continue
                 local = pose @ invert(one.view.rig_from_camera) @ last
                 local[:3, 3] -= self._origin
                 poses.append(local)
@@ -197,17 +207,32 @@ class RigEstimator:
         covariance = self._trust.spread(information, 1.0, focals[-1])
         estimate = self._estimator.told(paired[-1], poses[-1], own[-1], {})
         evidence = self._together([one.evidence for one in told], speaking, estimate.evidence, covariance is not None)
-        verdict = replace(judge(evidence, self._trust.calibration), covariance=covariance)
+        verdict = replace(judge(evidence, self._bar(len(speaking))), covariance=covariance)
         if chain.tension(poses) > _TENSION:
-            verdict = _disagreeing(verdict)
+            verdict = _doubted(verdict, Reason.WITNESSES_DISAGREE, "the way between the images is not what they see")
+        opinions = [self._opinion(one, what) for one, what in zip(seen, told, strict=True)]
+        if against := objection(opinions, len(speaking)):
+            verdict = _doubted(verdict, Reason.AMBIGUOUS, against)
         return Judged.of(replace(estimate, evidence=evidence), verdict, self._place, self._depth, self._trust)
+
+    def _opinion(self, one: _Seen, told: Estimate) -> Opinion:
+        return Opinion.of(one.view.sight, Judged.by(self._trust, told, self._place, self._depth))
+
+    def _bar(self, images: int) -> Calibration:
+        """What images together have to pass: what resembles a place does so from every side, and adds up as well."""
+        calibration = self._trust.calibration
+        chance = calibration.chance_landmarks
+        likeness = max(calibration.self_similar or _LIKENESS * chance, chance)
+        return replace(calibration, self_similar=chance + max(1, images) * (likeness - chance))
 
     def _led_on(self, seen: Sequence[_Seen], chain: Chain, poses: list[Matrix]) -> list[Matrix]:
         """The poses on what is seen near where they make the map appear, in narrower circles, until they rest."""
         for _ in range(_ROUNDS):
             before = poses[-1]
+            likely = [one.around(pose) for one, pose in zip(seen, poses, strict=True)]
             for radius in (_WIDE, _COARSE, _FINE):
-                observed = [one.around(pose, radius) for one, pose in zip(seen, poses, strict=True)]
+                near = zip(seen, likely, poses, strict=True)
+                observed = [one.within(some, pose, radius) for one, some, pose in near]
                 poses, _, _ = chain.refine(poses, observed, [one.focal for one in seen], _ROUGH)
             translation, rotation = pose_error(poses[-1], before)
             if sum(map(len, observed)) < _WORTH * self._trust.settled * len(seen):
@@ -226,7 +251,7 @@ class RigEstimator:
         known: set[int] = set()
         speaking: dict[int, int] = {}
         for k in [last, *sorted(range(last), key=lambda k: -len(shown[k]))]:
-            new = len(shown[k] - known) - (chance if k == last else _OTHERS * chance)
+            new = len(shown[k] - known) - chance
             if new > 0:
                 speaking[k] = int(new)
                 known |= shown[k]
@@ -290,9 +315,7 @@ def _generalized(seen: Sequence[_Seen]) -> Matrix | None:
     return invert(camera_from_map)
 
 
-def _disagreeing(verdict: Verdict) -> Verdict:
+def _doubted(verdict: Verdict, reason: Reason, sentence: str) -> Verdict:
     if verdict.state is State.LOST:
         return verdict
-    sentence = "what the images see does not agree with the way between them"
-    confidence = min(verdict.confidence, _CAP)
-    return Verdict(State.UNCERTAIN, confidence, Reason.WITNESSES_DISAGREE, sentence, verdict.covariance)
+    return Verdict(State.UNCERTAIN, min(verdict.confidence, _CAP), reason, sentence, verdict.covariance)

@@ -17,23 +17,19 @@ class Sight:
 
     Attributes:
         encoded: the image. asked: by the number of the place, what its witnesses said; more are added when they are
-            asked. poses: likewise, map_from_camera (4, 4) of what was found, believed or not, the best first.
+            asked. found: the poses that it has by itself, believed or not, the best first.
     """
 
     encoded: EncodedImage
     asked: dict[int, Asked]
-    poses: dict[int, list[Matrix]]
+    found: tuple[Judged, ...]
 
     @staticmethod
     def of(found: Sequence[Judged]) -> Sight:
         """What :meth:`ace_ros.localization.atlas.Atlas.find` has found."""
-        sight = Sight(found[0].estimate.encoded, {}, {})
-        for one in found:
-            if one.estimate.asked is not None:
-                sight.asked[one.place] = one.estimate.asked
-            if one.estimate.map_from_camera is not None:
-                sight.poses.setdefault(one.place, []).append(one.estimate.map_from_camera)
-        return sight
+        asked = {one.place: one.estimate.asked for one in found if one.estimate.asked is not None}
+        posed = tuple(one for one in found if one.estimate.map_from_camera is not None)
+        return Sight(found[0].estimate.encoded, asked, posed)
 
 
 @dataclass(frozen=True)
