@@ -61,9 +61,7 @@ def objection(opinions: Sequence[Opinion], speaking: int) -> str:
     if any(one.overruled for one in opinions):
         return "an image by itself is sure of another pose"
     if elsewhere > _ELSEWHERE * here:
-        return (
-            f"the images by themselves have about as much for other poses ({elsewhere:.0f} landmarks, {here:.0f} here)"
-        )
+        return f"the images by themselves have much for other poses, too ({elsewhere:.0f} landmarks, {here:.0f} here)"
     if here < _KEPT * own:
         return f"each image by itself has more for a pose of its own ({own:.0f} landmarks of all, {here:.0f} here)"
     return ""

@@ -48,8 +48,9 @@ _ROUNDS, _AT_REST = 3, (0.01, 0.5)  # it is led on, until a round moves it by no
 _WORTH = 0.5  # of the landmarks that leave no doubt, an image: with fewer it matters little where it comes to rest
 _ROUGH = 2  # steps of a refinement that another follows
 # Matches that agree with a pose, for it to be looked at more closely: of the last image, and of all as multiples of
-# what chance gives the landmarks. What was believed in a courtyard had 4 times that or more, images of elsewhere 0-3.
-_SAY, _AGREEING = 3, 1.5
+# what chance gives the landmarks. What was believed in a courtyard and a hall had 3.5 times that or more, nine tenths
+# of the images of the other place 2.7 or less, and those it costs most time to look at.
+_SAY, _AGREEING = 3, 2.5
 _PLACES = 6  # that are asked at most, as for one image among twins
 # Times what chance gives, of a place whose likeness to itself is not known: as most have that were looked at, and more.
 _LIKENESS = 2.0
