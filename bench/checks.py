@@ -20,8 +20,8 @@ import torch
 import tyro
 
 from ace_ros.camera import Camera
-from ace_ros.checking.pairs import Pair, choose, match
-from ace_ros.checking.verdict import Verdict, judge
+from ace_ros.checking import Pair, Verdict, check
+from ace_ros.checking.verdict import judge
 from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import Matrix, invert
 from ace_ros.recordings import open_recording
@@ -91,8 +91,7 @@ def main(command: Command) -> int:
     for name, path in scenes.find(command.scenes, command.cache / "scenes").items():
         frames = open_recording(path, "train").frames
         started = time.process_time()
-        pairs = match(encoder, choose(frames))
-        verdict = judge(pairs)
+        verdict, pairs = check(frames, encoder)
         seconds = time.process_time() - started
         assert verdict.given is not None, f"{name}: {verdict.sentence}"
         cells = [f"{verdict.given.median:.1f} px" + ("" if verdict.meant is None else ", REFUSED")]

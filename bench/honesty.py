@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 import tyro
-from scipy.stats import chi2
 
 from ace_ros.errors import InputError
-from ace_ros.evaluation.metrics import CONFIDENCES, reliability
+from ace_ros.evaluation.metrics import CONFIDENCES, ELLIPSOID, far_off, reliability
 from ace_ros.files import write_whole
 from ace_ros.geometry import pose_error, pose_residual
 from ace_ros.localization.answer import Localization
@@ -34,7 +33,6 @@ from bench import measure, scenes
 from bench.building import mapped
 
 Row = dict[str, Any]
-_ELLIPSOID = float(chi2.ppf(0.95, 6))
 
 
 @dataclass
@@ -61,9 +59,8 @@ class Asked:
     @property
     def wrong(self) -> bool:
         """Off so far that nobody may be sure of it."""
-        relative = self.translation / self.depth
-        far = self.translation > 0.1 and relative > 0.02 if self.metric else relative > 0.05
-        return far or self.rotation_deg > 5
+        error = np.array([[self.translation / (1 if self.metric else self.depth), self.rotation_deg]])
+        return bool(far_off(error, self.metric, self.depth)[0])
 
 
 def main(command: Command) -> int:
@@ -123,7 +120,7 @@ def summary(found: list[Asked]) -> Row:
         "within_30": int((errors[:, 0] < 0.3).sum()),
         "nees_median": float(np.median(nees)),
         "nees_p95": float(np.percentile(nees, 95)),
-        "ellipsoid": float((nees < _ELLIPSOID).mean()),
+        "ellipsoid": float((nees < ELLIPSOID).mean()),
         "wrong": [
             f"wrong and sure: {one.name}, {one.translation:.3g} and {one.rotation_deg:.1f} degrees off, confidence "
             f"{one.confidence:.3f}"

@@ -12,7 +12,6 @@ import torch
 from ace_command import ace_here, refused
 
 from ace_ros.checking import check
-from ace_ros.checking.pairs import choose, match
 from ace_ros.checking.verdict import judge
 from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import invert
@@ -41,7 +40,7 @@ def recognised(pairs):
 def test_real_recordings_pass_and_are_found_in_every_alteration(scenes_dir, encoder, name):
     if not (scenes_dir / name).is_dir():
         pytest.skip(f"there is no {name}")
-    pairs = match(encoder, choose(open_recording(scenes_dir / name).frames))
+    pairs = check(open_recording(scenes_dir / name).frames, encoder)[1]
     verdict, missed = recognised(pairs)
     assert verdict.meant is None and verdict.given.median < 2.0, verdict.sentence
     assert missed == []
@@ -49,7 +48,7 @@ def test_real_recordings_pass_and_are_found_in_every_alteration(scenes_dir, enco
 
 @pytest.fixture(scope="module")
 def pairs(room, encoder):
-    return match(encoder, choose(open_recording(room).frames))
+    return check(open_recording(room).frames, encoder)[1]
 
 
 def test_the_generated_room_passes_and_is_found_in_every_alteration(pairs):

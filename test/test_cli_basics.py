@@ -52,7 +52,7 @@ def evaluation(folder, name, **changes):
     figures = {
         "frames": 100, "localized": 90, "uncertain": 5, "lost": 5, "metric": True, "median_translation": 0.01,
         "median_rotation_deg": 0.3, "recall": {"10cm_5deg": 0.95, "5cm_5deg": 0.9, "2cm_2deg": 0.8, "1cm_1deg": 0.5},
-        "query_ms": {"median": 20.0, "p95": 30.0}, "nees_mean": 6.1, "false_confident": 0, "scene": "room",
+        "query_ms": {"median": 20.0, "p95": 30.0}, "nees_median": 6.1, "false_confident": 0, "scene": "room",
     }  # fmt: skip
     path = folder / f"{name}.json"
     path.write_text(json.dumps(figures | changes))
@@ -61,13 +61,13 @@ def evaluation(folder, name, **changes):
 
 @pytest.mark.parametrize("command", [("compare",), ("evaluate", "--compare")])
 def test_compare_lays_runs_side_by_side(tmp_path, command):
-    a, b = evaluation(tmp_path, "before"), evaluation(tmp_path, "after", median_translation=0.005, nees_mean=None)
+    a, b = evaluation(tmp_path, "before"), evaluation(tmp_path, "after", median_translation=0.005, nees_median=None)
     done = ace_here(*command, a, b)
     assert done.returncode == 0, done.stderr
     lines = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if "│" in line}
     assert "1.00 cm" in lines["median position error"] and "0.50 cm" in lines["median position error"]
     assert "95.0%" in lines["within 10 cm, 5 deg"]
-    assert "6.1" in lines["NEES (honest: 6)"] and " - " in lines["NEES (honest: 6)"]
+    assert "6.1" in lines["NEES, median (honest: 5.3)"] and " - " in lines["NEES, median (honest: 5.3)"]
     assert not done.stderr
 
 

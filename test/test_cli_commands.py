@@ -68,7 +68,7 @@ def test_evaluate_agrees_with_a_judgement_from_outside(place, tmp_path):
     assert set(figures["recall"]) == {"10cm_5deg", "5cm_5deg", "2cm_2deg", "1cm_1deg"}
     assert set(figures["query_ms"]) == {"median", "p95"}
     assert figures["localized"] >= 12 and figures["recall"]["5cm_5deg"] >= 0.75 and figures["false_confident"] == 0
-    assert "nees_mean" in figures and figures["localized_among_5cm_5deg"] > 0.75
+    assert "nees_median" in figures and figures["localized_among_5cm_5deg"] > 0.75
     # the same errors from the trajectory's lines and the recording's own poses
     estimated = np.loadtxt(tmp_path / "e.tum")
     assert len(estimated) == figures["localized"] + figures["uncertain"]

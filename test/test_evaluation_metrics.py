@@ -70,6 +70,15 @@ def test_both_translation_and_rotation_must_be_within():
     assert summary["localized_among_5cm_5deg"] is None
 
 
+def test_what_is_far_off_depends_on_how_far_one_looks():
+    """10 cm in a room, 2 % of the depth in a street, 5 % where there is no scale; and nowhere more than 5 degrees."""
+    found = [result(pose(0.15)), result(pose(0.25)), result(pose(0.0, 6.0))]
+    assert summarize(found, metric=True, median_depth=2.0)["false_confident"] == 3
+    assert summarize(found, metric=True, median_depth=10.0)["false_confident"] == 2
+    assert summarize(found, metric=True, median_depth=20.0)["false_confident"] == 1
+    assert summarize(found, metric=False, median_depth=4.0)["false_confident"] == 2
+
+
 def test_errors_of_a_scene_without_scale_are_relative_to_its_depth():
     summary = summarize([result(pose(0.4, 0.1))], metric=False, median_depth=10.0)
     assert summary["median_translation"] == pytest.approx(0.04)
@@ -106,6 +115,10 @@ def test_nees_of_samples_drawn_from_the_covariance_is_six_on_average():
         estimate[:3, 3] = truth[:3, 3] + error[:3]
         results.append(result(estimate, covariance=covariance, truth=truth))
     assert nees_of(results).mean() == pytest.approx(6.0, abs=0.3)
+    figures = summarize(results, True, 1.0)
+    assert figures["ellipsoid"] == pytest.approx(0.95, abs=0.02)
+    assert figures["nees_median"] == pytest.approx(5.35, abs=0.3)
+    assert figures["nees_p95"] == pytest.approx(12.6, abs=0.9)
 
 
 def test_nees_counts_localized_frames_only_and_survives_a_bad_covariance():

@@ -14,6 +14,7 @@ from localizing import Localizing, near
 from map_making import with_header
 from ros_harness import own_domain
 
+from ace_ros.errors import InputError
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 
@@ -93,6 +94,11 @@ def overrides(command):
     files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
     values = [one["ros__parameters"] for file in files[1:] for one in yaml.safe_load(Path(file).read_text()).values()]
     return {name: value for one in values for name, value in one.items()}
+
+
+def test_a_number_that_is_none_is_told_by_its_argument(monkeypatch):
+    with pytest.raises(InputError, match="port:=x is no int"):
+        started(launch_file("web"), {"port": "x"}, monkeypatch)
 
 
 def remapped(command):

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -25,6 +26,8 @@ from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_advice import Intake, advice
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
+
+ROBOT_FROM_OPTICAL = np.linalg.inv(np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]]))
 
 # --- keyframes ---
 
@@ -234,6 +237,57 @@ def test_a_session_from_the_first_frame_to_the_map(collector, tmp_path):
     with pytest.raises(MapFileError, match="folder"):
         session.save("file/again")
     assert session.reset() == taken and session.counters.taken == 0
+
+
+def quaternion_w_first(pose):
+    x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
+    turned = pose.copy()
+    turned[:3, :3] = Rotation.from_quat([w, x, y, z]).as_matrix()
+    return turned
+
+
+@pytest.mark.parametrize(
+    ("meant", "words"),
+    [
+        (np.linalg.inv, "poses look inverted"),
+        (lambda pose: pose @ np.diag([1.0, -1, -1, 1]), "OpenGL's camera axes"),
+        (lambda pose: pose @ ROBOT_FROM_OPTICAL, "a robot's axes"),
+        (quaternion_w_first, "quaternion"),
+        (lambda pose: pose, ""),
+    ],
+)
+def test_poses_that_the_images_contradict_are_told_early_and_make_no_map(tmp_path, meant, words):
+    """30 frames are enough to tell; the frames stay, and whoever knows better may build."""
+    outcomes, finished = [], threading.Event()
+
+    def built(outcome):
+        outcomes.append(outcome)
+        if not outcome.first:
+            finished.set()
+
+    new_mapper = partial(Mapper, replace(QUICK, keypoints=500))
+    collector = Collector(new_mapper, KeyframePicker(KeyframeOptions(0.0, 0.0, min_interval=0.0)), 60, 0, print)
+    session = MappingSession(collector, SessionOptions("room", tmp_path), built)
+    try:
+        for index in range(40):
+            session.offer(candidate(index, map_from_camera=meant(small_room().poses[index])))
+        settled(collector)
+        told = [sentence for sentence in session.advice(Intake(images=40)) if "epipolar" in sentence]
+        assert bool(told) == bool(words) and all(words in sentence for sentence in told), told
+        session.build()
+        assert finished.wait(120.0)
+        if not words:
+            assert outcomes[-1].result is Result.SUCCESS
+            return
+        assert outcomes[-1].result is Result.POSES_DO_NOT_FIT and words in outcomes[-1].message
+        assert "check_poses" in outcomes[-1].message and session.counters.taken == 40
+        assert not list(tmp_path.glob("*.safetensors"))
+        finished.clear()
+        session.use(replace(SessionOptions("room", tmp_path), check_poses=False))
+        session.build()
+        assert finished.wait(120.0) and outcomes[-1].result is not Result.POSES_DO_NOT_FIT
+    finally:
+        session.close()
 
 
 def test_rooms_that_were_left_are_built_while_frames_come(tmp_path):

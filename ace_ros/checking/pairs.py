@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ace_ros.errors import InputError
-from ace_ros.features.encoder import Encoder
 from ace_ros.features.features import EncodedImage
 from ace_ros.geometry import Matrix, rotation_angle_deg
 from ace_ros.recordings.posed_frame import PosedFrame
@@ -25,7 +23,6 @@ _BEST_TURN, _MOST_TURN = 9.0, 30.0
 _LEAST_MATCHES, _MOST_MATCHES = 40, 250  # of a pair
 _LEAST_SHIFT = 6.0  # median pixels that matches of a pair move by; a camera that stood says nothing
 _NOISE = 1.5  # pixels at the size of encoding: of a keypoint off an epipolar line that was fitted to all of them
-_KEYPOINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,11 @@ def _best(poses: Sequence[Matrix], candidates: Iterable[tuple[int, int]]) -> tup
     return found
 
 
-def match(encoder: Encoder, chosen: Sequence[tuple[PosedFrame, PosedFrame]]) -> list[Pair]:
+def match(
+    chosen: Sequence[tuple[PosedFrame, PosedFrame]],
+    encode: Callable[[PosedFrame], EncodedImage | None],
+    likeness: float,
+) -> list[Pair]:
     """The pairs whose images show the same, with what is the same in them.
 
     Matches are mutual best ones that agree with some epipolar geometry, found without any pose or intrinsics.
@@ -96,29 +97,22 @@ def match(encoder: Encoder, chosen: Sequence[tuple[PosedFrame, PosedFrame]]) -> 
     for first, second in chosen:
         for frame in (first, second):
             if frame.name not in encoded:
-                encoded[frame.name] = _encode(encoder, frame)
+                encoded[frame.name] = encode(frame)
         one, other = encoded[first.name], encoded[second.name]
-        if one is not None and other is not None and (pair := _match(encoder, first, second, one, other)):
+        if one is not None and other is not None and (pair := _match(first, second, one, other, likeness)):
             pairs.append(pair)
     return pairs
 
 
-def _encode(encoder: Encoder, frame: PosedFrame) -> EncodedImage | None:
-    try:
-        return encoder.encode(frame.image(), _KEYPOINTS)
-    except InputError:  # told when it is mapped
-        return None
-
-
 def _match(
-    encoder: Encoder, first: PosedFrame, second: PosedFrame, one: EncodedImage, other: EncodedImage
+    first: PosedFrame, second: PosedFrame, one: EncodedImage, other: EncodedImage, likeness: float
 ) -> Pair | None:
     if len(one) < _LEAST_MATCHES or len(other) < _LEAST_MATCHES:
         return None
     similarity = one.features.descriptors.float() @ other.features.descriptors.float().T
     cosine, best = similarity.max(1)
     rows = torch.arange(len(best), device=best.device)
-    kept = (similarity.argmax(0)[best] == rows) & (cosine > encoder.profile.likeness.match)
+    kept = (similarity.argmax(0)[best] == rows) & (cosine > likeness)
     a, b = one.pixels[kept.cpu().numpy()], other.pixels[best[kept].cpu().numpy()]
     scale = one.focal / first.camera.focal
     if len(a) < _LEAST_MATCHES or np.median(np.linalg.norm(a - b, axis=1)) * scale < _LEAST_SHIFT:

@@ -64,9 +64,17 @@ class Verdict:
             if self.given.median > _BAD:
                 return f"{as_given}, and no other reading fits far better: the poses are inexact, or of other images"
             return f"poses and intrinsics fit the images: {as_given} ({self.pairs} pairs)"
+        return f"{self.finding}; {_remedy(self.meant.reading)}"
+
+    @property
+    def finding(self) -> str:
+        """What another reading fits far better than what is given; empty where none does."""
+        if self.meant is None or self.given is None:
+            return ""
         reading = self.meant.reading
         look = f"the poses look {reading.look or reading.words}" if reading.name else "the intrinsics look wrong"
-        return f"{look}: {as_given}, {self.meant.median:.1f} px {reading.words}; {_remedy(reading)}"
+        as_given = f"median epipolar error {self.given.median:.1f} px as given"
+        return f"{look}: {as_given}, {self.meant.median:.1f} px {reading.words}"
 
 
 def _remedy(reading: Reading) -> str:

@@ -1,7 +1,7 @@
 """Localize every frame of a recording and compare with its ground truth.
 
-RECORDING is a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag with true poses. Every frame is localized on
-its own, without a prior. Fractions and medians are of all frames: one that got no pose counts as infinitely far off.
+RECORDING is as in ace map, with true poses. Every frame is localized on its own, without a prior. Fractions and
+medians are of all frames: one that got no pose counts as infinitely far off.
 Errors of a map without metric scale are relative to the scene's median depth; 5cm then reads 5 % of it.
 
 With --live the recording is played in real time into localization_node, and what it published is judged: poses, their
@@ -256,7 +256,10 @@ def summary_table(figures: dict[str, Any]) -> Table:
         table.add_row(f"within {threshold_text(name, figures['metric'])}", f"{fraction:.1%}")
     table.add_row("localized, yet far off", str(figures["false_confident"]))
     if figures["nees_mean"] is not None:
-        table.add_row("NEES (honest: 6)", f"{figures['nees_mean']:.1f}")
+        table.add_row(
+            "NEES, median and 95 % (honest: 5.3, 12.6)", f"{figures['nees_median']:.1f}, {figures['nees_p95']:.1f}"
+        )
+        table.add_row("95 % ellipsoid holds the truth", f"{figures['ellipsoid']:.0%} of the localized")
     if live := figures.get("live"):
         for name, text in live_rows(live):
             table.add_row(name, text)

@@ -1,7 +1,8 @@
 """Make a map from posed frames: train the head on them, write one file.
 
-RECORDING is a folder (ACE, nerfstudio, COLMAP, TUM RGB-D) or a rosbag2 bag. Frames that are queries are never trained
-on. At least 10 frames; a few hundred that look at everything from several sides are better. The last lines tell how
+RECORDING is a ROS bag, a video with a trajectory, or a folder as ACE, nerfstudio, COLMAP, TUM, EuRoC, KITTI and others
+have them: it is recognised by what lies in it (--layout says otherwise). Frames that are queries are never trained on.
+At least 10 frames; a few hundred that look at everything from several sides are better. The last lines tell how
 accurate the map is on views that were held back.
 
 examples:

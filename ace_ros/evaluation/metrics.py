@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 
@@ -22,6 +23,9 @@ STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
 
 #: name -> (metres or fraction of the median depth, degrees), widest first; 5 cm and 5 deg are the measure of 7-Scenes
 THRESHOLDS = {"10cm_5deg": (0.10, 5.0), "5cm_5deg": (0.05, 5.0), "2cm_2deg": (0.02, 2.0), "1cm_1deg": (0.01, 1.0)}
+
+#: NEES of 95 % of the poses whose covariances are honest; more lie outside of their 95 % ellipsoid
+ELLIPSOID = float(chi2.ppf(0.95, 6))
 
 #: limits of the classes of confidence whose poses are counted: LOCALIZED from 0.9 on
 CONFIDENCES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0)
@@ -111,6 +115,14 @@ def within(table: NDArray[np.float64], threshold: str) -> NDArray[np.bool_]:
     return np.asarray((table[:, 0] <= translation) & (table[:, 1] <= rotation))
 
 
+def far_off(table: NDArray[np.float64], metric: bool, median_depth: float) -> NDArray[np.bool_]:
+    """Which rows of :func:`errors` nobody may be sure of, (N,): over 5 degrees off, or over 10 cm *and* 2 % of the
+    depth, or over 5 % of it where there is no scale. What is 10 cm off in a street is not lost there.
+    """
+    least = max(0.10, 0.02 * median_depth) if metric else 0.05
+    return np.asarray((table[:, 0] > least) | (table[:, 1] > 5.0))
+
+
 def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float) -> dict[str, Any]:
     """Figures of a run as plain numbers ready for JSON; None where a figure is not defined.
 
@@ -143,10 +155,13 @@ def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float)
         "median_rotation_deg": finite(np.median(counted[:, 1])),
         "recall": {name: float(within(counted, name).mean()) for name in THRESHOLDS},
         "localized_among_5cm_5deg": float(localized[good].mean()) if good.any() else None,
-        "false_confident": int((localized & ~within(found, "10cm_5deg")).sum()),
+        "false_confident": int((localized & far_off(found, metric, median_depth)).sum()),
         "nees_mean": finite(consistency.mean()) if len(consistency) else None,
+        "nees_median": finite(np.median(consistency)) if len(consistency) else None,
+        "nees_p95": finite(np.percentile(consistency, 95, method="higher")) if len(consistency) else None,
+        "ellipsoid": float((consistency < ELLIPSOID).mean()) if len(consistency) else None,
         "reliability": reliability(
-            [r.confidence for r in results if r.has_pose], within(counted, "10cm_5deg")[has_pose]
+            [r.confidence for r in results if r.has_pose], ~far_off(counted, metric, median_depth)[has_pose]
         ),
         "query_ms": {
             "median": finite(np.median(milliseconds)),

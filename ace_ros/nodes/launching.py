@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -16,6 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ace_ros.errors import InputError
 from ace_ros.nodes.camera_topics import camera_remaps
 from launch import LaunchContext, LaunchDescription
 
@@ -119,9 +120,8 @@ def node(
     for name, argument in known.items():
         if argument.parameter and given[name]:
             boolean = argument.choices is not None and "true" in argument.choices
-            value = argument.kind(given[name])
-            text = ParameterValue(value, value_type=argument.kind)  # a map may be called 7
-            overrides[argument.parameter] = given[name] == "true" if boolean else text
+            value = ParameterValue(_typed(name, given[name], argument.kind), value_type=argument.kind)
+            overrides[argument.parameter] = given[name] == "true" if boolean else value
     cameras = _cameras(given)
     if len(cameras) > 2:
         overrides["cameras"] = len(cameras) // 2
@@ -136,6 +136,14 @@ def node(
         remappings=[*topics.items(), *tf_remappings(given["tf"])],
         arguments=log_arguments(given["log_level"]),
     )
+
+
+def _typed(name: str, text: str, kind: type) -> Any:
+    """What stands for a value of that type; a text always does: a map may be called 7."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(f"{name}:={text} is no {kind.__name__}: give a number, or leave it out") from None
 
 
 def _cameras(given: Mapping[str, str]) -> dict[str, str]:

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
-import time
 from typing import Any
 
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile
 from std_srvs.srv import Empty
 
-from ace_ros.errors import AceError, InputError
+from ace_ros.errors import AceError
 from ace_ros.geometry import Matrix
 from ace_ros.msg import LocalizationStatus as Status
-from ace_ros.nodes import parameters
 from ace_ros.nodes.alternative_markers import AlternativeMarkers
-from ace_ros.nodes.awaited_map import AwaitedMap
+from ace_ros.nodes.autostart import Autostart
 from ace_ros.nodes.bond import ManagerBond
 from ace_ros.nodes.clock_jumps import on_clock_jump
-from ace_ros.nodes.conversions import nanoseconds
 from ace_ros.nodes.debug_image import DebugImages
 from ace_ros.nodes.diagnosing import Diagnosing
-from ace_ros.nodes.frame_names import check_frames, frame_of
+from ace_ros.nodes.frame_names import frame_of
 from ace_ros.nodes.frames_tf import FrameTree
 from ace_ros.nodes.initial_pose import InitialPoses
+from ace_ros.nodes.live_parameters import LiveParameters
 from ace_ros.nodes.load_service import LoadService, load_map, parameter_path
-from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, state_line, waiting
+from ace_ros.nodes.localization_report import diagnose, fill_counts, frame_status, inactive, waiting
 from ace_ros.nodes.localize_frame import FrameResult, FrameWork
 from ace_ros.nodes.localize_service import LocalizeService
 from ace_ros.nodes.map_cloud import CloudPublisher
 from ace_ros.nodes.map_follower import MapFollower
-from ace_ros.nodes.options import LIVE, LocalizationNodeOptions
 from ace_ros.nodes.pose_output import PoseOutput
-from ace_ros.nodes.runtime import limit_threads, once, run, steady_timer
+from ace_ros.nodes.runtime import limit_threads, run, steady_timer
 from ace_ros.nodes.slow_transitions import configure_in_a_thread
+from ace_ros.nodes.status_output import SILENCE, StatusOutput
 from ace_ros.nodes.supervised import Supervised, transition
 from ace_ros.online.frame_stream import FrameCounters
 from ace_ros.online.loading import LoadedMap
 from ace_ros.online.reasons import Fault, OnlineReason
 
-_SILENCE = 0.5  # s: so often at least the status comes; twice as often as its message promises
 _RIVALS = 2.0  # s between two looks at whether others still publish what this node would
 _RESTART = 5.0  # s after an error, until a node that starts by itself begins anew; set by hand
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -59,29 +54,25 @@ class LocalizationNode(Supervised, LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("localization_node")
-        parameters.declare(self, LocalizationNodeOptions)
-        self.options = parameters.read(self, LocalizationNodeOptions)
-        parameters.guard(self, LocalizationNodeOptions, self._refuse_parameter, self._check_parameters)
-        self._lock = threading.RLock()
         self.loaded: LoadedMap | None = None
+        self._live = LiveParameters(self)
+        self.options = self._live.read()
+        self._lock = threading.RLock()
         self._work: FrameWork | None = None  # while the node is active
         self._tf_timer: Any = None  # as well
         self._counters = FrameCounters()
         self._fault = Fault(OnlineReason.NO_MAP, "the node is not configured")
-        self._awaited = AwaitedMap()
-        self._last, self._last_time = inactive(self._fault), -math.inf
+        self._autostart = Autostart(self, self._live.read, self._wait, _RESTART)
         self._tree = FrameTree(self)
         self._output = PoseOutput(self, self._tree, InitialPoses(self, self._hint))
         self._bond = ManagerBond(self)
-        self._configuring = False
-        self._starting: threading.Thread | None = None
         self._create_interfaces()
         configure_in_a_thread(self)
         if self.options.autostart:
-            self._start_in(0.01)
+            self._autostart.begin(0.01)
 
     def _create_interfaces(self) -> None:
-        self._status = self.create_publisher(Status, "~/status", QoSProfile(depth=10))
+        self._status = StatusOutput(self, self._news, inactive(self._fault))
         self._debug, self._alternatives = DebugImages(self), AlternativeMarkers(self)
         self._cloud = CloudPublisher(self)
         group = ReentrantCallbackGroup()
@@ -90,45 +81,27 @@ class LocalizationNode(Supervised, LifecycleNode):
         self.create_service(Empty, "~/forget", self._forget, callback_group=group)
         self._follower = MapFollower(self)
         self._diagnosing = Diagnosing(self, "localization", self._diagnose)
-        steady_timer(self, _SILENCE, self._heartbeat)
-        steady_timer(self, _SILENCE, self._give_up_where_hopeless)
+        steady_timer(self, SILENCE, self._heartbeat)
+        steady_timer(self, SILENCE, self._give_up_where_hopeless)
         steady_timer(self, _RIVALS, self._output.look_after)
         self._jumps = on_clock_jump(self, self._restart)
 
     def close(self) -> None:
         """Stop the worker thread, once the map that is being loaded is there."""
-        if self._starting is not None:
-            self._starting.join()
+        self._autostart.join()
         self._stop()
 
     # --- lifecycle ---
 
-    def _start_in(self, seconds: float) -> None:
-        once(self, seconds, self._autostart)
-
-    def _autostart(self) -> None:
-        options = parameters.read(self, LocalizationNodeOptions)
-        if options.wait_for_map and (awaited := self._awaited.look(options)):
-            self._fault = Fault(OnlineReason.NO_MAP, awaited)
-            self._start_in(_SILENCE)
-        else:
-            self._starting = self.supervisor.thread(
-                "starting", self._start, options.wait_for_map, otherwise=lambda sentence: self._start_in(_RESTART)
-            )
-
-    def _start(self, again: bool) -> None:
-        if self.trigger_configure() == _SUCCESS:
-            self._awaited.forget()
-            once(self, 0.0, self.trigger_activate)
-        elif again:
-            self._start_in(_SILENCE)
+    def _wait(self, sentence: str) -> None:
+        self._fault = Fault(OnlineReason.NO_MAP, sentence)
 
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the map and the encoder; FAILURE leaves the node unconfigured, with the reason in the log and status."""
-        self._configuring = True
+        self._live.configuring = True
         try:
-            self.options = options = parameters.read(self, LocalizationNodeOptions)
+            self.options = options = self._live.read()
             limit_threads(options.threads)
             path = parameter_path(options)
             self._fault = Fault(OnlineReason.NO_MAP, f"the map is being loaded: {path}")
@@ -139,7 +112,7 @@ class LocalizationNode(Supervised, LifecycleNode):
             self._publish_status(inactive(self._fault))
             return _FAILURE
         finally:
-            self._configuring = False
+            self._live.configuring = False
         self.use_map(loaded)
         self._fault = Fault(sentence="the node is not active")
         return super().on_configure(state)
@@ -193,7 +166,7 @@ class LocalizationNode(Supervised, LifecycleNode):
         again = f"the node starts anew in {_RESTART:g} s" if self.options.autostart else "configure the node to go on"
         self.get_logger().error(f"given up, {again}: {why}")
         if self.options.autostart:
-            self._start_in(_RESTART)
+            self._autostart.begin(_RESTART)
         return super().on_error(state)
 
     @transition
@@ -224,24 +197,10 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._localize_service.refuse("the node is not active")
         self._fault = Fault(sentence="the node is not active")
 
-    def _refuse_parameter(self, name: str) -> str:
-        if self._configuring:
-            return "the map is being loaded: set it once that is done"
-        if self.loaded is None or name in LIVE:
-            return ""
-        return f"{name} is taken when the node is configured: deactivate and clean it up first"
-
-    def _check_parameters(self, options: LocalizationNodeOptions) -> None:
-        if self.loaded is None:
-            return
-        check_frames(self.loaded.scene_map.header, options)
-        if "map_to_camera" in {options.tf_mode, self.options.tf_mode} and options.tf_mode != self.options.tf_mode:
-            raise InputError("tf_mode: whose pose is published can't change while the node runs: clean it up first")
-
     def _take_parameters(self) -> None:
         """What was set while the node runs."""
-        options = parameters.read(self, LocalizationNodeOptions)
-        if self.loaded is None or options == self.options:
+        options = self._live.changed()
+        if options is None:
             return
         before, self.options = self.options, options
         with self._lock:
@@ -251,12 +210,6 @@ class LocalizationNode(Supervised, LifecycleNode):
         if self._work is not None and options.tf_rate != before.tf_rate:
             self.destroy_timer(self._tf_timer)
             self._tf_timer = steady_timer(self, 1.0 / options.tf_rate, self._resend)
-        changes = [
-            f"{name} is {getattr(options, name)}"
-            for name in sorted(LIVE)
-            if getattr(options, name) != getattr(before, name)
-        ]
-        self.get_logger().info(f"from now on {', '.join(changes)}")
 
     # --- the map ---
 
@@ -359,27 +312,23 @@ class LocalizationNode(Supervised, LifecycleNode):
             self._work.images.look_after()
             if fault := self._work.fault():
                 self._publish_status(waiting(fault))
-            elif time.monotonic() - self._last_time > _SILENCE:
-                self._publish_status(self._last)
-        self._localize_service.expire(self._last)
+            elif self._status.due:
+                self._publish_status(self._status.last)
+        self._localize_service.expire(self._status.last)
         if self.options.follow_map:
             self._follower.look()
 
     def _publish_status(self, message: Status) -> None:
         with self._lock:
             message.header.frame_id = self.map_frame
-            if not nanoseconds(message.header.stamp):
-                message.header.stamp = self.get_clock().now().to_msg()
             message.map_name, message.map_id = (self.loaded.name, self.loaded.identity) if self.loaded else ("", "")
             fill_counts(message, self._counters, self._work.images if self._work else None)
-            self._last, self._last_time = message, time.monotonic()
-            self._news.state(*state_line(message))
             self._status.publish(message)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> None:
         rival = self._output.rival() if self._work else ""
         cameras = work.report() if (work := self._work) else {}
-        diagnose(status, self._last, self._counters, rival, self._follower.fault, self.supervisor, cameras)
+        diagnose(status, self._status.last, self._counters, rival, self._follower.fault, self.supervisor, cameras)
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
+from ace_ros.online.drive_check import Check, UnfitPosesError
 from ace_ros.online.maps_dir import prepare_folder
 
 
@@ -30,6 +31,7 @@ class Result(enum.Enum):
     CANCELED = enum.auto()
     INVALID_MAP = enum.auto()  # one that should grow is none, or can't by these frames
     NOT_ALIGNED = enum.auto()  # it was not found out how the frames lie in it
+    POSES_DO_NOT_FIT = enum.auto()  # the images say that the poses are meant otherwise
     UNDEFINED_FAILURE = enum.auto()
 
 
@@ -95,15 +97,18 @@ def build_map(
     progress: Callable[[Progress], None] = lambda step: None,
     cancelled: Callable[[], bool] = lambda: False,
     hasty: bool = False,
+    check: Check = lambda mapper: None,
 ) -> Outcome:
     """Build a map of the mapper's frames and save it at ``path``; never raises.
 
-    ``override`` turns the mapper's options into those of this build; ``hasty``: see :meth:`Mapper.build_in_haste`.
+    ``override`` turns the mapper's options into those of this build; ``hasty``: see :meth:`Mapper.build_in_haste`;
+    ``check`` may raise what speaks against the frames.
     """
     start, frames, left = time.monotonic(), len(mapper), 0
     usual = mapper.options
     try:
         mapper.options = override(usual)
+        check(mapper)
         prepare_folder(path)  # better now than after the training
         if hasty:
             scene_map, left = mapper.build_in_haste(cancelled)
@@ -129,6 +134,8 @@ def failure(error: Exception, frames: int) -> tuple[Result, str]:
     """How a build ends that raised ``error``, and a sentence; it had so many frames."""
     if isinstance(error, Cancelled):
         return Result.CANCELED, "The build was cancelled; the frames are kept."
+    if isinstance(error, UnfitPosesError):
+        return Result.POSES_DO_NOT_FIT, str(error)
     if isinstance(error, MapFileError):
         return Result.WRITE_FAILED, str(error)
     if isinstance(error, MappingError):

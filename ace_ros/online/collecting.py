@@ -23,6 +23,7 @@ from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import FEW_FRAMES
 from ace_ros.online.album import Album
 from ace_ros.online.building import told
+from ace_ros.online.drive_check import DriveCheck
 from ace_ros.online.drive_store import DriveStore
 from ace_ros.online.drive_watch import DriveWatch
 from ace_ros.online.keyframes import KeyframePicker
@@ -105,7 +106,7 @@ class Collector:
         self.building = False
         self.counters = Counters(taken=len(self._mapper), encoded=len(self._mapper))
         self._metric = metric
-        self.watch = DriveWatch(metric)
+        self.watch, self.check = DriveWatch(metric), DriveCheck()
         self.album = Album()
         self.last_taken = time.monotonic()
         self.last_fault = ""
@@ -261,7 +262,7 @@ class Collector:
         """Have the mapper replaced before whatever comes next."""
 
         def renew() -> None:
-            self._renewal = None
+            self._renewal, self.check = None, DriveCheck()
             self._mapper = self._new_mapper() if self._store is None else self._store.anew(aside)
 
         self._others, self._renewal = False, renew
@@ -298,5 +299,6 @@ class Collector:
             return
         self._mapper.add(image, candidate.camera, candidate.map_from_camera, candidate.name, candidate.stamp)
         self.counters.encoded += 1
+        self.check.look(self._mapper)
         self.watch.looked_at(image)
         self.album.show(image, candidate.camera, candidate.map_from_camera, candidate.name)

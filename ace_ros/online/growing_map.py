@@ -21,6 +21,7 @@ from ace_ros.mapping.options import MIN_FRAMES
 from ace_ros.mapping.progress import Progress, Reporter
 from ace_ros.mapping.views import View
 from ace_ros.online.building import Outcome, Result, failure
+from ace_ros.online.drive_check import Check, UnfitPosesError
 from ace_ros.online.maps_dir import prepare_folder
 from ace_ros.recordings.posed_frame import evenly
 
@@ -45,11 +46,12 @@ class Growth:
     grown: Grown | None = None
 
 
-def align_drive(mapper: Mapper, path: Path, scale: Scale, progress: Told, cancelled: Asked) -> Growth:
+def align_drive(mapper: Mapper, path: Path, scale: Scale, check: Check, progress: Told, cancelled: Asked) -> Growth:
     """Find how the mapper's frames lie in the map at ``path``; never raises."""
     start, frames = time.monotonic(), len(mapper)
     try:
         _check_enough(mapper)
+        check(mapper)
         scene_map = _map_for(mapper, path)
         found = _aligned(mapper, scene_map, scale, Reporter(progress, cancelled))
     except Exception as error:
@@ -64,7 +66,7 @@ def align_drive(mapper: Mapper, path: Path, scale: Scale, progress: Told, cancel
 
 
 def extend_drive(
-    mapper: Mapper, path: Path, output: Path, aligned: bool, name: str, progress: Told, cancelled: Asked
+    mapper: Mapper, path: Path, output: Path, aligned: bool, name: str, check: Check, progress: Told, cancelled: Asked
 ) -> Growth:
     """Let the map at ``path`` learn the mapper's frames and write it to ``output``; never raises.
 
@@ -74,6 +76,7 @@ def extend_drive(
     start, frames, found = time.monotonic(), len(mapper), None
     try:
         _check_enough(mapper)
+        check(mapper)
         prepare_folder(output)
         scene_map, doubt = _map_for(mapper, path), ""
         if aligned:
@@ -176,6 +179,6 @@ def _told(grown: Grown, frames: int) -> str:
 def _failure(error: Exception, frames: int) -> tuple[Result, str]:
     if isinstance(error, _UnusableMapError):
         return Result.INVALID_MAP, str(error)
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) and not isinstance(error, UnfitPosesError):
         return Result.NOT_ALIGNED, str(error)
     return failure(error, frames)

@@ -27,8 +27,11 @@ class Intake:
     seconds: float = 0.0  # since the start
 
 
-def advice(intake: Intake, counters: Counters, watch: DriveWatch, held_back: HeldBack) -> list[str]:
-    """A sentence for each thing that stands in the way of a good map; ``held_back`` is of the map built last."""
+def advice(intake: Intake, counters: Counters, watch: DriveWatch, held_back: HeldBack, finding: str = "") -> list[str]:
+    """A sentence for each thing that stands in the way of a good map.
+
+    ``held_back`` is of the map built last; ``finding``: what the images say against the poses.
+    """
     sentences = []
     if intake.silence and intake.seconds > _BEGINNING:
         sentences.append(_sentence(intake.silence))
@@ -37,6 +40,8 @@ def advice(intake: Intake, counters: Counters, watch: DriveWatch, held_back: Hel
         sentences.append(f"{intake.no_pose} images got no pose: {intake.pose_fault}.")
     if intake.bad_pose + counters.bad_pose:
         sentences.append(f"{intake.bad_pose + counters.bad_pose} poses can't be used: {intake.pose_fault}.")
+    if finding:
+        sentences.append(_sentence(finding))
     if counters.blurred > counters.taken // _SOME:
         sentences.append(f"{counters.blurred} images are black, white or of one colour: is the lens covered?")
     if counters.overload > max(_FEW, counters.taken // _MANY):

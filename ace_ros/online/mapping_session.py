@@ -16,6 +16,7 @@ from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
 from ace_ros.online.building import MapBefore, Outcome, Result, build_map
 from ace_ros.online.collecting import Candidate, Collector, Counters
+from ace_ros.online.drive_check import Check
 from ace_ros.online.growing_map import Growth, Scale, align_drive, extend_drive
 from ace_ros.online.mapping_advice import Intake, advice
 from ace_ros.online.maps_dir import map_path, maps_dir_option, prepare_folder
@@ -45,6 +46,9 @@ class SessionOptions(Options):
         True,
         "Go on taking frames while a map is built and after. false: wait for ~/collect, where the robot then localizes "
         "in that map, so that no map is made of its answers.",
+    )
+    check_poses: bool = option(
+        True, "Build nothing of poses that the images contradict (inverted, of other axes); false: say so, and build."
     )
     auto_build_frames: int = option(0, "Build the map by itself after so many frames.", low=0, without="never")
     auto_build_idle: float = option(
@@ -150,22 +154,21 @@ class MappingSession:
         def override(usual: MapOptions) -> MapOptions:
             return replace(usual, steps=steps or usual.steps, seconds=seconds or usual.seconds)
 
-        progress = self._shown(on_progress)
-
+        progress, check = self._shown(on_progress), self._check()
         before = MapBefore(path)
 
         def first(mapper: Mapper, cancelled: Callable[[], bool]) -> None:
             before.keep()
             more = True
             while more:
-                outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True)
+                outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True, check=check)
                 if outcome.path is not None:  # else the other one tells
                     self.first_map, self.last_map = outcome.path, outcome.scene_map
                     self._ended(outcome)
                 more = outcome.places_left > 0
 
         def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
-            outcome = build_map(mapper, path, override, progress, cancelled)
+            outcome = build_map(mapper, path, override, progress, cancelled, check=check)
             if outcome.path is not None:
                 before.drop()
             elif before.restore():
@@ -201,7 +204,7 @@ class MappingSession:
         """
         self._must_be_idle()
         path = map_path(self._options.maps_dir, name)
-        progress = self._shown(on_progress)
+        progress, check = self._shown(on_progress), self._check()
         self._doing = f"finding how the frames lie in {path}"
 
         def done(growth: Growth) -> None:
@@ -209,7 +212,9 @@ class MappingSession:
             on_done(growth)
             self._ended(growth.outcome)
 
-        self._collector.work(lambda mapper, cancelled: align_drive(mapper, path, scale, progress, cancelled), done)
+        self._collector.work(
+            lambda mapper, cancelled: align_drive(mapper, path, scale, check, progress, cancelled), done
+        )
 
     def extend(
         self,
@@ -232,10 +237,10 @@ class MappingSession:
         self._must_be_idle()
         path = map_path(self._options.maps_dir, name)
         written = map_path(self._options.maps_dir, output or name)
-        progress = self._shown(on_progress)
+        progress, check = self._shown(on_progress), self._check()
 
         def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Growth:
-            return extend_drive(mapper, path, written, aligned, drive, progress, cancelled)
+            return extend_drive(mapper, path, written, aligned, drive, check, progress, cancelled)
 
         def done(growth: Growth) -> None:
             self._finish(growth.outcome)
@@ -272,6 +277,9 @@ class MappingSession:
         path = map_path(self._options.maps_dir, name)
         prepare_folder(path)
         return path, self.last_map.save(path)
+
+    def _check(self) -> Check:
+        return self._collector.check.hold if self._options.check_poses else lambda mapper: None
 
     def _begin(self, path: Path, doing: str) -> None:
         """A build begins."""
@@ -327,7 +335,7 @@ class MappingSession:
         fault = intake.pose_fault or self._collector.last_fault
         intake = replace(intake, pose_fault=fault, seconds=time.monotonic() - self._start)
         held_back = self.last_map.header.held_back if self.last_map else HeldBack()
-        return advice(intake, self.counters, self._collector.watch, held_back)
+        return advice(intake, self.counters, self._collector.watch, held_back, self._collector.check.finding)
 
 
 def _with(outcome: Outcome, words: str) -> Outcome:
