@@ -191,7 +191,7 @@ def test_images_that_have_nothing_elsewhere_hold_nothing_against_a_pose():
         ([opinion(30, 10), opinion(40, 10)], 1, "no image but the last"),
         ([opinion(30, 10), opinion(40, 30)], 2, "for other poses"),
         ([opinion(0, 40), opinion(60)], 2, "for other poses"),  # also of one that has nothing to say for it
-        ([opinion(30, own=60), opinion(40)], 2, "of their own"),
+        ([opinion(30, own=60), opinion(40)], 2, "of its own"),
         ([opinion(200), opinion(20, 30, overruled=True)], 2, "is sure of another"),
     ],
 )
