@@ -17,7 +17,7 @@ from ros_harness import Probe, Process, own_domain
 from sensor_msgs.msg import PointCloud2
 
 from ace_ros.action import BuildMap
-from ace_ros.geometry import pose_error
+from ace_ros.geometry import invert, pose_error
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix, time_message, transform_matrix
@@ -265,6 +265,18 @@ def on_disk(node, count):
 def finished(folder):
     """All but the frames of the drive."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".unfinished")
+
+
+def test_poses_that_are_meant_otherwise_are_told_and_make_no_map(mapped_room, domain, tmp_path):
+    with Mapping(mapped_room, domain, tmp_path) as mapping:
+        for index in range(40):
+            mapping.drive([index], pose=invert(mapped_room.mapping[index][2]))
+        mapping.probe.until(
+            lambda: any("poses look inverted" in sentence for sentence in mapping.statuses[-1].advice), "the advice"
+        )
+        result = mapping.build()
+        assert result.result == BuildMap.Result.RESULT_POSES_DO_NOT_FIT and "poses look inverted" in result.message
+        assert "check_poses" in result.message and not list(mapping.maps.glob("*.safetensors"))
 
 
 def test_a_full_disk_keeps_the_old_map(mapped_room, domain, tmp_path):
