@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; _MODULES says the same to Py
     from ace_ros.localization.answer import Localization as Localization
     from ace_ros.localization.localizer import Localizer as Localizer
     from ace_ros.localization.options import LocalizeOptions as LocalizeOptions
+    from ace_ros.localization.sight import RigView as RigView
     from ace_ros.localization.trust import Reason as Reason
     from ace_ros.localization.trust import State as State
     from ace_ros.map.scene_map import SceneMap as SceneMap
@@ -57,6 +58,7 @@ _MODULES = {
     "PosedFrame": "recordings.posed_frame",
     "Reason": "localization.trust",
     "Recording": "recordings.posed_frame",
+    "RigView": "localization.sight",
     "SceneMap": "map.scene_map",
     "State": "localization.trust",
     "open_recording": "recordings",

@@ -89,7 +89,7 @@ def measured(path: Path) -> Row:
         queries += 1
         answer = localizer.localize(image, frame.camera)
         if answer.map_from_camera is not None and answer.state is not State.LOST:
-            found.append(_asked(localizer, frame, answer, recording.metric))
+            found.append(asked(localizer, frame, answer, recording.metric))
     right = np.array([not one.wrong for one in found], bool)
     return {
         "queries": queries,
@@ -98,7 +98,8 @@ def measured(path: Path) -> Row:
     }
 
 
-def _asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
+def asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric: bool) -> Asked:
+    """How far off an answer is."""
     pose, covariance, place, truth = answer.map_from_camera, answer.covariance, answer.place, frame.map_from_camera
     assert pose is not None and place is not None and truth is not None
     residual = pose_residual(pose, truth)

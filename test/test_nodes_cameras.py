@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from drive import BASE_FROM_CAMERA, Rover
 from localizing import Localizing, near
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from ros_harness import own_domain
 
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
 from ace_ros.generated.sensor import exposed
 from ace_ros.geometry import invert
+from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.sight import RigView
+from ace_ros.localization.trust import State
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix
 
@@ -25,6 +31,13 @@ INDICES = (0, 4, 8, 12)
 def domain():
     with own_domain() as number:
         yield number
+
+
+def covered(image, share):
+    """The image with so much of it behind something dark."""
+    shown = image.copy()
+    shown[:, : round(share * image.shape[1])] = 40
+    return shown
 
 
 class TwoCameras(Localizing):
@@ -55,14 +68,15 @@ class TwoCameras(Localizing):
         """What the harness sends until the first pose."""
         return self.both(index)
 
-    def both(self, index, sees=("camera_optical", SIDE), silent=()):
-        """Both cameras' images of a moment; returns their stamps."""
+    def both(self, index, sees=("camera_optical", SIDE), silent=(), hidden=0.0):
+        """Both cameras' images of a moment, so much of each of them covered; returns their stamps."""
         pixels, camera, map_from_camera = self.room.queries[index]
         stamp = self.next_stamp()
         self.rover.send_tf("odom", "base_link", self.odom.follow(map_from_camera @ invert(BASE_FROM_CAMERA)), stamp)
         for rover, image in ((self.rover, pixels), (self.side, self.views[index])):
             if rover.frame not in silent:
-                rover.send(image if rover.frame in sees else np.full_like(image, 90), camera, stamp)
+                shown = image if rover.frame in sees else np.full_like(image, 90)
+                rover.send(covered(shown, hidden), camera, stamp)
         return stamp
 
     def drive(self, seconds, **how):
@@ -133,3 +147,42 @@ def test_a_camera_without_its_place_on_the_robot_is_named_and_the_other_works(ma
         statuses, poses, _ = node.drive(4.0)
         last = [m for m in statuses if m.state == Status.STATE_LOCALIZED][-1]
         assert "each camera needs an optical frame of its own" in last.reason and len(poses) > 8
+
+
+def half_seen(room, views):
+    """Of which query so much can be covered that neither camera alone is enough, but both together are."""
+    localizer = Localizer(SceneMap.load(room.map), device="cpu")
+    for share in (0.85, 0.8, 0.9, 0.75):
+        for index in INDICES:
+            pixels, camera, _ = room.queries[index]
+            ahead, side = (localizer.localize(covered(image, share), camera) for image in (pixels, views[index]))
+            mounts = RigView(side.sight, BASE_FROM_SIDE), RigView(ahead.sight, BASE_FROM_CAMERA)
+            told = [localizer.together(order) for order in (mounts, mounts[::-1])]
+            alone = State.LOCALIZED in (ahead.state, side.state)
+            if not alone and all(one is not None and one.state is State.LOCALIZED for one in told):
+                return index, share
+    raise AssertionError("no query is half seen")
+
+
+def test_two_cameras_that_are_half_covered_see_together(mapped_room, domain, tmp_path):
+    with TwoCameras(mapped_room, domain, tmp_path) as node:
+        index, share = half_seen(mapped_room, node.views)
+        for seconds, enough in ((3.0, True), (0.0, False)):
+            value = Parameter("window_seconds", value=seconds).to_parameter_msg()
+            node.probe.call(SetParameters, f"{node.name}/set_parameters", parameters=[value])
+            stand(node, index, share, 4.0)  # what was seen before is too old
+            statuses, poses = stand(node, index, share, 4.0)
+            sure = [m for m in statuses if m.state == Status.STATE_LOCALIZED]
+            assert (len(sure) >= 0.8 * len(statuses) > 4) if enough else not sure, [m.reason for m in statuses]
+            assert len(poses) > 4 if enough else not poses
+            assert all(near(pose_matrix(one.pose, ""), node.truth(index), (0.15, 3.0)) for one in poses)
+
+
+def stand(node, index, share, seconds):
+    """Statuses and poses of a while at one place."""
+    statuses, poses, end = len(node.statuses), len(node.poses), time.monotonic() + seconds
+    while time.monotonic() < end:
+        node.both(index, hidden=share)
+        node.probe.spin(0.2)
+    node.probe.spin(0.5)
+    return node.statuses[statuses:], node.poses[poses:]

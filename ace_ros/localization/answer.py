@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.alternatives import Alternative, decide
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.estimate import Evidence
+from ace_ros.localization.sight import Sight
 from ace_ros.localization.trust import Reason, State
 
 
@@ -33,6 +34,8 @@ class Localization:
         place: number in the map of the place that the pose was found in.
         alternatives: poses that explain the image about equally well, likeliest first, this one among them; empty where
             there is no doubt between places.
+        sight: of the image, to be solved together with others by :meth:`Localizer.together`.
+        images: that were solved together for it.
     """
 
     state: State
@@ -51,6 +54,8 @@ class Localization:
     evidence: Evidence | None = None
     place: int | None = None
     alternatives: tuple[Alternative, ...] = ()
+    sight: Sight | None = field(default=None, repr=False)
+    images: int = 1
 
     @staticmethod
     def of(found: Sequence[Judged]) -> Localization:
@@ -77,4 +82,5 @@ class Localization:
             evidence=estimate.evidence,
             place=None if estimate.map_from_camera is None else best.place,
             alternatives=alternatives,
+            sight=Sight.of(found),
         )

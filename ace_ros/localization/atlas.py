@@ -45,7 +45,12 @@ class Judged:
     @staticmethod
     def by(trust: TrustModel, estimate: Estimate, place: int, depth: float) -> Judged:
         """An estimate as a trust model judges it."""
-        return Judged(place, depth, estimate, trust.judge(estimate), trust.excess(estimate))
+        return Judged.of(estimate, trust.judge(estimate), place, depth, trust)
+
+    @staticmethod
+    def of(estimate: Estimate, verdict: Verdict, place: int, depth: float, trust: TrustModel) -> Judged:
+        """An estimate of which the verdict is known."""
+        return Judged(place, depth, estimate, verdict, trust.excess(estimate))
 
     @property
     def rank(self) -> float:
@@ -73,7 +78,7 @@ class Atlas:
         several = len(scene_map.headers) > 1
         self._votes = PlaceVotes(scene_map, device, profile.likeness) if several else None
         if not several:
-            self._place(0)
+            self.place(0)
 
     def find(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Judged]:
         """Poses, the best first, each elsewhere than those before it.
@@ -87,7 +92,7 @@ class Atlas:
         """
         found: list[Judged] = []
         for number in self._order(encoded, prior, found):
-            estimator, trust = self._place(number)
+            estimator, trust = self.place(number)
             depth = self._map.headers[number].median_depth
             found += [Judged.by(trust, estimate, number, depth) for estimate in estimator.estimates(encoded, prior)]
         found.sort(key=lambda one: -one.rank)
@@ -108,7 +113,12 @@ class Atlas:
                 asked.append(number)
                 yield number
 
-    def _place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
+    def place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
+        """What answers for a place.
+
+        Raises:
+            MapFileError: it can't be read from the map's file.
+        """
         if number not in self._asked:
             place = self._map.places[number]
             trust = TrustModel(place.header.calibration, self._profile.lean)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ace_ros.features.features import EncodedImage
 from ace_ros.geometry import Matrix
+from ace_ros.map.landmarks import Pairs
 
 HEAD_COUNTS = 0.25  # of a landmark where poses are ranked, which is sharper and rarer; set by hand
 
@@ -54,6 +55,19 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What the witnesses of one place said to an image before there was a pose: kept, it need not be asked again.
+
+    Attributes:
+        head_points: (H, 3) local frame, the head's for the first H keypoints.
+        matches: of keypoints with landmarks, the likest first; where a prior led to the pose, those around it alone.
+    """
+
+    head_points: Matrix
+    matches: Pairs
+
+
+@dataclass(frozen=True)
 class Estimate:
     """The best pose that was found, and both witnesses' evidence for it.
 
@@ -68,6 +82,7 @@ class Estimate:
         errors: (M,) reprojection errors, pixels of the encoded image.
         candidates: 2D-3D pairs that might have agreed, two a keypoint at most.
         seconds: by stage, match and solve.
+        asked: what it was made from.
     """
 
     encoded: EncodedImage
@@ -82,3 +97,4 @@ class Estimate:
     inlier: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     is_landmark: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    asked: Asked | None = None

@@ -14,7 +14,7 @@ from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
-from ace_ros.localization.estimate import HEAD_COUNTS, Estimate, Evidence
+from ace_ros.localization.estimate import HEAD_COUNTS, Asked, Estimate, Evidence
 from ace_ros.map.landmarks import Landmarks, Likely, Pairs
 from ace_ros.map.place import Place
 
@@ -61,6 +61,23 @@ class _Hypothesis:
         return self.sharp + HEAD_COUNTS * float(self.head_near.sum())
 
 
+@dataclass(frozen=True)
+class Paired:
+    """2D-3D pairs of an image at a pose.
+
+    Attributes:
+        observed: (M,) of both witnesses, local frame. keypoint: (M,) of each. is_landmark: (M,), these come first.
+        landmark: of those, the number of each.
+    """
+
+    encoded: EncodedImage
+    asked: Asked
+    observed: solver.Observations
+    keypoint: NDArray[np.int64]
+    is_landmark: NDArray[np.bool_]
+    landmark: NDArray[np.int64]
+
+
 class PoseEstimator:
     """Finds the pose of an encoded image in one place.
 
@@ -85,6 +102,11 @@ class PoseEstimator:
         self._head = copy.deepcopy(place.head).to(device)
         self._landmarks = Landmarks(place.points, place.codes, device, profile_of(header.encoder).likeness)
 
+    @property
+    def has_landmarks(self) -> bool:
+        """Whether the second witness is there at all."""
+        return len(self._landmarks) > 0
+
     def estimates(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Estimate]:
         """The pose that ranks first, and its rivals: poses elsewhere that explain the image about as well.
 
@@ -93,16 +115,72 @@ class PoseEstimator:
                 not bear it out.
         """
         start = time.perf_counter()
-        asked = _HEAD_ASKED if len(self._landmarks) else len(encoded)
-        head_points = self._head.predict(encoded.features.best(asked).descriptors).cpu().numpy().astype(np.float64)
-        head_points *= self._unit
+        head_points = self._predict(encoded)
         tracked = self._track(encoded, head_points, prior) if prior is not None else None
-        predicted = time.perf_counter()
-        found = self._search(encoded, head_points) if tracked is None else [tracked]
-        seconds = {"match": predicted - start, "solve": time.perf_counter() - predicted}
+        asked = Asked(head_points, tracked.near if tracked is not None else self._landmarks.match(encoded.features))
+        matched = time.perf_counter()
+        found = self._search(encoded, asked) if tracked is None else [tracked]
+        seconds = {"match": matched - start, "solve": time.perf_counter() - matched}
         if not found:
-            return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded))]
-        return [self._refined(encoded, head_points, *one, seconds) for one in self._apart(found)]
+            return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded), asked=asked)]
+        return [self._refined(encoded, asked, *one, seconds) for one in self._apart(found)]
+
+    def ask(self, encoded: EncodedImage) -> Asked:
+        """What both witnesses say to an image, before there is a pose."""
+        return Asked(self._predict(encoded), self._landmarks.match(encoded.features))
+
+    def points_of(self, pairs: Pairs) -> NDArray[np.float64]:
+        """(M, 3) local frame, of the landmarks of pairs."""
+        return self._landmarks.points[pairs.point].astype(np.float64)
+
+    def around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
+        """Landmarks that may be seen within ``radius`` pixels of where a pose (local frame) makes them appear."""
+        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+
+    def observed(self, encoded: EncodedImage, near: Pairs, radius: float) -> solver.Observations:
+        """Pairs that were found within ``radius`` pixels, to be refined on."""
+        sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
+        return solver.Observations(encoded.normalised[near.keypoint], self.points_of(near), sigmas)
+
+    def paired(self, encoded: EncodedImage, asked: Asked, pose: Matrix) -> Paired:
+        """What of both witnesses a pose (local frame) makes likely, and each pair's sigma."""
+        return self._paired(encoded, asked, self._weigh(encoded, asked.head_points, pose))
+
+    def told(self, paired: Paired, pose: Matrix, information: Matrix | None, seconds: dict[str, float]) -> Estimate:
+        """What speaks for a pose (local frame) that was found with these pairs."""
+        encoded, head_points, observed = paired.encoded, paired.asked.head_points, paired.observed
+        is_landmark = paired.is_landmark
+        errors = solver.reprojection_errors(pose, observed.normalised, observed.points, encoded.focal)
+        inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
+        evidence = replace(
+            self._nothing(encoded, head_points),
+            landmark_inliers=int(inlier[is_landmark].sum()),
+            head_inliers=int(inlier[~is_landmark].sum()),
+            coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
+            well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
+        )
+        map_from_camera = pose.copy()
+        map_from_camera[:3, 3] += self._origin
+        return Estimate(
+            encoded,
+            evidence,
+            seconds,
+            candidates=int(is_landmark.sum()) + len(head_points),
+            map_from_camera=map_from_camera,
+            information=information,
+            keypoint=paired.keypoint,
+            points=observed.points + self._origin,
+            inlier=inlier,
+            is_landmark=is_landmark,
+            errors=errors,
+            asked=paired.asked,
+        )
+
+    def _predict(self, encoded: EncodedImage) -> Matrix:
+        """(H, 3) of the head, local frame."""
+        asked = _HEAD_ASKED if len(self._landmarks) else len(encoded)
+        points = self._head.predict(encoded.features.best(asked).descriptors).cpu().numpy().astype(np.float64)
+        return np.asarray(points * self._unit)
 
     def _apart(self, found: list[_Hypothesis]) -> list[tuple[_Hypothesis, list[Matrix]]]:
         """The best, and its rivals, best first; each with poses near it that explain the image equally well."""
@@ -127,16 +205,15 @@ class PoseEstimator:
         found = self._weigh(encoded, head_points, self._polish(encoded, local, (_PRIOR, _FINE)))
         return found if found.sharp >= _TRACKED * self._settled else None
 
-    def _search(self, encoded: EncodedImage, head_points: Matrix) -> list[_Hypothesis]:
+    def _search(self, encoded: EncodedImage, asked: Asked) -> list[_Hypothesis]:
         """Poses proposed by both witnesses, each judged by both."""
-        pairs = self._landmarks.match(encoded.features)
-        points = self._landmarks.points[pairs.point].astype(np.float64)
+        pairs, head_points = asked.matches, asked.head_points
+        points = self.points_of(pairs)
         normalised, focal = encoded.normalised, encoded.focal
         proposals, inliers = self._by_landmarks(normalised[pairs.keypoint], points, focal)
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if inliers < self._settled:
-            asked = normalised[: len(head_points)]
-            found = solver.ransac(asked, head_points, focal, _RANSAC["head"], self._iterations)
+            found = solver.ransac(normalised[: len(head_points)], head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
         weighed: list[_Hypothesis] = []
@@ -174,15 +251,12 @@ class PoseEstimator:
                 break
         return poses, first
 
-    def _around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
-        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
-
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
-        return self._around(encoded, pose, radius).best()
+        return self.around(encoded, pose, radius).best()
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
         """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
-        likely = self._around(encoded, pose, radii[0])
+        likely = self.around(encoded, pose, radii[0])
         for radius in radii:
             near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:
@@ -192,10 +266,7 @@ class PoseEstimator:
 
     def _fitted(self, encoded: EncodedImage, pose: Matrix, near: Pairs, radius: float) -> Matrix:
         """A pose refined on landmarks that were found within ``radius``."""
-        sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
-        points = self._landmarks.points[near.point].astype(np.float64)
-        observed = solver.Observations(encoded.normalised[near.keypoint], points, sigmas)
-        return solver.refine(pose, observed, encoded.focal)[0]
+        return solver.refine(pose, self.observed(encoded, near, radius), encoded.focal)[0]
 
     def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
         translation, rotation = pose_error(pose, before)
@@ -225,46 +296,27 @@ class PoseEstimator:
     def _refined(
         self,
         encoded: EncodedImage,
-        head_points: Matrix,
+        asked: Asked,
         best: _Hypothesis,
         equals: list[Matrix],
         seconds: dict[str, float],
     ) -> Estimate:
         """The pose on all pairs of both witnesses, each pair by its own sigma."""
+        paired = self._paired(encoded, asked, best)
+        pose, information = best.pose, None
+        if len(paired.observed) >= solver.LEAST_PAIRS:
+            pose, information = solver.refine(pose, paired.observed, encoded.focal)
+        told = self.told(paired, pose, information, seconds)
+        off = [pose_residual(one, best.pose) for one in equals]
+        spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off))
+        return replace(told, evidence=replace(told.evidence, play=self._play(best.pose, equals)), spread=spread)
+
+    def _paired(self, encoded: EncodedImage, asked: Asked, best: _Hypothesis) -> Paired:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
-        points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_near]])
+        points = np.concatenate([self._landmarks.points[best.near.point], asked.head_points[best.head_near]])
         is_landmark = np.arange(len(points)) < len(best.near)
         observed = solver.Observations(encoded.normalised[keypoint], points, np.where(is_landmark, *self._sigmas))
-        pose, information = best.pose, None
-        if len(observed) >= solver.LEAST_PAIRS:
-            pose, information = solver.refine(pose, observed, encoded.focal)
-        errors = solver.reprojection_errors(pose, observed.normalised, points, encoded.focal)
-        inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
-        evidence = replace(
-            self._nothing(encoded, head_points),
-            landmark_inliers=int(inlier[is_landmark].sum()),
-            head_inliers=int(inlier[~is_landmark].sum()),
-            coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
-            play=self._play(best.pose, equals),
-            well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
-        )
-        off = [pose_residual(one, best.pose) for one in equals]
-        map_from_camera = pose.copy()
-        map_from_camera[:3, 3] += self._origin
-        return Estimate(
-            encoded,
-            evidence,
-            seconds,
-            candidates=len(best.near) + len(head_points),
-            map_from_camera=map_from_camera,
-            information=information,
-            spread=sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off)),
-            keypoint=keypoint,
-            points=points + self._origin,
-            inlier=inlier,
-            is_landmark=is_landmark,
-            errors=errors,
-        )
+        return Paired(encoded, asked, observed, keypoint, is_landmark, best.near.point)
 
     def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:
         """See :attr:`ace_ros.localization.estimate.Evidence.play`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
@@ -13,6 +15,8 @@ from ace_ros.image import Image, Pixels
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.options import LocalizeOptions
+from ace_ros.localization.rig import find_together
+from ace_ros.localization.sight import RigView
 from ace_ros.map.scene_map import SceneMap
 
 
@@ -65,3 +69,26 @@ class Localizer:
     def answer(self, encoded: EncodedImage, prior: Matrix | None = None) -> Localization:
         """The second half of :meth:`localize`."""
         return Localization.of(self._atlas.find(encoded, prior))
+
+    def together(self, views: Sequence[RigView]) -> Localization | None:
+        """Where was the last of several images taken, of which it is known how their cameras lie to each other?
+
+        They may be those of a drive, by its odometry, or of several cameras of one robot. Each was asked before, alone;
+        what it said then is used again.
+
+        Args:
+            views: in the order in which they were taken.
+
+        Returns:
+            None where no pose has anything of the last image to speak for it.
+
+        Raises:
+            MapFileError: a place of the map's file can't be read.
+        """
+        start = time.perf_counter()
+        found = find_together(self._atlas, self.scene_map, views)
+        if not found:
+            return None
+        answer = replace(Localization.of(found), sight=views[-1].sight, images=len(views))
+        answer.timings["total"] = time.perf_counter() - start
+        return answer

@@ -104,11 +104,16 @@ class TrustModel:
     def covariance(self, estimate: Estimate) -> Matrix | None:
         """(6, 6): inverse information, times factors for errors that pairs share, plus what the whole image is off, and
         how far poses lie apart that explain it equally well."""
-        inverse = None if estimate.information is None else covariance_from_information(estimate.information)
-        if inverse is None:
+        if estimate.information is None:
             return None
-        scale, focal = self.calibration.covariance_scale * self.strain(estimate.evidence), estimate.encoded.focal
-        return inverse * scale + self.lean_covariance(focal) + turned_by(_SHIFT, focal) + estimate.spread
+        scale = self.calibration.covariance_scale * self.strain(estimate.evidence)
+        covariance = self.spread(estimate.information, scale, estimate.encoded.focal)
+        return None if covariance is None else covariance + estimate.spread
+
+    def spread(self, information: Matrix, scale: float, focal: float) -> Matrix | None:
+        """(6, 6): its inverse so many times, plus what the whole image is off; None where it has none."""
+        inverse = covariance_from_information(information)
+        return None if inverse is None else inverse * scale + self.lean_covariance(focal) + turned_by(_SHIFT, focal)
 
     def strain(self, evidence: Evidence) -> float:
         """How many times the variances of a pose are those in a view of the map's own drive: 1 or more."""

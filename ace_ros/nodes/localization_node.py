@@ -135,8 +135,9 @@ class LocalizationNode(Supervised, LifecycleNode):
         self._localize_service.active = True
         self._bond.form(self.options.bond_heartbeat_period)
         self._tf_timer = steady_timer(self, 1.0 / self.options.tf_rate, self._resend)
+        alone = f"; each image alone: {self._work.alone}" if self._work.alone else ""
         self.get_logger().info(
-            f"localizing in '{self.loaded.name}' with {self._work.images}; tf_mode {self.options.tf_mode}"
+            f"localizing in '{self.loaded.name}' with {self._work.images}; tf_mode {self.options.tf_mode}{alone}"
         )
         return answer
 

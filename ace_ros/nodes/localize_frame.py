@@ -101,6 +101,11 @@ class FrameWork:
         self._lead.forget()
         self._stream.renew(lambda item: self._localize(online, map_frame, *item))
 
+    @property
+    def alone(self) -> str:
+        """See :attr:`ace_ros.online.localizing.OnlineLocalizer.alone`."""
+        return self._online.alone
+
     def follow_map(self, localizer: Localizer) -> None:
         """From the next frame on localize in this map, which has the frame and the scale of the one before."""
         self._online.follow(localizer)

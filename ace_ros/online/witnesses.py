@@ -52,7 +52,8 @@ class Seen:
         """An answer that has a pose."""
         pose, covariance = found.map_from_camera, found.covariance
         assert pose is not None and covariance is not None  # the library's promise for LOCALIZED
-        return Seen(pose, covariance, decades(found.confidence), scene_depth(found))
+        # What images say together, the next of them say again: each time it is one part of a witness.
+        return Seen(pose, covariance, decades(found.confidence) / found.images, scene_depth(found))
 
 
 def scene_depth(found: Localization) -> float:
