@@ -20,7 +20,9 @@ class GrowOptions(Options):
     )
     views: int = option(1000, "At most so many frames teach a place, spread over its poses.", low=10)
     device: str = device_option()
-    seed: int = option(0, "Seed of all that is random; on a CPU the same one makes the same map (a GPU adds in any order).", low=0)
+    seed: int = option(
+        0, "Seed of all that is random; on a CPU the same one makes the same map (a GPU adds in any order).", low=0
+    )
     encoder_weights: Path | None = weights_option()
 
     def mapping(self, header: MapHeader) -> MapOptions:

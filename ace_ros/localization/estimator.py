@@ -131,11 +131,11 @@ class PoseEstimator:
         """Poses proposed by both witnesses, each judged by both."""
         pairs = self._landmarks.match(encoded.features)
         points = self._landmarks.points[pairs.point].astype(np.float64)
-        normalised, focal = encoded.normalised, encoded.focal
-        proposals, inliers = self._by_landmarks(normalised[pairs.keypoint], points, focal)
+        rays, focal = encoded.rays, encoded.focal
+        proposals, inliers = self._by_landmarks(rays[pairs.keypoint], points, focal)
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if inliers < self._settled:
-            asked = normalised[: len(head_points)]
+            asked = rays[: len(head_points)]
             found = solver.ransac(asked, head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
@@ -148,7 +148,7 @@ class PoseEstimator:
         return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
 
     def _by_landmarks(
-        self, normalised: NDArray[np.float64], points: NDArray[np.float64], focal: float
+        self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float
     ) -> tuple[list[Matrix], int]:
         """Poses by matches with landmarks, and how many matches agree with the first.
 
@@ -156,17 +156,17 @@ class PoseEstimator:
         another one, as long as it might have nearly as many; and once where it has few, as it may be the room, and the
         first a thing that was moved.
         """
-        found = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], self._iterations, True)
+        found = solver.ransac(rays, points, focal, _RANSAC["landmarks"], self._iterations, True)
         if found is None:
             return [], 0
         poses, first = [found[0]], found[1]
         while len(poses) <= _MOST_RIVALS:
-            rest = solver.reprojection_errors(poses[-1], normalised, points, focal) > _RANSAC["landmarks"]
-            normalised, points = normalised[rest], points[rest]
+            rest = solver.reprojection_errors(poses[-1], rays, points, focal) > _RANSAC["landmarks"]
+            rays, points = rays[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:
                 break
             enough = min(self._iterations, solver.iterations_for(_SECOND * first / len(points)))
-            again = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], enough, True)
+            again = solver.ransac(rays, points, focal, _RANSAC["landmarks"], enough, True)
             if again is None or again[1] < max(_LEAST_SECOND, _SECOND * first):
                 break
             poses.append(again[0])
@@ -175,7 +175,7 @@ class PoseEstimator:
         return poses, first
 
     def _around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
-        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+        return self._landmarks.around(encoded.descriptors, encoded.rays, pose, encoded.focals, radius)
 
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
         return self._around(encoded, pose, radius).best()
@@ -194,8 +194,8 @@ class PoseEstimator:
         """A pose refined on landmarks that were found within ``radius``."""
         sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
         points = self._landmarks.points[near.point].astype(np.float64)
-        observed = solver.Observations(encoded.normalised[near.keypoint], points, sigmas)
-        return solver.refine(pose, observed, encoded.focal)[0]
+        observed = solver.Observations(encoded.rays[near.keypoint], points, sigmas)
+        return solver.refine(pose, observed, encoded.focals[near.keypoint])[0]
 
     def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
         translation, rotation = pose_error(pose, before)
@@ -217,9 +217,11 @@ class PoseEstimator:
 
     def _weigh(self, encoded: EncodedImage, head_points: Matrix, pose: Matrix) -> _Hypothesis:
         near = self._near(encoded, pose, _FINE)
-        normalised, focal, points = encoded.normalised, encoded.focal, self._landmarks.points[near.point]
-        errors = solver.reprojection_errors(pose, normalised[near.keypoint], points, focal)
-        head_errors = solver.reprojection_errors(pose, normalised[: len(head_points)], head_points, focal)
+        rays, focals, points = encoded.rays, encoded.focals, self._landmarks.points[near.point]
+        errors = solver.reprojection_errors(pose, rays[near.keypoint], points, focals[near.keypoint])
+        head_errors = solver.reprojection_errors(
+            pose, rays[: len(head_points)], head_points, focals[: len(head_points)]
+        )
         return _Hypothesis(pose, near, int((errors < _SHARP).sum()), head_errors < _COARSE)
 
     def _refined(
@@ -234,17 +236,17 @@ class PoseEstimator:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
         points = np.concatenate([self._landmarks.points[best.near.point], head_points[best.head_near]])
         is_landmark = np.arange(len(points)) < len(best.near)
-        observed = solver.Observations(encoded.normalised[keypoint], points, np.where(is_landmark, *self._sigmas))
-        pose, information = best.pose, None
+        observed = solver.Observations(encoded.rays[keypoint], points, np.where(is_landmark, *self._sigmas))
+        pose, information, focals = best.pose, None, encoded.focals[keypoint]
         if len(observed) >= solver.LEAST_PAIRS:
-            pose, information = solver.refine(pose, observed, encoded.focal)
-        errors = solver.reprojection_errors(pose, observed.normalised, points, encoded.focal)
+            pose, information = solver.refine(pose, observed, focals)
+        errors = solver.reprojection_errors(pose, observed.rays, points, focals)
         inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
         evidence = replace(
             self._nothing(encoded, head_points),
             landmark_inliers=int(inlier[is_landmark].sum()),
             head_inliers=int(inlier[~is_landmark].sum()),
-            coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
+            coverage=_coverage(encoded.pixels, encoded.pixels[keypoint[inlier]]),
             play=self._play(best.pose, equals),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
         )

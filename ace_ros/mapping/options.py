@@ -31,7 +31,9 @@ class MapOptions(Options):
         without=f"{STEPS}, or {PLACE_STEPS} if there are more places",
     )
     device: str = device_option()
-    seed: int = option(0, "Seed of all that is random; on a CPU the same one makes the same map (a GPU adds in any order).", low=0)
+    seed: int = option(
+        0, "Seed of all that is random; on a CPU the same one makes the same map (a GPU adds in any order).", low=0
+    )
     encoder: str = option(
         "xfeat",
         "Backbone: xfeat, or ace:PATH for ACE's own with these weights (non-commercial, slower).",
