@@ -6,14 +6,13 @@ Poses are ``map_from_camera`` in the local frame of the map; pixels are those of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import poselib
 from numpy.typing import NDArray
 
-from ace_ros.geometry import Matrix, invert, skew
+from ace_ros.geometry import CUBE, Matrix, invert, skew
 
 LEAST_PAIRS = 6  # three fix a pose, and three more must agree by chance before it is one
 _FIRST = 64  # iterations of RANSAC at least, where enough seem to agree before
@@ -21,12 +20,6 @@ _TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % e
 _STILL = 0.03  # standard deviations (Mahalanobis): a smaller step changes nothing that anybody could see
 _ONE_PLANE = 0.5  # cosine, 60 degrees from the axis: farther out one plane stretches an angle more than four times
 _DEGENERATE = 1e10  # condition number of the scaled information matrix
-
-# Camera axes of the cube's faces, (6, 3, 3) face from camera: ahead, right, left, down, up, back.
-_FACES = np.array([
-    [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 0, -1], [0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
-    [[1, 0, 0], [0, 0, -1], [0, 1, 0]], [[1, 0, 0], [0, 0, 1], [0, -1, 0]], [[-1, 0, 0], [0, 1, 0], [0, 0, -1]],
-])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,39 +69,49 @@ def ransac(
         "progressive_sampling": progressive,
         "seed": 0,
     }
-    if rays[:, 2].min() > _ONE_PLANE:
-        plane = rays[:, :2] / rays[:, 2:] * focal
-        pose, info = poselib.estimate_absolute_pose(plane, points, camera, options, {"max_iterations": 10})
+    planes = on_planes(rays)
+    if len(planes) == 1:
+        side, _, plane = planes[0]
+        pose, info = poselib.estimate_absolute_pose(plane * focal, points, camera, options, {"max_iterations": 10})
     else:
-        pose, info = _by_faces(rays, points, focal, camera, options)
+        side = np.eye(3)
+        pose, info = poselib.estimate_generalized_absolute_pose(
+            [plane * focal for _, _, plane in planes],
+            [points[index] for _, index, _ in planes],
+            [_turned(side) for side, _, _ in planes],
+            [camera] * len(planes),
+            options,
+            {"max_iterations": 10},
+        )
     camera_from_map = np.eye(4)
-    camera_from_map[:3, :3], camera_from_map[:3, 3] = pose.R, pose.t
+    camera_from_map[:3, :3], camera_from_map[:3, 3] = side.T @ pose.R, side.T @ pose.t
     if info["num_inliers"] < LEAST_PAIRS or not np.isfinite(camera_from_map).all():
         return None
     return invert(camera_from_map), int(info["num_inliers"])
 
 
-def _by_faces(
-    rays: NDArray[np.float64],
-    points: NDArray[np.float64],
-    focal: float,
-    camera: dict[str, Any],
-    options: dict[str, Any],
-) -> tuple[poselib.CameraPose, dict[str, Any]]:
-    """PoseLib knows planes: what a wide lens sees falls on the faces of a cube, pinholes of one centre."""
-    face = np.argmax(rays @ _FACES[:, 2].T, axis=1)
-    planes, there, mounts = [], [], []
-    for number in np.unique(face):
-        turned = rays[face == number] @ _FACES[number].T
-        planes.append(turned[:, :2] / turned[:, 2:] * focal)
-        there.append(points[face == number])
-        mount = poselib.CameraPose()
-        mount.R = _FACES[number]
-        mounts.append(mount)
-    found: tuple[poselib.CameraPose, dict[str, Any]] = poselib.estimate_generalized_absolute_pose(
-        planes, there, mounts, [camera] * len(mounts), options, {"max_iterations": 10}
-    )
-    return found
+def on_planes(rays: NDArray[np.float64]) -> list[tuple[Matrix, NDArray[np.int64], NDArray[np.float64]]]:
+    """Rays (N, 3) as PoseLib wants them, x/z and y/z of pinholes: of one where it holds them all, else of the sides of
+    a cube, which are so many pinholes of one centre.
+
+    Returns:
+        of each plane its axes (3, 3), plane from camera, the indices (M,) of the rays on it, and their points (M, 2).
+    """
+    if rays[:, 2].min() > _ONE_PLANE:
+        return [(CUBE[0], np.arange(len(rays)), rays[:, :2] / rays[:, 2:])]
+    side = np.argmax(rays @ CUBE[:, 2].T, axis=1)
+    planes = []
+    for number in np.unique(side):
+        index = np.nonzero(side == number)[0]
+        turned = rays[index] @ CUBE[number].T
+        planes.append((CUBE[number], index, turned[:, :2] / turned[:, 2:]))
+    return planes
+
+
+def _turned(rotation: Matrix) -> poselib.CameraPose:
+    pose = poselib.CameraPose()
+    pose.R = rotation
+    return pose
 
 
 def iterations_for(share: float) -> int:
