@@ -17,6 +17,7 @@ from ace_ros.lenses import Lens, lens_of
 
 _LEAST_ANGLE = math.atan(4.0)  # radians, 76 degrees from the axis: a lens that images no more in mid image is none
 _MIDDLE = 1e-9  # of a unit ray: so near the axis no direction is told from another
+_LEAST_STRETCH = 0.25  # of the focal length: where a lens ends it has no pixels at all for an angle
 _STEP = 1e-6  # radians, by which the lens is asked how it stretches
 
 
@@ -103,7 +104,7 @@ class Camera:
     def focals(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) pixels for a radian about each unit ray (N, 3), the geometric mean of all directions.
 
-        What :attr:`focal` is in the middle of the image; a pinhole shows more of it aside, and by how much any lens.
+        What :attr:`focal` is in the middle of the image: a pinhole has more of them aside, other lenses may have fewer.
         """
         side = np.maximum(np.hypot(rays[:, 0], rays[:, 1]), 1e-300)[:, None]
         around = np.where(side > _MIDDLE, np.stack([-rays[:, 1], rays[:, 0], np.zeros(len(rays))], 1) / side, (0, 1, 0))
@@ -111,7 +112,7 @@ class Camera:
         here = self.project(rays)
         steps = [(self.project(rays + _STEP * way) - here) / _STEP for way in (around, inward)]
         area = np.abs(steps[0][:, 0] * steps[1][:, 1] - steps[0][:, 1] * steps[1][:, 0])
-        return np.sqrt(np.where(np.isfinite(area) & (area > 0), area, self.focal**2))
+        return np.maximum(np.sqrt(np.where(np.isfinite(area), area, self.focal**2)), _LEAST_STRETCH * self.focal)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels (N, 2) of points (N, 3) in camera axes; NaN for what the lens does not image (a pinhole: z <= 0)."""

@@ -28,7 +28,8 @@ def frames_of(folder, split):
 def test_a_fisheyes_drive(wide_room, domain, tmp_path):
     mapping, queries = (frames_of(wide_room, split) for split in ("train", "test"))
     assert mapping[0][1].model == "equidistant"
-    with Mapping(SimpleNamespace(mapping=mapping), domain, tmp_path, steps=250, landmarks=8000) as node:
+    small = {"steps": 150, "samples": 200, "batch": 1024, "width": 128, "keypoints": 800, "landmarks": 4000}
+    with Mapping(SimpleNamespace(mapping=mapping), domain, tmp_path, **small) as node:
         node.drive(range(len(mapping)))
         node.taken(len(mapping) - 3)
         built = node.build()

@@ -138,7 +138,8 @@ def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: 
 @lru_cache(maxsize=64)
 def _shown(camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
     """See ``low``, ``high`` and ``probes`` of :class:`PackedViews`."""
-    rays = camera.grid(_RIM_STEPS)
-    box = rays.min(0), rays.max(0)
-    probes = camera.grid(_PROBES, _RIM)
-    return torch.tensor(box[0]).float(), torch.tensor(box[1]).float(), torch.tensor(probes).float()
+    ahead = np.array([[0.0, 0.0, 1.0]])  # where a lens images nothing at all, nor is there a keypoint
+    rays, probes = (torch.from_numpy(found if len(found) else ahead).float() for found in (
+        camera.grid(_RIM_STEPS), camera.grid(_PROBES, _RIM)
+    ))  # fmt: skip
+    return rays.amin(0), rays.amax(0), probes
