@@ -1,20 +1,24 @@
-"""Intrinsics: pinhole with OpenCV's distortion; pixels to rays and back.
+"""Intrinsics: a lens with focal lengths and a principal point; pixels to rays and back.
 
 Pixel coordinates put (0, 0) at the *centre* of the top left pixel, as OpenCV and ROS do.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ace_ros.errors import InputError
+from ace_ros.lenses import Lens, lens_of
 
-_DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
-_UNDISTORT_STEPS = 20  # far more than any lens took to settle
+_LEAST_ANGLE = math.atan(4.0)  # radians, 76 degrees from the axis: a lens that images no more in mid image is none
+_MIDDLE = 1e-9  # of a unit ray: so near the axis no direction is told from another
+_LEAST_STRETCH = 0.25  # of the focal length: where a lens ends it has no pixels at all for an angle
+_STEP = 1e-6  # radians, by which the lens is asked how it stretches
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,13 @@ class Camera:
     Attributes:
         width, height: size of the image, pixels.
         fx, fy, cx, cy: focal lengths and principal point, pixels.
-        distortion: OpenCV's ``k1 k2 p1 p2 [k3 [k4 k5 k6 ...]]`` (ROS: plumb_bob and
-            rational_polynomial); empty for none.
+        distortion: coefficients of the model; a pinhole's are OpenCV's ``k1 k2 p1 p2 [k3 [k4 k5 k6 ...]]`` (ROS:
+            plumb_bob and rational_polynomial), and empty for none.
+        model: of the lens, one of those in :mod:`ace_ros.lenses.registry`.
 
     Raises:
         InputError: a focal length that is not positive (ROS: K[0] = 0 means uncalibrated), a
-            value that is not finite, or an unknown number of coefficients.
+            value that is not finite, an unknown model or a number of coefficients that it does not take.
     """
 
     width: int
@@ -39,6 +44,7 @@ class Camera:
     cx: float
     cy: float
     distortion: tuple[float, ...] = ()
+    model: str = "pinhole"
 
     def __post_init__(self) -> None:
         values = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
@@ -51,11 +57,12 @@ class Camera:
             )
         if self.width < 1 or self.height < 1:
             raise InputError(f"camera: the image size must be positive, got {self.width} x {self.height}")
-        if len(self.distortion) not in _DISTORTION_LENGTHS:
-            raise InputError(
-                f"camera: distortion takes {', '.join(map(str, _DISTORTION_LENGTHS))} coefficients in OpenCV's "
-                f"order (k1 k2 p1 p2 k3 ...), got {len(self.distortion)}"
-            )
+        lens_of(self.model, self.distortion)
+
+    @cached_property
+    def lens(self) -> Lens:
+        """Rays to the plane at focal length one, and back."""
+        return lens_of(self.model, self.distortion)
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -64,8 +71,17 @@ class Camera:
 
     @property
     def focal(self) -> float:
-        """Geometric mean of fx and fy, pixels: turns an angle into pixels for error measures."""
-        return float(np.sqrt(self.fx * self.fy))
+        """Pixels for a radian in the middle of the image, the geometric mean of x and y: a pinhole's focal length."""
+        return float(np.sqrt(self.fx * self.fy)) * self.lens.on_axis
+
+    @property
+    def fold(self) -> float | None:
+        """Pixels from the principal point at which the image would fold over itself, where no lens ends; else None.
+
+        That is within the largest circle about the image's middle, less than 76 degrees from the axis.
+        """
+        radius = self.lens.end * float(np.sqrt(self.fx * self.fy))
+        return radius if self.lens.widest < _LEAST_ANGLE and radius < min(self.width, self.height) / 2 else None
 
     def resized(self, width: int, height: int) -> Camera:
         """The same camera for the image resized to ``width`` x ``height``; the axes may scale apart."""
@@ -80,38 +96,36 @@ class Camera:
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
-    def normalise(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Undistorted, normalised image coordinates (x/z, y/z) of pixels (N, 2); (N, 2) float64."""
-        points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-        if not any(self.distortion):
-            return (points - (self.cx, self.cy)) / (self.fx, self.fy)
-        if not len(points):
-            return points
-        coefficients = np.asarray(self.distortion)
-        undistorted = cv2.undistortPoints(points[:, None], self.matrix, coefficients).reshape(-1, 2).astype(np.float64)
-        # OpenCV's few iterations leave pixels at the rim of a wide lens; go on until nothing moves.
-        for _ in range(_UNDISTORT_STEPS):
-            there = self.project(np.concatenate([undistorted, np.ones((len(points), 1))], 1))
-            step = (there - points) / (self.fx, self.fy)
-            undistorted -= step
-            if np.abs(step).max() < 1e-9:
-                break
-        return np.asarray(undistorted)
-
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Unit viewing rays (N, 3) of pixels (N, 2), in camera axes."""
-        rays = np.pad(self.normalise(pixels), ((0, 0), (0, 1)), constant_values=1.0)
-        return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
+        """Unit viewing rays (N, 3) of pixels (N, 2), camera axes; NaN where the lens images nothing."""
+        points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+        return self.lens.rays((points - (self.cx, self.cy)) / (self.fx, self.fy))
+
+    def focals(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) pixels for a radian about each unit ray (N, 3), the geometric mean of all directions.
+
+        What :attr:`focal` is in the middle of the image: a pinhole has more of them aside, other lenses may have fewer.
+        """
+        side = np.maximum(np.hypot(rays[:, 0], rays[:, 1]), 1e-300)[:, None]
+        around = np.where(side > _MIDDLE, np.stack([-rays[:, 1], rays[:, 0], np.zeros(len(rays))], 1) / side, (0, 1, 0))
+        inward = np.cross(rays, around)
+        here = self.project(rays)
+        steps = [(self.project(rays + _STEP * way) - here) / _STEP for way in (around, inward)]
+        area = np.abs(steps[0][:, 0] * steps[1][:, 1] - steps[0][:, 1] * steps[1][:, 0])
+        return np.maximum(np.sqrt(np.where(np.isfinite(area), area, self.focal**2)), _LEAST_STRETCH * self.focal)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Pixels (N, 2) of points (N, 3) in camera axes; NaN where a point is not in front (z <= 0)."""
+        """Pixels (N, 2) of points (N, 3) in camera axes; NaN for what the lens does not image (a pinhole: z <= 0)."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
-        pixels = np.full((len(points), 2), np.nan)
-        front = points[:, 2] > 1e-9
-        if front.any():
-            normalised = points[front] / points[front, 2:]
-            projected, _ = cv2.projectPoints(
-                normalised[:, None], np.zeros(3), np.zeros(3), self.matrix, np.asarray(self.distortion)
-            )
-            pixels[front] = projected.reshape(-1, 2)
-        return pixels
+        with np.errstate(all="ignore"):
+            rays = points / np.linalg.norm(points, axis=1, keepdims=True)
+        return self.lens.plane(rays) * (self.fx, self.fy) + (self.cx, self.cy)
+
+    def grid(self, steps: int, share: float = 1.0) -> NDArray[np.float64]:
+        """Unit rays (N, 3) of a grid over the image, ``steps`` a side, or over that share of its sides in the middle.
+
+        Where the lens images nothing there are none, so N may be less than the square of ``steps``.
+        """
+        x, y = ((side - 1) / 2 + share * np.linspace(-side / 2, side / 2, steps) for side in (self.width, self.height))
+        rays = self.rays(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+        return np.asarray(rays[np.isfinite(rays).all(1)])

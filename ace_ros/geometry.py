@@ -10,6 +10,12 @@ from ace_ros.errors import FrameError
 
 Matrix = NDArray[np.float64]
 
+#: (6, 3, 3), axes of cameras that look out of the sides of a cube, side from camera: ahead, right, left, down, up, back
+CUBE = np.array([
+    [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 0, -1], [0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
+    [[1, 0, 0], [0, 0, -1], [0, 1, 0]], [[1, 0, 0], [0, 0, 1], [0, -1, 0]], [[-1, 0, 0], [0, 1, 0], [0, 0, -1]],
+])  # fmt: skip
+
 _ROTATION_TOLERANCE = 1e-2  # text files round to a few digits; a wrong convention is off by far more
 
 

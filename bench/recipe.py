@@ -181,8 +181,8 @@ def _augmented(
     places = cv2.transform(_centres(size)[None], cv2.invertAffineTransform(matrix))[0]
     inside = ((places >= 0) & (places <= (small.width - 1, small.height - 1))).all(1)
     features = encoder.cells(relit)[torch.from_numpy(inside).to(encoder.device)]
-    normalised = torch.from_numpy(small.normalise(places[inside])).float().to(encoder.device)
-    return features, normalised, scale * small.focal
+    rays = small.rays(places[inside])
+    return features, torch.from_numpy(rays[:, :2] / rays[:, 2:]).float().to(encoder.device), scale * small.focal
 
 
 def _multiple(side: float) -> int:
@@ -256,14 +256,14 @@ def localizer(
         resized = np.asarray(cv2.resize(grey, size)) if size != grey.shape[::-1] else grey
         small = camera.resized(*size)
         points = head.predict(encoder.cells(resized)).cpu().numpy().astype(np.float64)
-        normalised = small.normalise(_centres(size))
-        found = solver.ransac(normalised, points, small.focal, _RANSAC, _ITERATIONS)
+        rays = small.rays(_centres(size))
+        found = solver.ransac(rays, points, small.focal, _RANSAC, _ITERATIONS)
         if found is None:
             return "LOST", None
-        near = solver.reprojection_errors(found[0], normalised, points, small.focal) < _RANSAC
+        near = solver.reprojection_errors(found[0], rays, points, small.focal) < _RANSAC
         pose = found[0]
         if near.sum() >= 6:
-            observed = solver.Observations(normalised[near], points[near], np.full(int(near.sum()), _RANSAC / 3))
+            observed = solver.Observations(rays[near], points[near], np.full(int(near.sum()), _RANSAC / 3))
             pose, _ = solver.refine(pose, observed, small.focal)
         pose = pose.copy()
         pose[:3, 3] += origin

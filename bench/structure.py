@@ -117,7 +117,8 @@ def measure(
 
 
 def _undistorted(pixels: Floats, camera: Camera) -> NDArray[np.float64]:
-    return camera.normalise(pixels) * camera.focal
+    rays = camera.rays(pixels)
+    return np.asarray(rays[:, :2] / rays[:, 2:] * camera.focal)
 
 
 def _view(frame: PosedFrame, extract: Extractor) -> View:

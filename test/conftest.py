@@ -12,7 +12,8 @@ import pytest
 from filelock import FileLock
 
 from ace_ros.camera import Camera
-from ace_ros.generated import make_courtyard, make_room
+from ace_ros.generated import make_courtyard, make_room, make_wide_room
+from ace_ros.generated.wide import FISHEYES
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
 from ace_ros.recordings import open_recording
@@ -22,7 +23,7 @@ os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)  # as make has it: PyPI's
 # Fixtures that render or map a scene, or are there for a node's process; tests that use one are slow by themselves.
 SLOW = {
     "room", "courtyard", "mapped_room", "small_room", "small_courtyard", "building", "small_building", "place",
-    "good_map", "domain",
+    "good_map", "domain", "wide_room",
 }  # fmt: skip
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
 
@@ -101,6 +102,14 @@ def bonsai(scenes_dir: Path) -> Path:
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated room on disk, ACE's layout: 200 mapping frames, 60 queries."""
     return _once(tmp_path_factory, "room", make_room)
+
+
+@pytest.fixture(scope="session")
+def wide_room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The room through a fisheye of 180 degrees on disk, nerfstudio's layout: 50 mapping frames, 12 queries."""
+    return _once(
+        tmp_path_factory, "wide_room", lambda path: make_wide_room(path, FISHEYES[180].resized(400, 300), 50, 12)
+    )
 
 
 @pytest.fixture(scope="session")

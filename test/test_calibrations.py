@@ -136,6 +136,107 @@ def test_opencv_writes_it_itself(tmp_path, suffix, names):
     same(camera_argument(str(path))(path, 64, 48))
 
 
+CAMCHAIN = FILES["camchain.yaml"]
+WIDE = {
+    # what a file says: the lens that it means
+    "kalibr equi": (CAMCHAIN.replace("radtan", "equi"), "equidistant", WANTED.distortion),
+    "kalibr equi, ideal": (
+        CAMCHAIN.replace("radtan", "equi").replace("[0.1, -0.05, 0.001, 0.002]", "[0.0, 0.0, 0.0, 0.0]"),
+        "equidistant",
+        (),
+    ),
+    "kalibr fov": (CAMCHAIN.replace("radtan", "fov").replace("[0.1, -0.05, 0.001, 0.002]", "[0.93]"), "fov", (0.93,)),
+    "kalibr omni": (
+        CAMCHAIN.replace(": pinhole", ": omni").replace("[60.0, 61", "[1.9, 60.0, 61"),
+        "omni",
+        (1.9, *WANTED.distortion),
+    ),
+    "kalibr ds": (
+        CAMCHAIN.replace(": pinhole", ": ds")
+        .replace("[60.0, 61", "[-0.2, 0.6, 60.0, 61")
+        .replace("radtan", "none")
+        .replace("[0.1, -0.05, 0.001, 0.002]", "[]"),
+        "double_sphere",
+        (-0.2, 0.6),
+    ),
+    "kalibr eucm": (
+        CAMCHAIN.replace(": pinhole", ": eucm")
+        .replace("[60.0, 61", "[0.6, 1.1, 60.0, 61")
+        .replace("radtan", "none")
+        .replace("[0.1, -0.05, 0.001, 0.002]", "[]"),
+        "eucm",
+        (0.6, 1.1),
+    ),
+    "ros": (FILES["ost.yaml"].replace("plumb_bob", "equidistant"), "equidistant", WANTED.distortion),
+    "ros, RealSense": (FILES["echo.yaml"].replace("plumb_bob", "Kannala Brandt4"), "equidistant", WANTED.distortion),
+    "asl": (FILES["sensor.yaml"].replace("radial-tangential", "equidistant"), "equidistant", WANTED.distortion),
+    "orb-slam": (
+        FILES["orb_slam.yaml"].replace("PinHole", "KannalaBrandt8").replace(".p1", ".k3").replace(".p2", ".k4"),
+        "equidistant",
+        WANTED.distortion,
+    ),
+    "camodocal": (
+        "%YAML:1.0\n---\nmodel_type: KANNALA_BRANDT\nimage_width: 64\nimage_height: 48\nprojection_parameters:\n"
+        "   k2: 0.1\n   k3: -0.05\n   k4: 0.001\n   k5: 0.002\n   mu: 60.0\n   mv: 61.0\n   u0: 31.0\n   v0: 23.5\n",
+        "equidistant",
+        WANTED.distortion,
+    ),
+    "camodocal, mei": (
+        "%YAML:1.0\n---\nmodel_type: MEI\nimage_width: 64\nimage_height: 48\nmirror_parameters:\n   xi: 1.9\n"
+        "distortion_parameters:\n   k1: 0.1\n   k2: -0.05\n   p1: 0.001\n   p2: 0.002\n"
+        "projection_parameters:\n   gamma1: 60.0\n   gamma2: 61.0\n   u0: 31.0\n   v0: 23.5\n",
+        "omni",
+        (1.9, *WANTED.distortion),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_calibrations_of_wide_lenses(tmp_path, name):
+    text, model, distortion = WIDE[name]
+    (tmp_path / "wide.yaml").write_text(text)
+    camera = camera_argument(str(tmp_path / "wide.yaml"))(tmp_path, 64, 48)
+    assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
+    assert (camera.model, camera.distortion) == (model, pytest.approx(distortion))
+
+
+@pytest.mark.parametrize("mark", [("fisheye_model", 1), ("distortion_model", "fisheye"), ("xi", 1.9)])
+@pytest.mark.parametrize("names", [("camera_matrix", "distortion_coefficients"), ("K", "D")])
+def test_opencvs_fisheye_has_to_be_marked(tmp_path, names, mark):
+    path = tmp_path / "calibration.yaml"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_width", 64)
+    storage.write("image_height", 48)
+    storage.write(names[0], WANTED.matrix)
+    storage.write(names[1], np.array(WANTED.distortion)[:, None])
+    storage.write(*mark)
+    storage.release()
+    camera = camera_argument(str(path))(path, 64, 48)
+    wanted = ("omni", (1.9, *WANTED.distortion)) if mark[0] == "xi" else ("equidistant", WANTED.distortion)
+    assert (camera.model, camera.distortion) == wanted
+
+
+def test_rtabmaps_fisheye_keeps_room_for_tangential_coefficients(tmp_path):
+    path = tmp_path / "calibration.yaml"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_width", 64)
+    storage.write("image_height", 48)
+    storage.write("camera_matrix", WANTED.matrix)
+    storage.write("distortion_coefficients", np.array([[0.1, -0.05, 0.0, 0.0, 0.001, 0.002]]))
+    storage.write("distortion_model", "fisheye")
+    storage.release()
+    camera = camera_argument(str(path))(path, 64, 48)
+    assert (camera.model, camera.distortion) == ("equidistant", WANTED.distortion)
+
+
+def test_numbers_of_another_lens_come_after_its_name(tmp_path):
+    camera = camera_argument("equidistant,60,61,31,23.5,0.1,-0.05,0.001,0.002")(tmp_path, 64, 48)
+    assert (camera.model, camera.distortion, camera.fx) == ("equidistant", WANTED.distortion, 60)
+    assert camera_argument("fisheye 60 61 31 23.5")(tmp_path, 64, 48).model == "equidistant"
+    assert camera_argument("OPENCV_FISHEYE 64 48 60 61 31.5 24 .1 0 0 0")(tmp_path, 64, 48).model == "equidistant"
+    assert camera_argument("EQUIRECTANGULAR 64 32 64 32")(tmp_path, 64, 32).model == "equirectangular"
+
+
 def test_numbers_lines_and_recordings(tmp_path):
     same(camera_argument("60,61,31,23.5,0.1,-0.05,0.001,0.002")(tmp_path, 64, 48))
     same(camera_argument("1 OPENCV 64 48 60 61 31.5 24 0.1 -0.05 0.001 0.002")(tmp_path, 64, 48))
@@ -163,12 +264,19 @@ def test_k_and_the_files_of_ace(tmp_path):
         ("a.yaml", "a: [1\n", "not YAML that can be read"),
         ("a.yaml", "%YAML:1.0\n---\nsteps: 3\n", "without a camera matrix"),
         ("a.yaml", "camera_matrix: {data: [1, 2]}\n", "a calibration, but not a whole one"),
-        ("a.yaml", FILES["camchain.yaml"].replace("radtan", "equidistant"), "distortion model 'equidistant'"),
-        ("a.yaml", FILES["camchain.yaml"].replace(": pinhole", ": omni"), "camera model 'omni' is not supported"),
+        ("a.yaml", FILES["camchain.yaml"].replace("radtan", "swirl"), "distortion model 'swirl' is not known"),
+        ("a.yaml", FILES["camchain.yaml"].replace(": pinhole", ": omnivore"), "camera model 'omnivore' is not known"),
+        (
+            "a.yaml",
+            FILES["camchain.yaml"].replace(": pinhole", ": ds"),
+            "'ds' with the distortion 'radtan' is not known",
+        ),
+        ("a.yaml", FILES["camchain.yaml"].replace(": pinhole", ": omni"), "takes 1, 5"),
         ("a.yaml", FILES["ost.yaml"].replace("60.0, 0.0", "0.0, 0.0"), "focal lengths must be positive"),
         ("a.txt", "sixty", "fx fy cx cy and distortion, a 3x3 K or a focal length"),
         ("a.txt", "60 61", "it holds 2 numbers"),
-        ("a.txt", "1 FISHEYE 64 48 1 2 3", "camera model FISHEYE is not supported"),
+        ("a.txt", "1 FISHEYE 64 48 1 2 3", "FISHEYE has 4 parameters, here are 3"),
+        ("a.txt", "1 SWIRL_FISHEYE 64 48 1 2 3", "camera model SWIRL_FISHEYE is not known"),
     ],
 )
 def test_files_that_are_none_are_named(tmp_path, name, text, said):

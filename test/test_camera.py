@@ -1,4 +1,4 @@
-"""Pixels to normalised and back, with all of OpenCV's distortions; resizing; cameras that are none."""
+"""Pixels to rays and back, with all of OpenCV's distortions; resizing; cameras that are none. Lenses: test_lenses."""
 
 import cv2
 import numpy as np
@@ -33,10 +33,9 @@ def grid(camera, margin=0.0):
 def test_pixels_there_and_back(distortion):
     camera = camera_with(distortion)
     pixels = grid(camera)
-    normalised = camera.normalise(pixels)
-    assert normalised.shape == pixels.shape and normalised.dtype == np.float64
-    points = np.c_[normalised, np.ones(len(normalised))] * np.linspace(0.5, 20, len(normalised))[:, None]
-    np.testing.assert_allclose(camera.project(points), pixels, atol=1e-3)
+    rays = camera.rays(pixels)
+    assert rays.shape == (len(pixels), 3) and rays.dtype == np.float64
+    np.testing.assert_allclose(camera.project(rays * np.linspace(0.5, 20, len(rays))[:, None]), pixels, atol=1e-9)
 
 
 @pytest.mark.parametrize("distortion", DISTORTIONS)
@@ -48,7 +47,10 @@ def test_projection_is_opencvs(distortion):
 
 
 def test_a_pinhole_by_hand():
-    np.testing.assert_allclose(PINHOLE.normalise(np.array([[320.3, 241.7], [845.8, 241.7]])), [[0, 0], [1, 0]])
+    half = np.sqrt(0.5)
+    np.testing.assert_allclose(
+        PINHOLE.rays(np.array([[320.3, 241.7], [845.8, 241.7]])), [[0, 0, 1], [half, 0, half]], atol=1e-15
+    )
     np.testing.assert_allclose(PINHOLE.project(np.array([[2.0, -2.0, 2.0]])), [[320.3 + 525.5, 241.7 - 530.0]])
 
 
@@ -59,8 +61,8 @@ def test_points_that_are_not_in_front_have_no_pixel():
 
 
 @pytest.mark.parametrize("distortion", DISTORTIONS)
-def test_no_pixels_no_bearings(distortion):
-    assert camera_with(distortion).normalise(np.empty((0, 2))).shape == (0, 2)
+def test_no_pixels_no_rays(distortion):
+    assert camera_with(distortion).rays(np.empty((0, 2))).shape == (0, 3)
 
 
 def test_a_resized_camera_sees_the_same_through_the_same_spot_of_the_image():
@@ -68,7 +70,7 @@ def test_a_resized_camera_sees_the_same_through_the_same_spot_of_the_image():
     small = camera.resized(320, 160)
     pixels = grid(camera)
     moved = (pixels + 0.5) * (320 / 640, 160 / 480) - 0.5
-    np.testing.assert_allclose(small.normalise(moved), camera.normalise(pixels), atol=1e-9)
+    np.testing.assert_allclose(small.rays(moved), camera.rays(pixels), atol=1e-9)
     back = small.resized(640, 480)
     np.testing.assert_allclose(back.matrix, camera.matrix)
     assert small.focal == pytest.approx(np.sqrt(525.5 / 2 * 530 / 3))

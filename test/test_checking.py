@@ -58,6 +58,12 @@ def test_the_generated_room_passes_and_is_found_in_every_alteration(pairs):
     assert "poses and intrinsics fit the images" in verdict.sentence
 
 
+def test_a_fisheyes_recording_passes_and_is_found_in_every_alteration(wide_room, encoder):
+    verdict, missed = recognised(match(encoder, choose(open_recording(wide_room).frames)))
+    assert verdict.meant is None and verdict.given.median < 1.0, verdict.sentence
+    assert missed == []
+
+
 def test_the_sentence_names_both_errors_and_the_way_out(pairs):
     sentence = judge([altered(pair, "inverted") for pair in pairs]).sentence
     assert sentence.startswith("the poses look inverted: median epipolar error ")

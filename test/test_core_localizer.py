@@ -240,7 +240,7 @@ def test_a_pose_that_fits_one_side_of_the_image_is_led_on_to_the_rest(room, degr
         local = truth.copy()
         local[:3, 3] -= place.header.origin
         near = estimator._near(encoded, local, 4.0)
-        left = near.point[np.argsort(encoded.normalised[near.keypoint][:, 0])[: len(near) // 4]]
+        left = near.point[np.argsort(encoded.rays[near.keypoint][:, 0])[: len(near) // 4]]
         pivot = np.median(place.points[left], axis=0)
         turned = Rotation.from_rotvec(np.radians(degrees) * local[:3, 1]).as_matrix()
         astray = local.copy()

@@ -13,11 +13,10 @@ NAN = float("nan")
 
 
 def one(point, bearing=(0.0, 0.0), target=(NAN, NAN, NAN), focal=500.0, pose=None, threshold=10.0, supervision=1.0):
-    """Loss and error of a single sample; the camera stands in the origin unless there is a pose."""
+    """Loss and error of a single sample seen at x/z, y/z; the camera stands in the origin unless there is a pose."""
     pose = torch.eye(4) if pose is None else torch.as_tensor(pose, dtype=torch.float32)
-    batch = Batch(
-        torch.tensor([bearing]), pose[None, :3, :3], pose[None, :3, 3], torch.tensor([focal]), torch.tensor([target])
-    )
+    ray = torch.nn.functional.normalize(torch.tensor([[*bearing, 1.0]]), dim=1) @ pose[:3, :3].T
+    batch = Batch(ray, pose[None, :3, 3], torch.tensor([focal]), torch.tensor([target]))
     loss, error = coordinate_loss(
         torch.tensor([point]), batch, torch.tensor(threshold), torch.tensor(supervision)
     )  # fmt: skip
@@ -30,10 +29,10 @@ def clamped(error, width=10.0):
 
 def test_a_valid_point_pays_its_clamped_reprojection_error():
     assert one((0.0, 0.0, 1.0)) == (0.0, 0.0)
-    # 500 px * (|0.02 / 2 - 0| + |-0.01 / 2 - 0.001|) = 5 + 3 = 8 px.
-    loss, error = one((0.02, -0.01, 2.0), bearing=(0.0, 0.001))
-    assert error == pytest.approx(8.0, rel=1e-5)
-    assert loss == pytest.approx(clamped(8.0), rel=1e-5)
+    # 500 px times the length of (0.02 / 2 - 0, 0.01 / 2 - 0.001).
+    loss, error = one((0.02, 0.01, 2.0), bearing=(0.0, 0.001))
+    assert error == pytest.approx(500 * math.hypot(0.01, 0.004), rel=1e-3)
+    assert loss == pytest.approx(clamped(error), rel=1e-5)
     # Far off pays hardly more than the width, but still a little more.
     near, far = one((0.2, 0.0, 1.0))[0], one((0.4, 0.0, 1.0))[0]
     assert near == pytest.approx(clamped(100.0), rel=1e-5) and far == pytest.approx(clamped(200.0), rel=1e-5)
@@ -52,14 +51,22 @@ def test_the_pose_is_map_from_camera():
 
 @pytest.mark.parametrize("point", [(0.0, 0.0, -2.0), (0.3, 0.0, 0.01), (5.0, 0.0, 1.0)])
 def test_points_behind_or_too_near_or_far_off_are_pulled_to_their_ray(point):
-    """50 px a unit of the L1 distance to the point of the ray at median depth."""
+    """50 px a unit of the distance to the point of the ray at median depth."""
     bearing = (0.1, -0.2)
-    expected = 50 * sum(abs(p - q) for p, q in zip(point, (*bearing, 1.0), strict=True))
+    expected = 50 * np.linalg.norm(np.array(point) - np.array([*bearing, 1.0]) / np.linalg.norm([*bearing, 1.0]))
     assert one(point, bearing)[0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_pull_ends_a_thousand_units_away():
     assert one((0.0, 0.0, -5000.0))[0] == pytest.approx(50_000)
+
+
+def test_a_ray_that_looks_backward_is_as_good_as_any():
+    """A lens of more than 180 degrees sees behind its own plane."""
+    back = np.diag([1.0, -1.0, -1.0, 1.0])
+    for point in ((0.02, -0.01, 2.0), (0.0, 0.0, -2.0), (0.3, 0.1, 1.0)):
+        turned = tuple(back[:3, :3] @ point)
+        assert one(turned, pose=back) == pytest.approx(one(point), rel=1e-5)
 
 
 def test_a_known_point_adds_its_distance_as_seen_from_the_camera():
@@ -73,10 +80,8 @@ def test_a_known_point_adds_its_distance_as_seen_from_the_camera():
 
 def test_the_loss_is_the_mean_over_the_samples():
     points = torch.tensor([(0.0, 0.0, 1.0), (0.01, 0.0, 1.0), (0.0, 0.0, -1.0)])
-    batch = Batch(
-        torch.zeros(3, 2), torch.eye(3).expand(3, 3, 3), torch.zeros(3, 3), torch.full((3,), 500.0),
-        torch.full((3, 3), NAN),
-    )  # fmt: skip
+    ahead = torch.tensor([0.0, 0.0, 1.0]).expand(3, 3)
+    batch = Batch(ahead, torch.zeros(3, 3), torch.full((3,), 500.0), torch.full((3, 3), NAN))
     loss, _ = coordinate_loss(points, batch, torch.tensor(10.0), torch.tensor(1.0))
     assert loss.item() == pytest.approx((0 + clamped(5.0) + 100) / 3, rel=1e-5)
 
@@ -98,9 +103,9 @@ def test_gradients_are_finite_wherever_a_prediction_lands():
     targets = torch.tensor(rng.normal(size=(n, 3)), dtype=torch.float32)
     targets[::2] = NAN
     targets[1::4] = points.detach()[1::4]  # right on the target, where a norm has no derivative
-    normalised = torch.tensor(rng.uniform(-1, 1, (n, 2)), dtype=torch.float32)
-    normalised[2] = 0
-    batch = Batch(normalised, torch.eye(3).expand(n, 3, 3), torch.zeros(n, 3), torch.full((n,), 500.0), targets)
+    rays = torch.nn.functional.normalize(torch.tensor(rng.normal(size=(n, 3)), dtype=torch.float32), dim=1)
+    rays[2] = torch.tensor([0.0, 0.0, 1.0])
+    batch = Batch(rays, torch.zeros(n, 3), torch.full((n,), 500.0), targets)
     for width in (50.0, 1.0):
         points.grad = None
         loss, error = coordinate_loss(points, batch, torch.tensor(width), torch.tensor(0.5))

@@ -79,7 +79,7 @@ def test_muon_finds_a_linear_map():
 
 def test_a_sample_costs_what_is_documented(world, packed):
     buffer = buffer_of(world, packed)
-    assert buffer.bytes_per_sample == 64 * 2 + 2 * 4 + 4 + 4 == 144
+    assert buffer.bytes_per_sample == 64 * 2 + 3 * 4 + 4 + 4 == 148
     assert buffer.features.dtype == torch.float16
 
 
@@ -97,8 +97,9 @@ def test_feature_bearing_view_and_point_of_a_sample_belong_together(world, packe
     features, batch = buffer.batch(order)
     ids = (features.float() @ torch.from_numpy(world.looks).T).argmax(1)
     truth = torch.from_numpy(world.points - packed.origin).float()[ids] / SCALE
-    local = torch.einsum("nab,na->nb", batch.rotations, truth - batch.centres)
-    torch.testing.assert_close(local[:, :2] / local[:, 2:], batch.normalised, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        torch.nn.functional.normalize(truth - batch.centres, dim=1), batch.rays, rtol=0, atol=1e-5
+    )
     assert (batch.focals == 500).all()
     known = ~batch.targets.isnan().any(1)
     assert torch.equal(known, ids % 2 == 0)

@@ -47,14 +47,14 @@ def test_packed_views_keep_poses_near_the_origin_and_pad(world, packed):
     assert packed.valid.sum(1).tolist() == list(map(len, world.ids))
     assert not packed.descriptors[~packed.valid].any() and not packed.scores[~packed.valid].any()
     few = PackedViews(world.views, 100, CPU)
-    assert few.valid.all() and torch.equal(few.normalised, packed.normalised[:, :100])
+    assert few.valid.all() and torch.equal(few.rays, packed.rays[:, :100])
 
 
 def test_rays_point_at_what_is_seen(world, packed):
     for i in (0, 7):
         ids = world.ids[i]
         truth = world.points[ids[ids >= 0]] - packed.origin - packed.centres[i].numpy()
-        rays = packed.rays(i)[: len(ids)].numpy()[ids >= 0]
+        rays = packed.rays[i, : len(ids)].numpy()[ids >= 0]
         cosine = (rays * truth).sum(1) / np.linalg.norm(truth, axis=1)
         assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 0.3
 
@@ -73,7 +73,10 @@ def test_matches_are_true_and_lies_are_left_out(world, packed):
 
 
 def test_a_match_off_its_epipolar_line_is_refused():
-    """Two cameras side by side: epipolar lines run along x, and 3 px are 0.006 at a focal length of 500."""
+    """Two cameras side by side: epipolar lines run along x, and 3 px are 0.006 at a focal length of 500.
+
+    They are so in the middle; up to 20 degrees aside the same angle is up to a seventh more on the plane.
+    """
     rng = np.random.default_rng(0)
     points, looks = rng.uniform((-1, -1, 4), (1, 1, 8), (100, 3)), torch.from_numpy(unit(100, 64, rng))
 
@@ -91,7 +94,7 @@ def test_a_match_off_its_epipolar_line_is_refused():
     everything = torch.arange(100)
     for move in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.0055), (0.0, -0.0055)):
         assert torch.equal(matched(move), everything)
-    for move in ((0.0, 0.0065), (0.2, -0.0065)):
+    for move in ((0.0, 0.0075), (0.2, -0.0075)):
         assert not torch.equal(matched(move), everything) and (matched(move) == everything).sum() == 0
 
 
@@ -131,7 +134,7 @@ def test_partners_look_the_same_way():
 
 def test_the_depth_of_the_scene_is_found_without_being_told(world, packed):
     depth = matching.scene_depth(packed, np.arange(packed.count))
-    truth = np.median([transform(invert(v.map_from_camera), world.points)[:, 2] for v in world.views])
+    truth = np.median([np.linalg.norm(world.points - v.map_from_camera[:3, 3], axis=1) for v in world.views])
     assert depth == pytest.approx(truth, rel=0.05)
 
 
@@ -218,10 +221,8 @@ def test_refined_points_move_to_their_rays():
     seen = true.lengths >= 3
     assert before.median() > 2 and error.median() < 0.01
     assert (points - true.points)[seen].norm(dim=1).median() < 1e-4
-    assert (
-        refine_points(packed, off - 20 * packed.rotations[0, :, 2], true.view, true.keypoint, true.track, 0)[1].min()
-        >= 1e6
-    )
+    behind = off - 20 * packed.rotations[0, :, 2]
+    assert refine_points(packed, behind, true.view, true.keypoint, true.track, 0)[1].min() > 500
 
 
 def test_mutual_best_and_pairs_within():
@@ -280,19 +281,19 @@ def test_near_matches_come_from_where_the_pose_says(world, packed, landmarks):
     view = world.views[4]
     pose = view.map_from_camera.copy()
     pose[:3, 3] -= packed.origin
-    normalised = CAMERA.normalise(view.encoded.features.pixels.numpy())
+    rays, focals = view.encoded.rays, view.encoded.focals
     looks = view.encoded.features.descriptors.numpy()
-    pairs = landmarks.around(looks, normalised, pose, 500.0, 4.0).best()
+    pairs = landmarks.around(looks, rays, pose, focals, 4.0).best()
     truth = world.ids[4][pairs.keypoint]
     assert (truth == pairs.point).all() and len(pairs) > 0.98 * (world.ids[4] >= 0).sum()
     assert len(np.unique(pairs.keypoint)) == len(np.unique(pairs.point)) == len(pairs)
     # One degree off are 9 pixels: outside a radius of 4, inside one of 20.
     turned = disturbed(pose, np.array([0, 0, 0, 0, 0, np.radians(1)]))
-    assert len(landmarks.around(looks, normalised, turned, 500.0, 4.0).best()) < 0.05 * len(pairs)
-    assert len(landmarks.around(looks, normalised, turned, 500.0, 20.0).best()) > 0.95 * len(pairs)
+    assert len(landmarks.around(looks, rays, turned, focals, 4.0).best()) < 0.05 * len(pairs)
+    assert len(landmarks.around(looks, rays, turned, focals, 20.0).best()) > 0.95 * len(pairs)
     away = pose.copy()
     away[:3, :3] = pose[:3, :3] @ np.diag([-1.0, 1.0, -1.0])
-    assert len(landmarks.around(looks, normalised, away, 500.0, 20.0).best()) == 0
+    assert len(landmarks.around(looks, rays, away, focals, 20.0).best()) == 0
 
 
 def test_strangers_match_nothing(landmarks):
@@ -303,11 +304,11 @@ def test_strangers_match_nothing(landmarks):
 def test_no_landmarks_and_no_keypoints_are_no_matches(world, landmarks):
     none = Landmarks(np.empty((0, 3), np.float32), np.empty((0, 64), np.int8), CPU)
     features = world.views[0].encoded.features
-    normalised = CAMERA.normalise(features.pixels.numpy())
+    rays, focals = world.views[0].encoded.rays, world.views[0].encoded.focals
     assert len(none.match(features)) == 0
-    assert len(none.around(features.descriptors.numpy(), normalised, np.eye(4), 500.0, 5.0).best()) == 0
+    assert len(none.around(features.descriptors.numpy(), rays, np.eye(4), focals, 5.0).best()) == 0
     assert len(landmarks.match(features.best(0))) == 0
-    assert len(landmarks.around(features.descriptors[:0].numpy(), normalised[:0], np.eye(4), 500.0, 5.0).best()) == 0
+    assert len(landmarks.around(features.descriptors[:0].numpy(), rays[:0], np.eye(4), focals[:0], 5.0).best()) == 0
 
 
 def test_selection_prefers_long_tracks_but_leaves_no_view_bare(world, packed, tracks):

@@ -1,5 +1,8 @@
 """rosbag2: kinds of images; cameras; bags that are not as they should be."""
 
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scene_making import (
@@ -13,6 +16,7 @@ from scene_making import (
     picture,
 )
 
+from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.recordings import SplitOptions, open_recording, write_bag
 
@@ -124,11 +128,20 @@ def test_a_driver_that_is_calibrated_late(tmp_path):
     assert open_all(tmp_path / "bag").frames[0].camera == CAMERA
 
 
+@pytest.mark.parametrize("distortion", [(0.1, -0.05, 0.01, 0.002), (0.0,) * 4, (0.0,) * 5, ()])
+def test_a_fisheye_is_one_without_coefficients_too(tmp_path, distortion):
+    fisheye = Camera(64, 48, 60.0, 61.0, 31.0, 23.5, distortion if any(distortion) else (), "equidistant")
+    stated = SimpleNamespace(**{**asdict(fisheye), "distortion": distortion}, matrix=fisheye.matrix)
+    with BagMaker(tmp_path / "bag") as bag:
+        camera_messages(bag, model="equidistant", camera=stated)
+    assert open_all(tmp_path / "bag").frames[0].camera == fisheye
+
+
 @pytest.mark.parametrize(
     ("info", "said"),
     [
         ({"k": np.zeros((3, 3))}, "/camera/camera_info: camera: focal lengths must be positive"),
-        ({"model": "equidistant"}, "distortion model 'equidistant' is not supported"),
+        ({"model": "swirl"}, "distortion model 'swirl' is not known"),
         ({"camera": CAMERA.resized(100, 48)}, "are 64 x 48, but /camera/camera_info is for 100 x 48"),
         ({"topic": "/other/camera_info", "frame": "camera"}, None),
         ({"camera": CAMERA.resized(128, 96)}, None),

@@ -29,18 +29,23 @@ def test_colmap_model_wherever_it_is_pointed_at(tmp_path, given):
         ("SIMPLE_RADIAL 64 48 60 31.5 24 0.1", (60, 60), (0.1, 0, 0, 0)),
         ("RADIAL 64 48 60 31.5 24 0.1 0.2", (60, 60), (0.1, 0.2, 0, 0)),
         ("OPENCV 64 48 60 61 31.5 24 0.1 0.2 0.3 0.4", (60, 61), (0.1, 0.2, 0.3, 0.4)),
+        ("OPENCV_FISHEYE 64 48 60 61 31.5 24 0 0 0 0", (60, 61), ()),
+        ("OPENCV_FISHEYE 64 48 60 61 31.5 24 -.1 .2 -.3 .4", (60, 61), (-0.1, 0.2, -0.3, 0.4)),
+        ("RADIAL_FISHEYE 64 48 60 31.5 24 -.1 .2", (60, 60), (-0.1, 0.2, 0, 0)),
         ("FULL_OPENCV 64 48 60 61 31.5 24 .1 .2 .3 .4 .5 .6 .7 .8", (60, 61), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
     ],
 )
 def test_colmap_camera_models(tmp_path, camera, focals, distortion):
     found = open_recording(colmap_scene(tmp_path, "1 " + camera), "all").frames[0].camera
     assert (found.fx, found.fy, found.cx, found.cy, found.distortion) == (*focals, 31.0, 23.5, distortion)
+    assert found.model == ("pinhole" if "FISHEYE" not in camera else "equidistant")
 
 
 @pytest.mark.parametrize(
     ("camera", "said"),
     [
-        ("1 OPENCV_FISHEYE 64 48 60 61 31.5 24 0 0 0 0", "OPENCV_FISHEYE is not supported .*image_undistorter"),
+        ("1 SWIRL 64 48 60 61 31.5 24 0 0 0 0", "SWIRL is not known .*image_undistorter"),
+        ("1 OPENCV_FISHEYE 64 48 60 61 31.5 24 -2 0 0 0", r"2 of 2 frames left out: .*the image folds 16 px"),
         ("1 PINHOLE 64 48 60 61", "PINHOLE has 4 parameters"),
         ("1 PINHOLE 64 48 0 0 32 24", "line 2: camera: focal lengths must be positive"),
         ("2 PINHOLE 64 48 60 60 32 24", "camera 1, which is not listed"),

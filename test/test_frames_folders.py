@@ -112,6 +112,26 @@ def test_nerfstudio_axes_pixels_and_distortion(tmp_path):
     assert len(open_recording(tmp_path / "fox" / "transforms.json").frames) == 8
 
 
+@pytest.mark.parametrize(
+    ("values", "model", "distortion"),
+    [
+        ({"camera_model": "OPENCV_FISHEYE", "k1": 0.1, "k4": 0.2}, "equidistant", (0.1, 0.0, 0.0, 0.2)),
+        ({"camera_model": "OPENCV_FISHEYE"}, "equidistant", ()),
+        ({"is_fisheye": True, "k1": 0.1}, "equidistant", (0.1, 0.0, 0.0, 0.0)),
+        (
+            {"camera_model": "FISHEYE624", "distortion_params": [0.01] * 6 + [0.001] * 6},
+            "rad_tan_thin_prism_fisheye",
+            (0.01,) * 6 + (0.001,) * 6,
+        ),
+        ({"camera_model": "EQUIRECTANGULAR"}, "equirectangular", ()),
+    ],
+)
+def test_nerfstudio_lenses(tmp_path, values, model, distortion):
+    (camera, *_) = {frame.camera for frame in open_recording(nerfstudio_scene(tmp_path, fl_x=60.0, **values)).frames}
+    assert (camera.model, camera.distortion) == (model, distortion)
+    assert camera.fx == pytest.approx(64 / (2 * math.pi) if model == "equirectangular" else 60.0)
+
+
 def test_nerfstudio_names_without_suffix_and_an_angle_of_view(tmp_path):
     folder = nerfstudio_scene(tmp_path, path=lambda index: f"./images/{index}", camera_angle_x=1.0)
     camera = open_recording(folder).frames[0].camera
@@ -156,7 +176,9 @@ def test_nerfstudio_missing_images_are_counted_with_examples(tmp_path):
         ({"fl_x": 0.0}, "focal lengths must be positive"),
         ({"fl_x": None}, "no focal length: fl_x or camera_angle_x"),
         ({"fl_x": "wide"}, "'fl_x' must be a number"),
-        ({"camera_model": "OPENCV_FISHEYE"}, "fisheye .*undistort"),
+        ({"camera_model": "SWIRL"}, "camera model SWIRL is not known: undistort"),
+        ({"k4": 0.1}, "k4 without a camera_model: name it, OPENCV_FISHEYE"),
+        ({"camera_model": "FISHEYE624", "distortion_params": "none"}, "'distortion_params' must be a list of numbers"),
         ({"w": 640, "h": 300}, r"another size than its camera"),
     ],
 )

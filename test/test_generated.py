@@ -58,7 +58,8 @@ def test_a_checkerboard_is_where_the_camera_says(eye):
     assert np.median(np.linalg.norm(found - expected, axis=1)) < 0.05
     assert np.abs((found - expected).mean(axis=0)).max() < 0.03
     column, row = expected.round().astype(int).T
-    rays = np.column_stack([camera.normalise(np.column_stack([column, row])), np.ones(len(row))])
+    rays = camera.rays(np.column_stack([column, row]))
+    rays /= rays[:, 2:]
     heights = (depth[row, column][:, None] * rays @ pose[:3, :3].T + pose[:3, 3])[:, 2]
     np.testing.assert_allclose(heights, 0, atol=1e-4)
 
@@ -69,7 +70,8 @@ def test_depth_carries_one_view_of_the_room_onto_another(renderer, first, second
     first, second = drive[first], drive[second]
     (image, depth), (other, other_depth) = (renderer.render(camera, pose) for pose in (first, second))
     row, column = np.indices(depth.shape)
-    rays = np.column_stack([camera.normalise(np.stack([column, row], axis=-1)), np.ones(depth.size)])
+    rays = camera.rays(np.stack([column, row], axis=-1))
+    rays /= rays[:, 2:]
     points = rays * depth.reshape(-1, 1) @ first[:3, :3].T + first[:3, 3]
     local = (points - second[:3, 3]) @ second[:3, :3]
     x, y = np.moveaxis(camera.project(local).reshape(*depth.shape, 2).astype(np.float32), 2, 0)

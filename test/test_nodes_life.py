@@ -219,7 +219,7 @@ def test_camera_info_is_honoured(mapped_room, domain, tmp_path):
     binned = cv2.resize(grey, (320, 240), interpolation=cv2.INTER_AREA)
     bent_camera = replace(camera, distortion=(-0.2, 0.05, 0.001, -0.001, 0.0))
     grid = np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), axis=-1).reshape(-1, 2)
-    straight = bent_camera.normalise(grid) * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    straight = camera.project(bent_camera.rays(grid))
     bent = cv2.remap(grey, straight.astype(np.float32).reshape(480, 640, 2), None, cv2.INTER_LINEAR)
 
     def info(stamp, used=camera, **fields):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -39,12 +40,12 @@ class Measured:
         NaN where both cameras stand at one place, which have no such lines.
         """
         matrix, pair = self.essential(reading), self.pair
-        a, b = (rays / (reading.focal, reading.focal, 1.0) for rays in self._rays(reading.swapped))
-        lines_a, lines_b = b @ matrix, a @ matrix.T
-        product = np.abs((b * lines_b).sum(1))
+        a, b = self._rays(reading.swapped, reading.focal)
+        planes_a, planes_b = b @ matrix, a @ matrix.T
+        product = np.abs((b * planes_b).sum(1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            in_a = product / np.linalg.norm(lines_a[:, :2], axis=1) * pair.first.camera.focal
-            in_b = product / np.linalg.norm(lines_b[:, :2], axis=1) * pair.second.camera.focal
+            in_a = product / np.linalg.norm(planes_a, axis=1) * pair.first.camera.focal
+            in_b = product / np.linalg.norm(planes_b, axis=1) * pair.second.camera.focal
         return np.asarray((in_a + in_b) / 2 * pair.scale * reading.focal)
 
     def error(self, reading: Reading) -> float:
@@ -54,10 +55,9 @@ class Measured:
         limit = float(np.hypot(camera.width, camera.height)) * self.pair.scale
         return min(limit, float(np.median(np.nan_to_num(found, nan=limit, posinf=limit))))
 
-    def _make_rays(self, exchanged: bool) -> tuple[Matrix, Matrix]:
+    def _make_rays(self, exchanged: bool, focal: float) -> tuple[Matrix, Matrix]:
         def rays(camera: Camera, pixels: NDArray[np.float64]) -> Matrix:
             chosen = swapped(camera) if exchanged else camera
-            with np.errstate(all="ignore"):  # intrinsics that are no lens's may diverge
-                return np.pad(chosen.normalise(pixels), ((0, 0), (0, 1)), constant_values=1.0)
+            return replace(chosen, fx=chosen.fx * focal, fy=chosen.fy * focal).rays(pixels)
 
         return rays(self.pair.first.camera, self.pair.a), rays(self.pair.second.camera, self.pair.b)

@@ -23,6 +23,7 @@ _BEST_TURN, _MOST_TURN = 9.0, 30.0
 _LEAST_MATCHES, _MOST_MATCHES = 40, 250  # of a pair
 _LEAST_SHIFT = 6.0  # median pixels that matches of a pair move by; a camera that stood says nothing
 _NOISE = 1.5  # pixels at the size of encoding: of a keypoint off an epipolar line that was fitted to all of them
+_AHEAD = 0.3  # cosine, 72 degrees from the axis: what is farther aside is not asked whether it lies on straight lines
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,21 @@ def _match(
     scale = one.focal / first.camera.focal
     if len(a) < _LEAST_MATCHES or np.median(np.linalg.norm(a - b, axis=1)) * scale < _LEAST_SHIFT:
         return None
+    # Lines are straight on a plane alone, and what a wide lens sees aside of it is on none.
+    flat_a, flat_b = _flat(one)[kept.cpu().numpy()], _flat(other)[best[kept].cpu().numpy()]
+    flat = np.flatnonzero(np.isfinite(flat_a).all(1) & np.isfinite(flat_b).all(1))
+    if len(flat) < _LEAST_MATCHES:
+        return None
     cv2.setRNGSeed(0)
-    _, inliers = cv2.findFundamentalMat(a * scale, b * scale, cv2.USAC_MAGSAC, _NOISE, 0.999, 1000)
+    _, inliers = cv2.findFundamentalMat(flat_a[flat], flat_b[flat], cv2.USAC_MAGSAC, _NOISE, 0.999, 1000)
     if inliers is None or inliers.sum() < _LEAST_MATCHES:
         return None
-    rows_kept = np.flatnonzero(inliers)[:_MOST_MATCHES]  # the best keypoints come first
+    rows_kept = flat[np.flatnonzero(inliers)[:_MOST_MATCHES]]  # the best keypoints come first
     return Pair(first, second, a[rows_kept], b[rows_kept], scale)
+
+
+def _flat(image: EncodedImage) -> NDArray[np.float64]:
+    """(N, 2) pixels of a pinhole of the image's focal length that sees the same; NaN far aside."""
+    x, y, z = image.rays.T
+    with np.errstate(divide="ignore"):
+        return np.where((z > _AHEAD)[:, None], np.stack([x, y], 1) / z[:, None] * image.focal, np.nan)

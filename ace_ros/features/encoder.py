@@ -101,7 +101,7 @@ class Encoder(ABC):
         """At most ``count`` keypoints of an image, uint8 (H, W) or (H, W, 3) RGB, in its pixels."""
 
     def encode(self, image: Image, count: int) -> EncodedImage:
-        """At most ``count`` keypoints of an image with its camera.
+        """At most ``count`` keypoints of an image with its camera, each with a ray.
 
         Raises:
             InputError: the image is too small.
@@ -109,4 +109,4 @@ class Encoder(ABC):
         grey, camera = check_image(image.pixels), image.camera
         size = working_size(camera.width, camera.height, self.short_side, self.profile.multiple)
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
-        return EncodedImage(self(grey, count), camera, focal, float(grey[::4, ::4].std()))
+        return EncodedImage(self(grey, count), camera, focal, float(grey[::4, ::4].std())).imaged()

@@ -34,6 +34,10 @@ class Features:
         """The ``count`` best keypoints."""
         return Features(self.descriptors[:count], self.pixels[:count], self.scores[:count])
 
+    def at(self, index: Tensor) -> Features:
+        """Those of these indices."""
+        return Features(self.descriptors[index], self.pixels[index], self.scores[index])
+
     def stored_as(self, dtype: torch.dtype, device: torch.device) -> Features:
         """The same there, with descriptors of that type: half precision to keep them, float32 to work with."""
         return replace(
@@ -69,9 +73,22 @@ class EncodedImage:
         return self.features.pixels.cpu().numpy().astype(np.float64)
 
     @cached_property
-    def normalised(self) -> NDArray[np.float64]:
-        """(N, 2) normalised image coordinates x/z, y/z: undistorted, on the plane z = 1 before the camera."""
-        return self.camera.normalise(self.pixels)
+    def rays(self) -> NDArray[np.float64]:
+        """(N, 3) unit viewing rays of the keypoints, camera axes."""
+        return self.camera.rays(self.pixels)
+
+    @cached_property
+    def focals(self) -> NDArray[np.float64]:
+        """(N,) as :attr:`focal`, about each keypoint: what a pixel's angle is changes over the image of any lens."""
+        return self.camera.focals(self.rays) * (self.focal / self.camera.focal)
+
+    def imaged(self) -> EncodedImage:
+        """Without the keypoints that are no picture of anything: beyond where the lens images, as in black corners."""
+        there = np.isfinite(self.rays).all(1)
+        if there.all():
+            return self
+        index = torch.from_numpy(np.nonzero(there)[0]).to(self.features.pixels.device)
+        return replace(self, features=self.features.at(index))
 
     @cached_property
     def descriptors(self) -> NDArray[np.float32]:

@@ -52,8 +52,8 @@ def corners(image: Texture, view: View, camera: Camera) -> tuple[NDArray[np.floa
     found = cv2.goodFeaturesToTrack(grey, _CORNERS, 0.01, 12, mask=smooth)
     pixels = np.zeros((0, 2)) if found is None else found.reshape(-1, 2).astype(np.float64)
     column, row = pixels.astype(int).T
-    rays = np.column_stack([camera.normalise(pixels.astype(int)), np.ones(len(pixels))])
-    points = rays * view.depth[row, column][:, None] @ view.pose[:3, :3].T + view.pose[:3, 3]
+    rays = camera.rays(pixels.astype(int))
+    points = rays / rays[:, 2:] * view.depth[row, column][:, None] @ view.pose[:3, :3].T + view.pose[:3, 3]
     return points, image[row, column]
 
 

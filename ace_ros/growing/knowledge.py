@@ -72,7 +72,7 @@ class Knowledge:
             return Acquaintance(None, False)
         # Where places overlap each knows its part.
         seen = np.unique(np.concatenate([one.keypoint for one in pairs.values() if len(one) >= _MET * chance]))
-        known = len(seen) >= _KNOWN * chance and _covered(view.encoded.normalised, seen) >= _COVERED
+        known = len(seen) >= _KNOWN * chance and _covered(view.encoded.pixels, seen) >= _COVERED
         return Acquaintance(best, known)
 
 
@@ -80,7 +80,7 @@ def found_in(view: View, landmarks: Landmarks, header: MapHeader) -> Pairs:
     """Landmarks of the place of that header found in a view where they ought to appear."""
     image = view.encoded
     pose = local_pose(view, header)
-    return landmarks.around(image.descriptors, image.normalised, pose, image.focal, _RADIUS).best()
+    return landmarks.around(image.descriptors, image.rays, pose, image.focals, _RADIUS).best()
 
 
 def local_pose(view: View, header: MapHeader) -> NDArray[np.float64]:
@@ -90,9 +90,9 @@ def local_pose(view: View, header: MapHeader) -> NDArray[np.float64]:
     return local
 
 
-def _covered(normalised: NDArray[np.float64], seen: NDArray[np.int64]) -> float:
+def _covered(pixels: NDArray[np.float64], seen: NDArray[np.int64]) -> float:
     """Fraction of the cells with keypoints that hold one that is ``seen``."""
-    low, high = normalised.min(0), normalised.max(0)
-    cell = np.clip((normalised - low) / np.maximum(high - low, 1e-9) * _CELLS, 0, _CELLS - 1).astype(int)
+    low, high = pixels.min(0), pixels.max(0)
+    cell = np.clip((pixels - low) / np.maximum(high - low, 1e-9) * _CELLS, 0, _CELLS - 1).astype(int)
     number = cell[:, 0] * _CELLS + cell[:, 1]
     return len(np.unique(number[seen])) / len(np.unique(number))

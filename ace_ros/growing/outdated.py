@@ -51,13 +51,10 @@ def _seen_through(
     """Landmarks beside which a view sees several tracks, all of them clearly farther."""
     if len(tracks) < _MOST:
         return np.empty(0, np.int64)
-    rotation, centre = local_from_camera[:3, :3], local_from_camera[:3, 3]
-    here, there = (points - centre) @ rotation, (tracks - centre) @ rotation
-    ahead = np.nonzero(here[:, 2] > 0)[0]
-    expected = here[ahead, :2] / here[ahead, 2:] * image.focal
-    tree = cKDTree(there[:, :2] / there[:, 2:] * image.focal)
-    distance, index = tree.query(expected, k=_MOST, distance_upper_bound=_ASIDE)
-    near = np.isfinite(distance)
-    depth = np.where(near, np.append(there[:, 2], np.inf)[index], np.inf)
-    enough = near.sum(1) >= 2
-    return np.asarray(ahead[enough & (depth.min(1) > _BEHIND * here[ahead, 2])])
+    here, there = points - local_from_camera[:3, 3], tracks - local_from_camera[:3, 3]
+    far, farther = np.linalg.norm(here, axis=1), np.linalg.norm(there, axis=1)
+    tree = cKDTree(there / farther[:, None] * image.focal)
+    off, index = tree.query(here / far[:, None] * image.focal, k=_MOST, distance_upper_bound=_ASIDE)
+    near = np.isfinite(off)
+    depth = np.where(near, np.append(farther, np.inf)[index], np.inf)
+    return np.nonzero((near.sum(1) >= 2) & (depth.min(1) > _BEHIND * far))[0]

@@ -112,8 +112,8 @@ def _doubled(place: Place, evidence: Evidence, encoder: Encoder) -> NDArray[np.b
         return doubled
     first = torch.zeros(len(points), dtype=torch.long, device=views.device)
     first[tracks.track] = tracks.view
-    depth = ((tracks.points - views.centres[first]) * views.rotations[first, :, 2]).sum(1)
-    radius = (MERGE_RADIUS * depth / views.focals[first]).clamp_min(0).cpu().numpy()
+    distance = (tracks.points - views.centres[first]).norm(dim=1)
+    radius = (MERGE_RADIUS * distance / views.focals[first]).cpu().numpy()
     looks = tracks.descriptors.cpu().numpy()
     codes = place.codes.astype(np.float32)
     codes /= np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-9)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ace_ros.geometry import Matrix, invert, skew
@@ -70,13 +71,13 @@ class Chain:
         self,
         poses: Sequence[Matrix],
         observed: Sequence[solver.Observations],
-        focals: Sequence[float],
+        focals: Sequence[float | NDArray[np.float64]],
         steps: int = 4,
     ) -> tuple[list[Matrix], list[Matrix], Matrix]:
         """The poses that fit what the images see and the links best.
 
         Args:
-            poses: map_from_camera, local frame. observed: of each image. focals: pixels.
+            poses: map_from_camera, local frame. observed: of each image. focals: of each image, pixels, or of each of its pairs.
 
         Returns:
             the poses; what each image alone says of its own, (6, 6) information; and that of the last pose, as all

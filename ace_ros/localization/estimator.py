@@ -77,6 +77,11 @@ class Paired:
     is_landmark: NDArray[np.bool_]
     landmark: NDArray[np.int64]
 
+    @property
+    def focals(self) -> NDArray[np.float64]:
+        """(M,) pixels, about each keypoint."""
+        return self.encoded.focals[self.keypoint]
+
 
 class PoseEstimator:
     """Finds the pose of an encoded image in one place.
@@ -135,12 +140,12 @@ class PoseEstimator:
 
     def around(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Likely:
         """Landmarks that may be seen within ``radius`` pixels of where a pose (local frame) makes them appear."""
-        return self._landmarks.around(encoded.descriptors, encoded.normalised, pose, encoded.focal, radius)
+        return self._landmarks.around(encoded.descriptors, encoded.rays, pose, encoded.focals, radius)
 
     def observed(self, encoded: EncodedImage, near: Pairs, radius: float) -> solver.Observations:
         """Pairs that were found within ``radius`` pixels, to be refined on."""
         sigmas = np.full(len(near), max(1.0, radius / 6))  # the radius takes them in generously
-        return solver.Observations(encoded.normalised[near.keypoint], self.points_of(near), sigmas)
+        return solver.Observations(encoded.rays[near.keypoint], self.points_of(near), sigmas)
 
     def paired(self, encoded: EncodedImage, asked: Asked, pose: Matrix) -> Paired:
         """What of both witnesses a pose (local frame) makes likely, and each pair's sigma."""
@@ -150,13 +155,13 @@ class PoseEstimator:
         """What speaks for a pose (local frame) that was found with these pairs."""
         encoded, head_points, observed = paired.encoded, paired.asked.head_points, paired.observed
         is_landmark = paired.is_landmark
-        errors = solver.reprojection_errors(pose, observed.normalised, observed.points, encoded.focal)
+        errors = solver.reprojection_errors(pose, observed.rays, observed.points, paired.focals)
         inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
         evidence = replace(
             self._nothing(encoded, head_points),
             landmark_inliers=int(inlier[is_landmark].sum()),
             head_inliers=int(inlier[~is_landmark].sum()),
-            coverage=_coverage(encoded.normalised, observed.normalised[inlier]),
+            coverage=_coverage(encoded.pixels, encoded.pixels[paired.keypoint[inlier]]),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
         )
         map_from_camera = pose.copy()
@@ -209,11 +214,11 @@ class PoseEstimator:
         """Poses proposed by both witnesses, each judged by both."""
         pairs, head_points = asked.matches, asked.head_points
         points = self.points_of(pairs)
-        normalised, focal = encoded.normalised, encoded.focal
-        proposals, inliers = self._by_landmarks(normalised[pairs.keypoint], points, focal)
+        rays, focal = encoded.rays, encoded.focal
+        proposals, inliers = self._by_landmarks(rays[pairs.keypoint], points, focal)
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if inliers < self._settled:
-            found = solver.ransac(normalised[: len(head_points)], head_points, focal, _RANSAC["head"], self._iterations)
+            found = solver.ransac(rays[: len(head_points)], head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
         weighed: list[_Hypothesis] = []
@@ -225,7 +230,7 @@ class PoseEstimator:
         return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
 
     def _by_landmarks(
-        self, normalised: NDArray[np.float64], points: NDArray[np.float64], focal: float
+        self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float
     ) -> tuple[list[Matrix], int]:
         """Poses by matches with landmarks, and how many matches agree with the first.
 
@@ -233,17 +238,17 @@ class PoseEstimator:
         another one, as long as it might have nearly as many; and once where it has few, as it may be the room, and the
         first a thing that was moved.
         """
-        found = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], self._iterations, True)
+        found = solver.ransac(rays, points, focal, _RANSAC["landmarks"], self._iterations, True)
         if found is None:
             return [], 0
         poses, first = [found[0]], found[1]
         while len(poses) <= _MOST_RIVALS:
-            rest = solver.reprojection_errors(poses[-1], normalised, points, focal) > _RANSAC["landmarks"]
-            normalised, points = normalised[rest], points[rest]
+            rest = solver.reprojection_errors(poses[-1], rays, points, focal) > _RANSAC["landmarks"]
+            rays, points = rays[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:
                 break
             enough = min(self._iterations, solver.iterations_for(_SECOND * first / len(points)))
-            again = solver.ransac(normalised, points, focal, _RANSAC["landmarks"], enough, True)
+            again = solver.ransac(rays, points, focal, _RANSAC["landmarks"], enough, True)
             if again is None or again[1] < max(_LEAST_SECOND, _SECOND * first):
                 break
             poses.append(again[0])
@@ -266,7 +271,7 @@ class PoseEstimator:
 
     def _fitted(self, encoded: EncodedImage, pose: Matrix, near: Pairs, radius: float) -> Matrix:
         """A pose refined on landmarks that were found within ``radius``."""
-        return solver.refine(pose, self.observed(encoded, near, radius), encoded.focal)[0]
+        return solver.refine(pose, self.observed(encoded, near, radius), encoded.focals[near.keypoint])[0]
 
     def _at_rest(self, pose: Matrix, before: Matrix) -> bool:
         translation, rotation = pose_error(pose, before)
@@ -288,9 +293,11 @@ class PoseEstimator:
 
     def _weigh(self, encoded: EncodedImage, head_points: Matrix, pose: Matrix) -> _Hypothesis:
         near = self._near(encoded, pose, _FINE)
-        normalised, focal, points = encoded.normalised, encoded.focal, self._landmarks.points[near.point]
-        errors = solver.reprojection_errors(pose, normalised[near.keypoint], points, focal)
-        head_errors = solver.reprojection_errors(pose, normalised[: len(head_points)], head_points, focal)
+        rays, focals, points = encoded.rays, encoded.focals, self._landmarks.points[near.point]
+        errors = solver.reprojection_errors(pose, rays[near.keypoint], points, focals[near.keypoint])
+        head_errors = solver.reprojection_errors(
+            pose, rays[: len(head_points)], head_points, focals[: len(head_points)]
+        )
         return _Hypothesis(pose, near, int((errors < _SHARP).sum()), head_errors < _COARSE)
 
     def _refined(
@@ -305,7 +312,7 @@ class PoseEstimator:
         paired = self._paired(encoded, asked, best)
         pose, information = best.pose, None
         if len(paired.observed) >= solver.LEAST_PAIRS:
-            pose, information = solver.refine(pose, paired.observed, encoded.focal)
+            pose, information = solver.refine(pose, paired.observed, paired.focals)
         told = self.told(paired, pose, information, seconds)
         off = [pose_residual(one, best.pose) for one in equals]
         spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off))
@@ -315,7 +322,7 @@ class PoseEstimator:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
         points = np.concatenate([self._landmarks.points[best.near.point], asked.head_points[best.head_near]])
         is_landmark = np.arange(len(points)) < len(best.near)
-        observed = solver.Observations(encoded.normalised[keypoint], points, np.where(is_landmark, *self._sigmas))
+        observed = solver.Observations(encoded.rays[keypoint], points, np.where(is_landmark, *self._sigmas))
         return Paired(encoded, asked, observed, keypoint, is_landmark, best.near.point)
 
     def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:

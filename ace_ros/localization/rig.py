@@ -64,31 +64,30 @@ _CAP = 0.5  # confidence where they don't
 class _Seen:
     """An image in one place, all in its local frame.
 
-    ``normalised`` (M, 2) and ``points`` (M, 3) of its matches; ``spread``: pixels by which the ways between it and the
+    ``rays`` (M, 3), ``focals`` (M,) and ``points`` (M, 3) of its matches; ``spread``: pixels by which the ways between it and the
     last image may put it off.
     """
 
     view: RigView
     paired_by: PoseEstimator
     place: int
-    normalised: Matrix
+    rays: Matrix
+    focals: NDArray[np.float64]
     points: Matrix
     spread: float
 
-    @property
-    def focal(self) -> float:
-        return self.view.sight.encoded.focal
-
     def agreeing(self, pose: Matrix) -> int:
         """Matches that agree with a pose."""
-        errors = solver.reprojection_errors(pose, self.normalised, self.points, self.focal)
+        errors = solver.reprojection_errors(pose, self.rays, self.points, self.focals)
         return int((errors < np.hypot(_RANSAC, self.spread)).sum())
 
     def around(self, pose: Matrix) -> Likely:
         return self.paired_by.around(self.view.sight.encoded, pose, _WIDE)
 
-    def within(self, likely: Likely, pose: Matrix, radius: float) -> solver.Observations:
-        return self.paired_by.observed(self.view.sight.encoded, likely.within(pose, radius).best(), radius)
+    def within(self, likely: Likely, pose: Matrix, radius: float) -> tuple[solver.Observations, NDArray[np.float64]]:
+        """What is near, and its focal lengths."""
+        encoded, near = self.view.sight.encoded, likely.within(pose, radius).best()
+        return self.paired_by.observed(encoded, near, radius), encoded.focals[near.keypoint]
 
     def paired(self, pose: Matrix) -> Paired:
         return self.paired_by.paired(self.view.sight.encoded, self.view.sight.asked[self.place], pose)
@@ -162,8 +161,9 @@ class RigEstimator:
         if self._place not in sight.asked:
             sight.asked[self._place] = self._estimator.ask(sight.encoded)
         matches = sight.asked[self._place].matches
+        rays, focals = sight.encoded.rays[matches.keypoint], sight.encoded.focals[matches.keypoint]
         points = self._estimator.points_of(matches)
-        return _Seen(view, self._estimator, self._place, sight.encoded.normalised[matches.keypoint], points, spread)
+        return _Seen(view, self._estimator, self._place, rays, focals, points, spread)
 
     def _proposed(self, seen: Sequence[_Seen], chain: Chain) -> list[Matrix]:
         """Poses of the last image that the matches of all agree with best, each elsewhere than those before it."""
@@ -192,20 +192,20 @@ class RigEstimator:
 
     def _judged(self, seen: Sequence[_Seen], chain: Chain, last: Matrix) -> Judged:
         """A pose of the last image, refined with all that is seen where it makes the map appear."""
-        focals = [one.focal for one in seen]
         poses = self._led_on(seen, chain, chain.poses(last))
         paired = [one.paired(pose) for one, pose in zip(seen, poses, strict=True)]
+        focals = [one.focals for one in paired]
         poses, _, _ = chain.refine(poses, [one.observed for one in paired], focals)
         told = [self._estimator.told(one, pose, None, {}) for one, pose in zip(paired, poses, strict=True)]
         speaking = self._speaking(paired, told)
-        nothing = replace(paired[0].observed, normalised=np.empty((0, 2)), points=np.empty((0, 3)), sigmas=np.empty(0))
+        nothing = replace(paired[0].observed, rays=np.empty((0, 3)), points=np.empty((0, 3)), sigmas=np.empty(0))
         observed = [one.observed if k in speaking else nothing for k, one in enumerate(paired)]
         poses, own, _ = chain.refine(poses, observed, focals)
         # What is strange makes a pose less exact, but excuses no odometry.
         strain = max([self._trust.strain(told[k].evidence) for k in speaking], default=1.0)
         strained = replace(chain, worth=chain.worth / strain)
         _, _, information = strained.refine(poses, observed, focals, steps=1)
-        covariance = self._trust.spread(information, 1.0, focals[-1])
+        covariance = self._trust.spread(information, 1.0, seen[-1].view.sight.encoded.focal)
         estimate = self._estimator.told(paired[-1], poses[-1], own[-1], {})
         evidence = self._together([one.evidence for one in told], speaking, estimate.evidence, covariance is not None)
         verdict = replace(judge(evidence, self._bar(len(speaking))), covariance=covariance)
@@ -233,8 +233,9 @@ class RigEstimator:
             likely = [one.around(pose) for one, pose in zip(seen, poses, strict=True)]
             for radius in (_WIDE, _COARSE, _FINE):
                 near = zip(seen, likely, poses, strict=True)
-                observed = [one.within(some, pose, radius) for one, some, pose in near]
-                poses, _, _ = chain.refine(poses, observed, [one.focal for one in seen], _ROUGH)
+                within = [one.within(some, pose, radius) for one, some, pose in near]
+                observed, focals = [one for one, _ in within], [one for _, one in within]
+                poses, _, _ = chain.refine(poses, observed, focals, _ROUGH)
             translation, rotation = pose_error(poses[-1], before)
             if sum(map(len, observed)) < _WORTH * self._trust.settled * len(seen):
                 break
@@ -293,14 +294,15 @@ def _generalized(seen: Sequence[_Seen]) -> Matrix | None:
     pixels, points, mounts, cameras = [], [], [], []
     for one in seen:
         # One threshold holds for all: an image that may be off by more has its pixels made smaller.
-        focal = one.focal * _RANSAC / float(np.hypot(_RANSAC, one.spread))
+        focal = one.view.sight.encoded.focal * _RANSAC / float(np.hypot(_RANSAC, one.spread))
         mount = invert(one.view.rig_from_camera) @ last  # camera from the last one
-        pose = poselib.CameraPose()
-        pose.R, pose.t = mount[:3, :3], mount[:3, 3]
-        pixels.append(one.normalised[:_MATCHES] * focal)
-        points.append(one.points[:_MATCHES])
-        mounts.append(pose)
-        cameras.append({"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]})
+        for side, index, plane in solver.on_planes(one.rays[:_MATCHES]):
+            pose = poselib.CameraPose()
+            pose.R, pose.t = side @ mount[:3, :3], side @ mount[:3, 3]
+            pixels.append(plane * focal)
+            points.append(one.points[index])
+            mounts.append(pose)
+            cameras.append({"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]})
     if sum(map(len, points)) < solver.LEAST_PAIRS:
         return None
     options = {

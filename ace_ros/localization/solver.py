@@ -12,12 +12,13 @@ import numpy as np
 import poselib
 from numpy.typing import NDArray
 
-from ace_ros.geometry import Matrix, invert
+from ace_ros.geometry import CUBE, Matrix, invert, skew
 
 LEAST_PAIRS = 6  # three fix a pose, and three more must agree by chance before it is one
 _FIRST = 64  # iterations of RANSAC at least, where enough seem to agree before
 _TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % efficiency is 2.385
 _STILL = 0.03  # standard deviations (Mahalanobis): a smaller step changes nothing that anybody could see
+_ONE_PLANE = 0.5  # cosine, 60 degrees from the axis: farther out one plane stretches an angle more than four times
 _DEGENERATE = 1e10  # condition number of the scaled information matrix
 
 
@@ -26,20 +27,20 @@ class Observations:
     """Pairs for refinement.
 
     Attributes:
-        normalised: (N, 2) x/z, y/z. points: (N, 3) local frame. sigmas: (N,) standard deviation of the
+        rays: (N, 3) unit, camera axes. points: (N, 3) local frame. sigmas: (N,) standard deviation of the
             reprojection error of an inlier, pixels.
     """
 
-    normalised: NDArray[np.float64]
+    rays: NDArray[np.float64]
     points: NDArray[np.float64]
     sigmas: NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.normalised)
+        return len(self.rays)
 
 
 def ransac(
-    normalised: NDArray[np.float64],
+    rays: NDArray[np.float64],
     points: NDArray[np.float64],
     focal: float,
     threshold: float,
@@ -49,9 +50,9 @@ def ransac(
     """LO-RANSAC with P3P.
 
     Args:
-        normalised: (N, 2). points: (N, 3). threshold: inlier reprojection error, pixels.
+        rays: (N, 3) unit, camera axes. points: (N, 3). threshold: inlier reprojection error, pixels.
         iterations: upper bound, so that latency is bounded whatever the inlier ratio.
-        progressive: the pairs are sorted, best first, and are sampled so (PROSAC).
+        progressive: the pairs are sorted, best first, and are sampled so (PROSAC); not by a wide lens.
 
     Returns:
         map_from_camera and the number of inliers; None when there is no pose.
@@ -59,6 +60,7 @@ def ransac(
     finite = np.isfinite(points).all(1)
     if finite.sum() < LEAST_PAIRS:
         return None
+    rays, points = rays[finite], points[finite].astype(np.float64)
     camera = {"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]}
     options = {
         "max_reproj_error": threshold,
@@ -67,14 +69,51 @@ def ransac(
         "progressive_sampling": progressive,
         "seed": 0,
     }
-    pose, info = poselib.estimate_absolute_pose(
-        normalised[finite] * focal, points[finite].astype(np.float64), camera, options, {"max_iterations": 10}
-    )
+    planes = on_planes(rays)
+    if len(planes) == 1:
+        side, _, plane = planes[0]
+        pose, info = poselib.estimate_absolute_pose(plane * focal, points, camera, options, {"max_iterations": 10})
+    else:
+        side = np.eye(3)
+        pose, info = poselib.estimate_generalized_absolute_pose(
+            [plane * focal for _, _, plane in planes],
+            [points[index] for _, index, _ in planes],
+            [_turned(side) for side, _, _ in planes],
+            [camera] * len(planes),
+            options,
+            {"max_iterations": 10},
+        )
     camera_from_map = np.eye(4)
-    camera_from_map[:3, :3], camera_from_map[:3, 3] = pose.R, pose.t
+    camera_from_map[:3, :3], camera_from_map[:3, 3] = side.T @ pose.R, side.T @ pose.t
     if info["num_inliers"] < LEAST_PAIRS or not np.isfinite(camera_from_map).all():
         return None
     return invert(camera_from_map), int(info["num_inliers"])
+
+
+def on_planes(rays: NDArray[np.float64]) -> list[tuple[Matrix, NDArray[np.int64], NDArray[np.float64]]]:
+    """Rays (N, 3) as PoseLib wants them, x/z and y/z of pinholes: of one where it holds them all, else of the sides of
+    a cube, which are so many pinholes of one centre.
+
+    Returns:
+        of each plane its axes (3, 3), plane from camera, the indices (M,) of the rays on it, and their points (M, 2).
+    """
+    if not len(rays):
+        return []
+    if rays[:, 2].min() > _ONE_PLANE:
+        return [(CUBE[0], np.arange(len(rays)), rays[:, :2] / rays[:, 2:])]
+    side = np.argmax(rays @ CUBE[:, 2].T, axis=1)
+    planes = []
+    for number in np.unique(side):
+        index = np.nonzero(side == number)[0]
+        turned = rays[index] @ CUBE[number].T
+        planes.append((CUBE[number], index, turned[:, :2] / turned[:, 2:]))
+    return planes
+
+
+def _turned(rotation: Matrix) -> poselib.CameraPose:
+    pose = poselib.CameraPose()
+    pose.R = rotation
+    return pose
 
 
 def iterations_for(share: float) -> int:
@@ -83,37 +122,44 @@ def iterations_for(share: float) -> int:
 
 
 def reprojection_errors(
-    pose: Matrix, normalised: NDArray[np.floating], points: NDArray[np.floating], focal: float
+    pose: Matrix, rays: NDArray[np.floating], points: NDArray[np.floating], focal: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(N,) Euclidean reprojection errors, pixels; infinite behind the camera."""
+    """(N,) chords between rays and where the pose makes the points appear, in pixels, of a ``focal`` or one each."""
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        error = np.linalg.norm(local[:, :2] / local[:, 2:] - normalised, axis=1) * focal
-    return np.where((local[:, 2] > 0) & np.isfinite(error), error, np.inf)
+        local /= np.linalg.norm(local, axis=1, keepdims=True)
+        error = np.linalg.norm(local - rays, axis=1) * focal
+    return np.where(np.isfinite(error), error, np.inf)
 
 
-def refine(pose: Matrix, observed: Observations, focal: float, steps: int = 8) -> tuple[Matrix, Matrix]:
-    """Iteratively reweighted Gauss-Newton with a Cauchy loss, each pair by its own sigma.
+def refine(
+    pose: Matrix, observed: Observations, focal: float | NDArray[np.float64], steps: int = 8
+) -> tuple[Matrix, Matrix]:
+    """Iteratively reweighted Gauss-Newton with a Cauchy loss, each pair by its own sigma and, if (N,), focal length.
 
     Returns:
         map_from_camera, and the information matrix (6, 6) at the solution in the order and axes of
         :func:`ace_ros.geometry.pose_residual`.
     """
     information, turn = np.zeros((6, 6)), np.zeros((6, 6))
-    whiten, points, seen = focal / observed.sigmas, observed.points.T, observed.normalised.T
+    whiten, points, seen = (focal / observed.sigmas) ** 2, observed.points.T, observed.rays.T
     for _ in range(steps):
         rotation = pose[:3, :3]
         local = rotation.T @ (points - pose[:3, 3:])
-        z = np.maximum(local[2], 1e-6)
-        x, y = local[:2] / z
-        residual = (np.stack([x, y]) - seen) * whiten
-        weight = (local[2] > 0) / (1 + (residual**2).sum(0) / _TAIL**2)
-        # Of the projection, by a shift and a turn of the camera along its own axes.
-        nothing, inverse = np.zeros_like(x), 1 / z
-        by_x = np.stack([-inverse, nothing, x * inverse, x * y, -1 - x * x, y]) * whiten
-        by_y = np.stack([nothing, -inverse, y * inverse, 1 + y * y, -x * y, -x]) * whiten
-        information = (by_x * weight) @ by_x.T + (by_y * weight) @ by_y.T
-        gradient = by_x @ (weight * residual[0]) + by_y @ (weight * residual[1])
+        near = 1 / np.maximum(np.sqrt(np.einsum("in,in->n", local, local)), 1e-9)
+        u = local * near
+        residual = u - seen
+        weight = whiten / (1 + np.einsum("in,in->n", residual, residual) * whiten / _TAIL**2)
+        # u moves by -(1 - u u^T) / distance with the camera's centre and by [u]x with its turn, in its own axes, so
+        # that the products of the two are 1 - u u^T but for weights, and -[u]x / distance.
+        information = np.empty((6, 6))
+        by_shift = weight * near * near
+        information[:3, :3] = by_shift.sum() * np.eye(3) - (u * by_shift) @ u.T
+        information[3:, 3:] = weight.sum() * np.eye(3) - (u * weight) @ u.T
+        information[:3, 3:] = -skew(u @ (weight * near))
+        information[3:, :3] = information[:3, 3:].T
+        along = np.einsum("in,in->n", u, seen)
+        gradient = np.concatenate([(seen - u * along) @ (weight * near), np.cross(u, seen, axis=0) @ weight])
         turn[:3, :3] = turn[3:, 3:] = rotation  # to the axes of the map
         information, gradient = turn @ information @ turn.T, turn @ gradient
         step = -np.linalg.solve(information + np.diag(1e-9 * information.diagonal() + 1e-12), gradient)

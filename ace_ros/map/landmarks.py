@@ -76,25 +76,30 @@ class Landmarks:
     def around(
         self,
         descriptors: NDArray[np.float32],
-        normalised: NDArray[np.float64],
+        rays: NDArray[np.float64],
         map_from_camera: NDArray[np.float64],
-        focal: float,
+        focals: NDArray[np.float64],
         radius: float,
     ) -> Likely:
-        """What may be matched within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear."""
-        if not len(self) or not len(normalised):
-            return Likely(NO_PAIRS, np.empty(0, np.float32), np.empty((0, 3), np.float32), np.empty((0, 2)), focal)
-        x, y, z = projected(self.points, map_from_camera)
-        margin = radius / focal
-        (left, top), (right, bottom) = normalised.min(0) - margin, normalised.max(0) + margin
-        inside = np.nonzero((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))[0]
-        predicted = np.stack([x[inside], y[inside]], axis=1)
-        row, keypoint = pairs_within(predicted * focal, normalised * focal, radius)
+        """What may be matched within ``radius`` pixels of where a pose (4, 4, local frame) makes landmarks appear.
+
+        Args:
+            descriptors: (N, D) of the keypoints. rays: (N, 3) and focals: (N,) pixels, theirs.
+        """
+        if not len(self) or not len(rays):
+            return Likely(NO_PAIRS, np.empty(0, np.float32), np.empty((0, 3), np.float32), rays[:0], focals[:0])
+        expected = directions(self.points, map_from_camera)
+        widest = radius / focals.min()
+        inside = np.nonzero(among(expected, rays, widest))[0]
+        row, keypoint = pairs_within(expected[:, inside].T, rays, widest)
         landmark = inside[row]
         cosine = np.einsum("nd,nd->n", self._descriptors[landmark], descriptors[keypoint])
         like = np.nonzero(cosine > self._least_cosine)[0]
         landmark, keypoint = landmark[like], keypoint[like]
-        return Likely(Pairs(keypoint, landmark), cosine[like], self.points[landmark], normalised[keypoint], focal)
+        likely = Likely(
+            Pairs(keypoint, landmark), cosine[like], self.points[landmark], rays[keypoint], focals[keypoint]
+        )
+        return likely.within(map_from_camera, radius)
 
 
 @dataclass(frozen=True)
@@ -103,22 +108,21 @@ class Likely:
 
     Attributes:
         pairs: P of them. cosine: (P,) of their descriptors.
-        points: (P, 3) float32, the landmarks. normalised: (P, 2), where they were seen. focal: pixels.
+        points: (P, 3) float32, the landmarks. rays: (P, 3), along which they were seen. focals: (P,) pixels.
     """
 
     pairs: Pairs
     cosine: NDArray[np.float32]
     points: NDArray[np.float32]
-    normalised: NDArray[np.float64]
-    focal: float
+    rays: NDArray[np.float64]
+    focals: NDArray[np.float64]
 
     def within(self, map_from_camera: NDArray[np.float64], radius: float) -> Likely:
         """Those within ``radius`` pixels of where another pose makes the landmarks appear."""
-        x, y, z = projected(self.points, map_from_camera)
-        errors = np.hypot(x - self.normalised[:, 0], y - self.normalised[:, 1]) * self.focal
-        near = np.nonzero((z > 0) & (errors < radius))[0]
+        errors = np.linalg.norm(directions(self.points, map_from_camera) - self.rays.T, axis=0) * self.focals
+        near = np.nonzero(errors < radius)[0]
         pairs = Pairs(self.pairs.keypoint[near], self.pairs.point[near])
-        return Likely(pairs, self.cosine[near], self.points[near], self.normalised[near], self.focal)
+        return Likely(pairs, self.cosine[near], self.points[near], self.rays[near], self.focals[near])
 
     def best(self) -> Pairs:
         """Those that are the likest of their keypoint and of their landmark."""
@@ -126,13 +130,24 @@ class Likely:
         return Pairs(self.pairs.keypoint[best], self.pairs.point[best])
 
 
-def projected(points: NDArray[np.float32], map_from_camera: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(3, N): x/z, y/z, z in the camera."""
+def directions(points: NDArray[np.float32], map_from_camera: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(3, N): unit rays, camera axes, along which a pose makes points (N, 3) appear."""
     pose = map_from_camera.astype(np.float32)
     local: NDArray[np.float32] = pose[:3, :3].T @ (points - pose[:3, 3]).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        local[:2] /= local[2]
+    local /= np.maximum(np.sqrt(np.einsum("in,in->n", local, local)), 1e-12)
     return local
+
+
+def among(
+    directions: NDArray[np.floating], rays: NDArray[np.floating], margin: float | NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """(N,) which directions (3, N) lie in the box about rays (M, 3), and a margin (or one an axis) about it.
+
+    On the sphere of directions that is about the part that an image with these rays shows, whatever its lens.
+    """
+    low, high = rays.min(0) - margin, rays.max(0) + margin
+    inside = (directions > low[:, None]) & (directions < high[:, None])
+    return np.asarray(inside[0] & inside[1] & inside[2])
 
 
 def quantize(descriptors: Tensor, code_range: float = 0.5) -> NDArray[np.int8]:

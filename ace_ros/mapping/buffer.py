@@ -1,4 +1,4 @@
-"""The training buffer: every sample of every view, shuffled, 144 bytes each (64 dimensions)."""
+"""The training buffer: every sample of every view, shuffled, 148 bytes each (64 dimensions)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _TRIANGULATED = 4.0  # so many times likelier to be drawn; set by hand
 
 
 class TrainingBuffer:
-    """Samples with a feature (half precision), a normalised point, a view and perhaps a triangulated point.
+    """Samples with a feature (half precision), a ray, a view and perhaps a triangulated point.
 
-    A sample names its view: pose and focal length are held once a view, the point once a landmark.
+    A sample names its view: centre and focal length are held once a view, the point once a landmark.
     All tensors live on one device and so does the sampling: a training step never waits for the host.
 
     Args:
@@ -50,11 +50,11 @@ class TrainingBuffer:
         row, column = torch.nonzero(torch.isfinite(drawn.values), as_tuple=True)
         index = drawn.indices[row, column]
         self.features = views.descriptors[row, index].half()
-        self._normalised = views.normalised[row, index]
+        self._rays = views.rays[row, index]
         self._views = row.to(torch.int32)
         self._owners = owner[row, index]
         self._points = torch.cat([points.to(device) / scale, torch.full((1, 3), torch.nan, device=device)])
-        self._rotations, self._centres = views.rotations, views.centres / scale
+        self._centres = views.centres / scale
         self._focals = views.focals
 
     def __len__(self) -> int:
@@ -63,15 +63,14 @@ class TrainingBuffer:
     @property
     def bytes_per_sample(self) -> int:
         """Bytes that one more sample costs."""
-        tensors = (self.features, self._normalised, self._views, self._owners)
+        tensors = (self.features, self._rays, self._views, self._owners)
         return sum(t[0].numel() * t.element_size() for t in tensors)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Batch]:
         """Features (B, D) and everything that the loss needs, for sample indices (B,)."""
         view = self._views[index]
         return self.features[index], Batch(
-            self._normalised[index],
-            self._rotations[view],
+            self._rays[index],
             self._centres[view],
             self._focals[view],
             self._points[self._owners[index]],

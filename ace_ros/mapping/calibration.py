@@ -20,7 +20,7 @@ from ace_ros.localization.solver import covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
-from ace_ros.map.landmarks import projected
+from ace_ros.map.landmarks import among, directions
 from ace_ros.map.place import Place
 from ace_ros.mapping.views import View
 
@@ -123,11 +123,8 @@ def _self_similar(
 
 def _shown(image: EncodedImage, local_from_camera: Matrix, points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(L,) which landmarks lie in the direction of what an image shows, and a little more."""
-    x, y, z = projected(points, local_from_camera)
-    low, high = image.normalised.min(0), image.normalised.max(0)
-    margin = _MARGIN * (high - low)
-    (left, top), (right, bottom) = low - margin, high + margin
-    return np.asarray((z > 0) & (x > left) & (x < right) & (y > top) & (y < bottom))
+    margin = _MARGIN * (image.rays.max(0) - image.rays.min(0))
+    return among(directions(points, local_from_camera), image.rays, margin)
 
 
 def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: float) -> float:
@@ -140,7 +137,7 @@ def miss(head: Head, held_back: list[View], origin: NDArray[np.float64], scale: 
     for view in held_back[:: max(1, len(held_back) // _LOOKED_AT)][:_LOOKED_AT]:
         image = view.encoded
         points = head.predict(image.features.descriptors.float()).cpu().numpy().astype(np.float64) * scale
-        found = ransac(image.normalised, points, image.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
+        found = ransac(image.rays, points, image.focal, _HEAD_THRESHOLD, _LOOK_ITERATIONS)
         centre = None if found is None else found[0][:3, 3] + origin
         distances.append(np.inf if centre is None else float(np.linalg.norm(centre - view.map_from_camera[:3, 3])))
     return float(np.median(distances))

@@ -26,10 +26,10 @@ _LEAST = 5  # matches, fewer are chance
 
 @dataclass(frozen=True)
 class _Key:
-    """A view that stands for those like it."""
+    """A view that stands for those like it; rays in the axes of the map."""
 
     descriptors: Tensor
-    normalised: NDArray[np.float64]
+    rays: NDArray[np.float64]
     pose: NDArray[np.float64]
     focal: float
 
@@ -69,8 +69,8 @@ class Covisibility:
     def add(self, view: View) -> None:
         """Find out what the next view sees."""
         features = view.encoded.features.best(_KEYPOINTS)
-        normalised = view.encoded.normalised[: len(features)]
-        here = _Key(features.descriptors.float(), normalised, view.map_from_camera, view.encoded.focal)
+        rays = view.encoded.rays[: len(features)] @ view.map_from_camera[:3, :3].T
+        here = _Key(features.descriptors.float(), rays, view.map_from_camera, view.encoded.focal)
         matches = {number: self._matches(here, number) for number in self._near(here)}
         best = max(matches, key=lambda number: matches[number], default=-1)
         if best < 0 or matches[best] < _LIKE_A_KEY * _KEYPOINTS:
@@ -107,13 +107,10 @@ class Covisibility:
         index = torch.nonzero(mutual)[:, 0]
         if len(index) < _LEAST:
             return 0
-        turn = there.pose[:3, :3].T @ here.pose[:3, :3]
-        baseline = there.pose[:3, :3].T @ (here.pose[:3, 3] - there.pose[:3, 3])
-        ours = _rays(here.normalised[index.numpy()]) @ turn.T
-        theirs = _rays(there.normalised[best[index].numpy()])
-        lines = np.cross(baseline, ours)
-        off = np.abs((lines * theirs).sum(1)) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-12)
-        off *= there.focal / theirs[:, 2]
+        baseline = here.pose[:3, 3] - there.pose[:3, 3]
+        ours, theirs = here.rays[index.numpy()], there.rays[best[index].numpy()]
+        planes = np.cross(baseline, ours)
+        off = np.abs((planes * theirs).sum(1)) / np.maximum(np.linalg.norm(planes, axis=1), 1e-12) * there.focal
         cosines = (ours * theirs).sum(1)
         # Where the rays pass nearest to one another, along either.
         sine = np.maximum(1 - cosines**2, 1e-12)
@@ -123,15 +120,10 @@ class Covisibility:
         met = (off < MAX_EPIPOLAR) & (from_here > 0) & (from_there > 0) & near
         wide = met & (cosines < np.cos(np.radians(MIN_ANGLE)))
         if wide.any():
-            self._depths[number].append(float(np.median((from_there * theirs[:, 2])[wide])))
+            self._depths[number].append(float(np.median(from_there[wide])))
         depth = self._depth_of(number)
         if np.linalg.norm(baseline) > _AT_ONCE * depth:
             met &= cosines < np.cos(np.radians(_PARALLEL))
         elif not np.isfinite(depth) or np.linalg.norm(baseline) < 1e-9:
             return len(index)
         return int(met.sum())
-
-
-def _rays(normalised: NDArray[np.float64]) -> NDArray[np.float64]:
-    rays = np.concatenate([normalised, np.ones((len(normalised), 1))], 1)
-    return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))

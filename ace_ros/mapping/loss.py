@@ -22,12 +22,11 @@ class Batch:
     """Samples of a training step, B of them.
 
     Attributes:
-        normalised: (B, 2) x/z, y/z of the keypoints. rotations: (B, 3, 3) and centres: (B, 3), map_from_camera.
+        rays: (B, 3) unit, of the keypoints, in the axes of the map. centres: (B, 3) of the cameras.
         focals: (B,) pixels. targets: (B, 3) triangulated points, NaN where there is none.
     """
 
-    normalised: Tensor
-    rotations: Tensor
+    rays: Tensor
     centres: Tensor
     focals: Tensor
     targets: Tensor
@@ -41,24 +40,24 @@ def softclamp_threshold(progress: float, start: float = 50.0, end: float = 1.0) 
 def coordinate_loss(points: Tensor, batch: Batch, threshold: Tensor, supervision: Tensor) -> tuple[Tensor, Tensor]:
     """Mean loss of predicted scene coordinates, and the reprojection error (B,) of each, pixels.
 
-    A valid prediction pays ``w tanh(e / w)`` for its L1 reprojection error e; an invalid one (behind, too near,
-    off by more than 1000 px) is pulled to its ray at median depth. Where a triangulated point is known, its
-    distance, seen from the camera in pixels, is paid likewise, times ``supervision``.
+    A valid prediction pays ``w tanh(e / w)`` for its reprojection error e, on a plane across the ray; an invalid one
+    (behind, too near, off by more than 1000 px) is pulled to its ray at median depth. Where a triangulated point is
+    known, its distance, seen from the camera in pixels, is paid likewise, times ``supervision``.
 
     Args:
         points: (B, 3) predictions. threshold: w, scalar tensor. supervision: weight, scalar tensor.
     """
-    local = torch.einsum("nab,na->nb", batch.rotations, points - batch.centres)
-    depth = local[:, 2].clamp_min(_NEAREST)
-    error = (local[:, :2] / depth[:, None] - batch.normalised).abs().sum(1) * batch.focals
-    valid = (local[:, 2] > _NEAREST) & (error < _FARTHEST_ERROR)
-    at_median = torch.cat([batch.normalised, torch.ones_like(batch.normalised[:, :1])], 1)
-    pull = _PULL * (local - at_median).abs().sum(1).clamp_max(1000.0)
+    offset = points - batch.centres
+    depth = (offset * batch.rays).sum(1)
+    aside = (offset - depth[:, None] * batch.rays).norm(dim=1)
+    error = aside / depth.clamp_min(_NEAREST) * batch.focals
+    valid = (depth > _NEAREST) & (error < _FARTHEST_ERROR)
+    pull = _PULL * (offset - batch.rays).norm(dim=1).clamp_max(1000.0)
     loss = torch.where(valid, _softclamp(error, threshold), pull)
     known = ~batch.targets[:, 0].isnan()
     target = torch.where(known[:, None], batch.targets, points.detach())
-    target_depth = ((target - batch.centres) * batch.rotations[:, :, 2]).sum(1).clamp_min(_NEAREST)
-    distance = (points - target).norm(dim=1) / target_depth * batch.focals
+    target_distance = (target - batch.centres).norm(dim=1).clamp_min(_NEAREST)
+    distance = (points - target).norm(dim=1) / target_distance * batch.focals
     loss = loss + torch.where(known, supervision * _softclamp(distance, threshold), 0.0)
     return loss.mean(), error.detach()
 

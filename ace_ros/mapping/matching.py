@@ -8,15 +8,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ace_ros.mapping.views import PackedViews, homogeneous
+from ace_ros.mapping.views import PackedViews
 
 # Set by hand with the generated room, where truth is exact, and redkitchen.
 MAX_EPIPOLAR = 3.0  # pixels: poses and keypoints are about one off each
 MAX_ERROR = 2.0  # reprojection error of an inlier, pixels
 MIN_ANGLE = 1.5  # between two rays that fix a depth, degrees
 _ALIKE = 40.0  # degrees between the directions of views that see the same
-_GRID, _RIM = 6, 0.85  # points a side of the plane by which overlap is judged; how far out they lie in the image
-_LEAST_OVERLAP = 0.2  # of that plane
+_LEAST_OVERLAP = 0.2  # of the points by which it is judged
 _BEST_ANGLE, _WIDE = 8.0, 15.0  # degrees: wider, descriptors look less alike, and how fast
 _HALF_ANGLE = 2.0  # degrees at which the depth is worth half
 _ZOOM = 0.6  # logarithm of the ratio of distances that descriptors bear
@@ -31,17 +30,15 @@ def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
     Returns:
         (K, N) index of the keypoint in each other view, -1 for none.
     """
-    relative = views.rotations[others].transpose(1, 2)
-    rays = homogeneous(views.normalised[i]) @ (relative @ views.rotations[i]).transpose(1, 2)
-    baseline = (relative @ (views.centres[i] - views.centres[others])[:, :, None])[:, None, :, 0]
-    lines = torch.linalg.cross(baseline.expand_as(rays), rays)
-    lines = lines / lines[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-9) * views.focals[others, None, None]
+    # Of the planes through both cameras and each ray: what lies in it stands upright to this.
+    planes = torch.linalg.cross((views.centres[i] - views.centres[others])[:, None], views.rays[i][None])
+    planes = planes / planes.norm(dim=-1, keepdim=True).clamp_min(1e-9) * views.focals[others, None, None]
     numbers = torch.arange(views.keypoints, device=views.device)
     matches = []
     # Pair by pair: a million similarities fit a processor's cache, ten million don't.
     for k, other in enumerate(others.tolist()):
         similarity = views.descriptors[i] @ views.descriptors[other].T
-        distance = (lines[k] @ homogeneous(views.normalised[other]).T).abs_()
+        distance = (planes[k] @ views.rays[other].T).abs_()
         similarity.masked_fill_(distance > MAX_EPIPOLAR, 0.0)
         cosine, best = similarity.max(1)
         mutual = similarity.argmax(0)[best] == numbers
@@ -59,19 +56,18 @@ def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor
         points (N, 3) in the local frame, and the inlier matches (K, N) bool of the best proposal;
         a keypoint without a proposal has none.
     """
-    rays = views.rays(i)
+    rays = views.rays[i]
     matched = matches >= 0
-    normalised = torch.gather(views.normalised[others], 1, matches.clamp_min(0)[..., None].expand(-1, -1, 2))
-    directions = F.normalize(homogeneous(normalised), dim=-1) @ views.rotations[others].transpose(1, 2)
+    directions = torch.gather(views.rays[others], 1, matches.clamp_min(0)[..., None].expand(-1, -1, 3))
     baseline = (views.centres[others] - views.centres[i])[:, None]
     cosine = (rays * directions).sum(-1)
     # Where ray i passes nearest to ray j.
     depth = ((baseline * rays).sum(-1) - (baseline * directions).sum(-1) * cosine) / (1 - cosine**2).clamp_min(1e-8)
     proposes = matched & (depth > 0) & (cosine < np.cos(np.radians(MIN_ANGLE)))
     points = views.centres[i] + depth[..., None] * rays
-    local = torch.einsum("kab,hnka->hnkb", views.rotations[others], points[:, :, None] - views.centres[others])
-    error = (local[..., :2] / local[..., 2:].clamp_min(1e-6) - normalised.transpose(0, 1)).norm(dim=-1)
-    inlier = (error * views.focals[others] < MAX_ERROR) & (local[..., 2] > 0) & matched.T
+    expected = F.normalize(points[:, :, None] - views.centres[others], dim=-1)
+    error = (expected - directions.transpose(0, 1)).norm(dim=-1)
+    inlier = (error * views.focals[others] < MAX_ERROR) & matched.T
     best = (inlier.sum(-1) * proposes).argmax(0)
     column = torch.arange(views.keypoints, device=views.device)
     return points[best, column], (inlier[best, column] & proposes[best, column, None]).T
@@ -87,20 +83,16 @@ def nearest_views(views: PackedViews, i: int, among: Tensor, count: int) -> Tens
 
 
 def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, count: int) -> Tensor:
-    """The ``count`` best partners for triangulation, judged by a plane at ``depth`` before view ``i``.
+    """The ``count`` best partners for triangulation, judged by points at ``depth`` all over view ``i``.
 
     They see much of it, from about 8 degrees aside, at about the same scale.
     """
-    steps = torch.linspace(-_RIM, _RIM, _GRID, device=views.device)
-    grid = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2) * views.extents[i]
-    plane = views.centres[i] + depth * homogeneous(grid) @ views.rotations[i].T
-    local = torch.einsum("jab,jna->jnb", views.rotations[among], plane - views.centres[among][:, None])
-    seen = (local[..., :2] / local[..., 2:].clamp_min(1e-6)).abs() < 1.05 * views.extents[among][:, None]
-    overlap = ((local[..., 2] > 0) & seen.all(-1)).float().mean(1)
-    here = F.normalize(plane - views.centres[i], dim=-1)
-    there = F.normalize(plane - views.centres[among][:, None], dim=-1)
+    here = views.probes[i] @ views.rotations[i].T
+    offsets = views.centres[i] + depth * here - views.centres[among][:, None]
+    there = F.normalize(offsets, dim=-1)
+    overlap = views.show(among, there).float().mean(1)
     angle = torch.rad2deg(torch.acos((here * there).sum(-1).clamp(-1, 1))).median(1).values
-    zoom = (local[..., 2].median(1).values / depth).clamp_min(1e-3).log()
+    zoom = (offsets.norm(dim=-1).median(1).values / depth).clamp_min(1e-3).log()
     far = ((angle - _BEST_ANGLE).clamp_min(0) / _WIDE) ** 2 + (zoom / _ZOOM) ** 2
     score = overlap * angle / (angle + _HALF_ANGLE) * torch.exp(-far)
     score[(overlap < _LEAST_OVERLAP) | (among == i)] = 0
@@ -109,7 +101,7 @@ def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, c
 
 
 def scene_depth(views: PackedViews, among: NDArray[np.int64]) -> float | None:
-    """Median depth of what the views see, from a few stars with their nearest neighbours; None if none holds."""
+    """Median distance of what the views see, from a few stars with their nearest neighbours; None if none holds."""
     depths = []
     candidates = torch.from_numpy(among).to(views.device)
     for i in among[:: max(1, len(among) // _STARS)]:
@@ -119,5 +111,5 @@ def scene_depth(views: PackedViews, among: NDArray[np.int64]) -> float | None:
         points, inliers = triangulate_star(views, int(i), others, match(views, int(i), others))
         good = inliers.sum(0) >= 2
         if good.sum() > _LEAST_POINTS:
-            depths.append(float(((points[good] - views.centres[i]) @ views.rotations[i])[:, 2].median()))
+            depths.append(float((points[good] - views.centres[i]).norm(dim=1).median()))
     return float(np.median(depths)) if depths else None

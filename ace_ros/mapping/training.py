@@ -121,7 +121,7 @@ def settle_depth(head: Head, buffer: TrainingBuffer, guess: float) -> float:
     """
     some = torch.arange(0, len(buffer), len(buffer) // 20000 + 1, device=buffer.features.device)
     features, batch = buffer.batch(some)
-    depths = ((head.predict(features) - batch.centres) * batch.rotations[:, :, 2]).sum(1)
+    depths = ((head.predict(features) - batch.centres) * batch.rays).sum(1)
     ratio = float(depths[depths > 0].median()) if bool((depths > 0).any()) else 1.0
     head.out.weight[:3] /= ratio
     head.out.bias[:3] /= ratio

@@ -118,8 +118,8 @@ def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Ten
     points, _ = refine_points(views, points, view, keypoint, track, steps=3)
     descriptors = _mean_descriptors(views, len(points), view, keypoint, track)
     first = observations[:, 0] // views.keypoints
-    depth = ((points - views.centres[first]) * views.rotations[first, :, 2]).sum(1).abs()
-    keep = _suppress(points, MERGE_RADIUS * depth / views.focals[first], descriptors, views.likeness.merge)
+    distance = (points - views.centres[first]).norm(dim=1)
+    keep = _suppress(points, MERGE_RADIUS * distance / views.focals[first], descriptors, views.likeness.merge)
     return points[keep], descriptors[keep]
 
 
@@ -161,15 +161,13 @@ def _visible(
     views: PackedViews, i: int, points: NDArray[np.float32], descriptors: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Landmarks and the keypoints of view ``i`` that show them."""
-    rotation, centre = views.rotations[i].cpu().numpy(), views.centres[i].cpu().numpy()
-    valid = int(views.valid[i].sum())
-    focal, extent = float(views.focals[i]), views.extents[i].cpu().numpy()
-    local = (points - centre) @ rotation
-    with np.errstate(divide="ignore", invalid="ignore"):
-        projected = local[:, :2] / local[:, 2:]
-    inside = np.nonzero((local[:, 2] > 0) & (np.abs(projected) < extent).all(1))[0]
+    valid, focal = int(views.valid[i].sum()), float(views.focals[i])
+    offsets = points - views.centres[i].cpu().numpy()
+    expected = offsets / np.maximum(np.linalg.norm(offsets, axis=1, keepdims=True), 1e-12)
+    shown = views.show(torch.tensor([i]), torch.from_numpy(expected).to(views.device)[None])[0]
+    inside = np.nonzero(shown.cpu().numpy())[0]
     looks = views.descriptors[i, :valid].cpu().numpy()
-    pairs = pairs_within(projected[inside] * focal, views.normalised[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
+    pairs = pairs_within(expected[inside] * focal, views.rays[i, :valid].cpu().numpy() * focal, _OBSERVE_RADIUS)
     landmark, keypoint = inside[pairs[0]], pairs[1]
     cosine = np.einsum("nd,nd->n", descriptors[landmark], looks[keypoint])
     best = mutual_best(landmark, keypoint, np.where(cosine > views.likeness.observe, cosine, -1.0))
@@ -182,31 +180,28 @@ def refine_points(
     """Gauss-Newton on the reprojection error with Geman-McClure weights, every point by itself.
 
     Returns:
-        points (L, 3) and the reprojection error (M,) of every observation, pixels (1e6 behind the camera).
+        points (L, 3) and the reprojection error (M,) of every observation, pixels.
     """
-    normalised, rotation = views.normalised[view, keypoint], views.rotations[view]
-    centre, focal = views.centres[view], views.focals[view]
-    identity = torch.eye(3, device=views.device, dtype=torch.float64)
+    rays, centre, focal = views.rays[view, keypoint], views.centres[view], views.focals[view]
+    identity = torch.eye(3, device=views.device)
     for _ in range(steps):
-        local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
-        z = local[:, 2].clamp_min(1e-6)
-        residual = (local[:, :2] / z[:, None] - normalised) * focal[:, None]
-        weight = (1 + (residual.norm(dim=1) / matching.MAX_ERROR) ** 2) ** -2 * (local[:, 2] > 0)
-        jacobian = torch.zeros(len(view), 2, 3, device=views.device)
-        jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1 / z
-        jacobian[:, :, 2] = -local[:, :2] / z[:, None] ** 2
-        jacobian = (jacobian * focal[:, None, None]) @ rotation.transpose(1, 2)
-        weighted = weight[:, None, None] * jacobian.transpose(1, 2)
-        hessian = torch.zeros(len(points), 3, 3, device=views.device).index_add_(0, track, weighted @ jacobian)
-        gradient = torch.zeros(len(points), 3, device=views.device).index_add_(
-            0, track, (weighted @ residual[:, :, None])[..., 0]
+        offset = points[track] - centre
+        distance = offset.norm(dim=1).clamp_min(1e-6)
+        direction = offset / distance[:, None]
+        residual = direction - rays
+        weight = (1 + (residual.norm(dim=1) * focal / matching.MAX_ERROR) ** 2) ** -2 * (focal / distance) ** 2
+        # The direction moves by what of a step is across it, over the distance.
+        across = identity - direction[:, :, None] * direction[:, None]
+        hessian = torch.zeros(len(points), 3, 3, device=views.device).index_add_(
+            0, track, weight[:, None, None] * across
         )
+        pull = ((direction * rays).sum(1, keepdim=True) * direction - rays) * (weight * distance)[:, None]
+        gradient = torch.zeros(len(points), 3, device=views.device).index_add_(0, track, pull)
         damping = 1e-6 * hessian.diagonal(dim1=1, dim2=2).sum(1) + 1e-12
         step = torch.linalg.solve(hessian.double() + damping[:, None, None] * identity, gradient.double())
         points = points - step.float()
-    local = torch.einsum("nab,na->nb", rotation, points[track] - centre)
-    error = (local[:, :2] / local[:, 2:].clamp_min(1e-6) - normalised).norm(dim=1) * focal
-    return points, torch.where((local[:, 2] > 0) & error.isfinite(), error, 1e6)
+    error = (F.normalize(points[track] - centre, dim=1) - rays).norm(dim=1) * focal
+    return points, torch.where(error.isfinite(), error, 1e6)
 
 
 def _mean_descriptors(views: PackedViews, count: int, view: Tensor, keypoint: Tensor, track: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,6 +16,10 @@ from ace_ros.features.features import EncodedImage
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Image, Pixels
 from ace_ros.map.mapped_frames import pixel_digest
+
+_MARGIN = 0.03  # of a unit ray, two degrees, about what an image shows
+_RIM_STEPS = 17  # points a side of the image by which its rays are bounded
+_PROBES, _RIM = 6, 0.85  # points a side of the image by which overlap is judged; how far out they lie
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,10 @@ class PackedViews:
     Attributes:
         origin: (3,) float64, the mean camera centre; the rest is float32 and small.
         rotations: (V, 3, 3) map_from_camera. centres: (V, 3). focals: (V,) pixels.
-        descriptors: (V, N, D). normalised: (V, N, 2). scores: (V, N). valid: (V, N) bool, False is padding.
-        extents: (V, 2) largest |x/z|, |y/z| that the image shows.
+        descriptors: (V, N, D). rays: (V, N, 3) unit, in the axes of the map. scores: (V, N).
+        valid: (V, N) bool, False is padding.
+        low, high: (V, 3) box about the rays of the image's own, camera axes. probes: of each view some rays (P, 3)
+            spread over the image, camera axes.
         likeness: how alike descriptors of one point are.
     """
 
@@ -76,28 +83,28 @@ class PackedViews:
         self.rotations = torch.from_numpy(poses[:, :3, :3]).float().to(device)
         self.centres = torch.from_numpy(poses[:, :3, 3] - self.origin).float().to(device)
         self.focals = torch.tensor([view.encoded.focal for view in views], device=device)
-        self.extents = torch.tensor(np.stack([_extent(view.encoded.camera) for view in views])).float().to(device)
+        shown = [_shown(view.encoded.camera) for view in views]
+        self.low, self.high = (torch.stack([one[k] for one in shown]).to(device) for k in (0, 1))
+        self.probes = [one[2].to(device) for one in shown]
         dimensions = views[0].encoded.features.descriptors.shape[1]
         self.descriptors = torch.zeros(self.count, keypoints, dimensions, device=device)
-        self.normalised = torch.zeros(self.count, keypoints, 2, device=device)
+        self.rays = torch.zeros(self.count, keypoints, 3, device=device)
         self.scores = torch.zeros(self.count, keypoints, device=device)
         self.valid = torch.zeros(self.count, keypoints, dtype=torch.bool, device=device)
         for i, view in enumerate(views):
             best = view.encoded.features.best(keypoints)
             n = len(best)
             self.descriptors[i, :n] = best.descriptors.to(device)
-            self.normalised[i, :n] = torch.from_numpy(view.encoded.normalised[:n]).float().to(device)
+            rays = view.encoded.rays[:n] @ view.map_from_camera[:3, :3].T
+            self.rays[i, :n] = torch.from_numpy(rays).float().to(device)
             self.scores[i, :n] = best.scores.to(device)
             self.valid[i, :n] = True
 
-    def rays(self, i: int) -> Tensor:
-        """Unit viewing rays (N, 3) of view ``i`` in the axes of the map."""
-        return torch.nn.functional.normalize(homogeneous(self.normalised[i]), dim=-1) @ self.rotations[i].T
-
-
-def homogeneous(normalised: Tensor) -> Tensor:
-    """Append a one: (..., 2) to (..., 3)."""
-    return torch.cat([normalised, torch.ones_like(normalised[..., :1])], -1)
+    def show(self, which: Tensor, directions: Tensor) -> Tensor:
+        """(K, P) bool: whether these views (K,) show what lies in these directions (K, P, 3), axes of the map."""
+        turned = torch.einsum("kab,kpa->kpb", self.rotations[which], directions)
+        low, high = self.low[which][:, None] - _MARGIN, self.high[which][:, None] + _MARGIN
+        return ((turned > low) & (turned < high)).all(-1)
 
 
 def spread(packed: PackedViews, count: int) -> NDArray[np.int64]:
@@ -128,6 +135,11 @@ def _farthest(centres: NDArray[np.floating], axes: NDArray[np.floating], count: 
     return np.sort(np.array(chosen))
 
 
-def _extent(camera: Camera) -> NDArray[np.float64]:
-    corners = np.array([[0, 0], [camera.width - 1, 0], [0, camera.height - 1], [camera.width - 1, camera.height - 1]])
-    return np.asarray(np.abs(camera.normalise(corners)).max(0))
+@lru_cache(maxsize=64)
+def _shown(camera: Camera) -> tuple[Tensor, Tensor, Tensor]:
+    """See ``low``, ``high`` and ``probes`` of :class:`PackedViews`."""
+    ahead = np.array([[0.0, 0.0, 1.0]])  # where a lens images nothing at all, nor is there a keypoint
+    rays, probes = (torch.from_numpy(found if len(found) else ahead).float() for found in (
+        camera.grid(_RIM_STEPS), camera.grid(_PROBES, _RIM)
+    ))  # fmt: skip
+    return rays.amin(0), rays.amax(0), probes

@@ -15,6 +15,7 @@ from ace_ros.image import Image as CameraImage
 from ace_ros.image import Pixels, check_size
 from ace_ros.recordings.encodings import decode_compressed, decode_raw
 from ace_ros.recordings.intrinsics import camera_of_info
+from ace_ros.recordings.lenses import fault_of
 
 #: what messages call an image that is held against its camera_info
 PAIR = "image and camera_info (with its region of interest and binning)"
@@ -90,7 +91,10 @@ def camera_from_info(info: CameraInfo, rectified: bool = False) -> Camera:
             f"camera_info: {name}[0] = 0, which means that the camera is not calibrated: "
             "calibrate it (ros2 run camera_calibration cameracalibrator), or let the driver load its calibration"
         )
-    return camera_of_info(info, rectified, "camera_info", remedy=" and set rectified to true")
+    camera = camera_of_info(info, rectified, "camera_info", remedy=" and set rectified to true")
+    if fault := fault_of(camera):
+        raise CameraError(f"camera_info: {fault}: calibrate it again")
+    return camera
 
 
 def check_stated_size(image: Image | CompressedImage, camera: Camera) -> None:

@@ -19,6 +19,7 @@ from ace_ros.nodes.conversions import CameraError, camera_from_info, check_state
 from ace_ros.nodes.options import ImageOptions
 from ace_ros.online.info_matcher import KEPT_INFOS, InfoMatcher
 from ace_ros.online.reasons import Fault, OnlineReason
+from ace_ros.recordings.lens_names import lens_named
 
 _LONGEST_WAIT = 1.0  # s that an image waits for its camera_info; set by hand
 _ASK_AGAIN = 1.0  # s; set by hand
@@ -166,7 +167,7 @@ class ImageInput(SimpleFilter):
     def _compare_names(self, info: CameraInfo) -> None:
         """Say it, once, where name and parameter disagree and it matters: nothing is undistorted twice."""
         rectified = self._options.rectified
-        if rectified == self._by_name or self._warned or not any(info.d):
+        if rectified == self._by_name or self._warned or not _distorts(info):
             return
         self._warned = True
         if self._by_name:
@@ -174,6 +175,14 @@ class ImageInput(SimpleFilter):
         else:
             text = "is not rectified by its name, but the parameter rectified says so: P of camera_info holds"
         self._node.get_logger().warning(f"{self.image_topic} {text}")
+
+
+def _distorts(info: CameraInfo) -> bool:
+    try:
+        lens = lens_named(info.distortion_model, info.d, "camera_info")
+    except InputError:
+        return True
+    return lens.model != "pinhole" or bool(lens.distortion)
 
 
 def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:

@@ -27,6 +27,7 @@ from ace_ros.geometry import Matrix, quaternion_xyzw
 from ace_ros.recordings.bag_file import METRIC_KEY, frame_name
 from ace_ros.recordings.images import encoding_of, unturned
 from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.lens_names import name_in_ros
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import LIST
 
@@ -168,18 +169,13 @@ class _Messages:
         return self._new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
     def _info(self, camera: Camera) -> dict[str, Any]:
-        coefficients = np.zeros(5 if len(camera.distortion) <= 5 else 8)
-        if len(camera.distortion) > 8:
-            raise InputError(
-                f"{self._scene.name}: CameraInfo has no model for {len(camera.distortion)} distortion coefficients"
-            )
-        coefficients[: len(camera.distortion)] = camera.distortion
+        name, coefficients = name_in_ros(camera.model, camera.distortion, self._scene.name)
         roi = self._new("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
         return {
             "height": camera.height,
             "width": camera.width,
-            "distortion_model": "plumb_bob" if len(coefficients) == 5 else "rational_polynomial",
-            "d": coefficients,
+            "distortion_model": name,
+            "d": np.array(coefficients),
             "k": camera.matrix.ravel(),
             "r": np.eye(3).ravel(),
             "p": np.hstack([camera.matrix, np.zeros((3, 1))]).ravel(),

@@ -4,7 +4,7 @@
 ROS                     camera_calibration's YAML (``camera_matrix: {data: [...]}``), what ``ros2 topic echo`` prints
 Kalibr                  ``camchain*.yaml``: cam0 (``intrinsics``, ``distortion_coeffs``, ``resolution``)
 EuRoC / ASL             ``sensor.yaml`` (``intrinsics``, ``distortion_coefficients``, ``resolution``)
-OpenCV                  FileStorage, YAML or XML (``camera_matrix``, ``distortion_coefficients``; ORB-SLAM's settings)
+OpenCV                  FileStorage, YAML or XML: :mod:`ace_ros.recordings.file_storage`
 COLMAP                  a line ``CAMERA_ID MODEL WIDTH HEIGHT PARAMS``, of ``cameras.txt`` or alone
 numbers                 ``fx fy cx cy`` and distortion; K, 3x3; one focal length, as ACE's files have it
 ======================= =============================================================================================
@@ -13,12 +13,11 @@ numbers                 ``fx fy cx cy`` and distortion; K, 3x3; one focal length
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -28,17 +27,16 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.ace import focal_or_matrix
 from ace_ros.recordings.colmap_model import camera_of_line
-from ace_ros.recordings.intrinsics import CameraFor, camera_of_numbers, distortion_of, fitted
+from ace_ros.recordings.file_storage import camera_of_storage
+from ace_ros.recordings.intrinsics import CameraFor, camera_of, camera_of_numbers, fitted
+from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import numbers, read_text
 
 SUFFIXES = (".yaml", ".yml", ".xml", ".txt")
-_COLMAP_LINE = re.compile(r"^\s*(\d+\s+)?(SIMPLE_|FULL_)?[A-Z_]*(PINHOLE|RADIAL|OPENCV|FOV|FISHEYE)\w*\s+\d+\s+\d+\s")
-_MATRICES = ("camera_matrix", "cameraMatrix", "Camera_Matrix", "intrinsic_matrix", "K", "M1", "M")
-_COEFFICIENTS = (
-    "distortion_coefficients", "distCoeffs", "dist_coeffs", "Distortion_Coefficients", "dist_coeff", "D", "D1", "dist",
-)  # fmt: skip
+_COLMAP_LINE = re.compile(
+    r"^\s*(\d+\s+)?(SIMPLE_|FULL_)?[A-Z_]*(PINHOLE|RADIAL|OPENCV|FOV|FISHEYE|DIVISION|EUCM|EQUIRECTANGULAR)\w*\s+\d+\s+\d+\s"
+)
 _EXPECTED = "fx fy cx cy and distortion, a 3x3 K or a focal length: numbers only,"
-_NAMES = {"radial-tangential": "plumb_bob", "radtan": "plumb_bob", "equi": "equidistant", "none": ""}
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _of_numbers(text: str, path: Path) -> CameraFor:
 def _of_yaml(text: str, path: Path) -> Calibration:
     where = str(path)
     if text.startswith(("%YAML", "<?xml")):
-        return _of_storage(text, where)
+        return Calibration(*camera_of_storage(text, where))
     try:
         documents = [one for one in YAML(typ="safe", pure=True).load_all(text) if isinstance(one, Mapping)]
     except (YAMLError, ValueError) as error:
@@ -133,94 +131,34 @@ def _of_info(content: Mapping[str, Any], where: str) -> Camera | CameraFor:
     matrix = content.get("camera_matrix", content.get("k", content.get("K")))
     coefficients = content.get("distortion_coefficients", content.get("d", content.get("D", [])))
     fx, _, cx, _, fy, cy = _flat(matrix)[:6]
-    model = str(content.get("distortion_model", ""))
-    distortion = distortion_of(_NAMES.get(model, model), _flat(coefficients), where)
+    lens = lens_named(str(content.get("distortion_model", "")), _flat(coefficients), where)
     width = content.get("image_width", content.get("width"))
     height = content.get("image_height", content.get("height"))
-    return _camera(width, height, (fx, fy, cx, cy), distortion, where)
+    return camera_of(width, height, (fx, fy, cx, cy), lens, where)
 
 
 def _of_sensor(content: Mapping[str, Any], where: str) -> Calibration:
-    """EuRoC's sensor.yaml, or a camera of Kalibr's chain."""
+    """EuRoC's sensor.yaml, or a camera of Kalibr's chain, whose wide models put their own values first."""
     model = str(content.get("camera_model", "pinhole"))
-    if model not in ("pinhole", ""):
-        raise InputError(f"{where}: the camera model '{model}' is not supported, only pinhole: undistort the images")
-    lens = str(content.get("distortion_model", ""))
-    coefficients = content.get("distortion_coeffs", content.get("distortion_coefficients", []))
-    distortion = distortion_of(_NAMES.get(lens, lens), _flat(coefficients), where)
+    name = str(content.get("distortion_model") or "")
+    values = _flat(content["intrinsics"])
+    coefficients = _flat(content.get("distortion_coeffs", content.get("distortion_coefficients")) or [])
+    if (wide := model_of(model)) is None:
+        raise InputError(f"{where}: the camera model '{model}' is not known: undistort the images")
+    if wide != "pinhole":
+        distorted = lens_named(name, coefficients, where)
+        if distorted.model != "pinhole" or (distorted.distortion and wide != "omni"):
+            raise InputError(f"{where}: the camera model '{model}' with the distortion '{name}' is not known")
+        first = len(values) - 4
+        lens = NamedLens(wide, (*values[:first], *distorted.distortion))
+        values = values[first:]
+    else:
+        lens = lens_named(name, coefficients, where)
     width, height = content.get("resolution") or (None, None)
-    camera = _camera(width, height, tuple(_flat(content["intrinsics"])[:4]), distortion, where)
+    camera = camera_of(width, height, tuple(values[:4]), lens, where)
     mount = content.get("T_BS")
     pose = None if mount is None else np.array(_flat(mount), dtype=np.float64).reshape(4, 4)
     return Calibration(camera, pose)
-
-
-def _of_storage(text: str, where: str) -> Calibration:
-    """OpenCV's FileStorage: as its samples, rtabmap and others write it."""
-    try:
-        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
-        matrix = _first(storage, _MATRICES)
-        coefficients = _first(storage, _COEFFICIENTS)
-        mount = _matrix(storage.getNode("local_transform"))
-        width, height = (_size(storage, side) for side in ("width", "height"))
-    except cv2.error as error:
-        raise InputError(f"{where}: not a FileStorage that OpenCV reads ({error.err})") from None
-    if matrix is None and (found := _of_orb_slam(storage, where)) is not None:
-        return Calibration(found)
-    if matrix is None or matrix.size < 9:
-        raise InputError(f"{where}: an OpenCV FileStorage without a camera matrix (looked for {', '.join(_MATRICES)})")
-    fx, _, cx, _, fy, cy = matrix.ravel()[:6]
-    distortion = tuple(float(value) for value in ([] if coefficients is None else coefficients.ravel()))
-    if mount is not None:
-        mount = np.vstack([mount.reshape(3, 4), [0.0, 0.0, 0.0, 1.0]])
-    camera = _camera(width, height, (fx, fy, cx, cy), distortion if any(distortion) else (), where)
-    return Calibration(camera, mount)
-
-
-def _of_orb_slam(storage: Any, where: str) -> Camera | CameraFor | None:
-    """The camera of ORB-SLAM's settings, ``Camera1.fx`` and so on; None where there is none."""
-    for name in ("Camera1", "Camera"):
-        if not storage.getNode(f"{name}.fx").empty():
-            pinhole = tuple(storage.getNode(f"{name}.{key}").real() for key in ("fx", "fy", "cx", "cy"))
-            lens = tuple(storage.getNode(f"{name}.{key}").real() for key in ("k1", "k2", "p1", "p2", "k3"))
-            sides = (storage.getNode(f"Camera.{side}") for side in ("width", "height"))
-            width, height = (None if side.empty() else int(side.real()) for side in sides)
-            return _camera(width, height, pinhole, lens if any(lens) else (), where)
-    return None
-
-
-def _first(storage: Any, names: Iterable[str]) -> Matrix | None:
-    found = (_matrix(storage.getNode(name)) for name in names)
-    return next((matrix for matrix in found if matrix is not None), None)
-
-
-def _matrix(node: Any) -> Matrix | None:
-    """A matrix as OpenCV writes it, or with ``rows``, ``cols`` and ``data`` as ROS does."""
-    if node.empty():
-        return None
-    if node.isMap() and not node.getNode("dt").empty():
-        return np.asarray(node.mat(), dtype=np.float64)
-    data = node.getNode("data") if node.isMap() else node
-    values = [data.at(i).real() for i in range(data.size())]
-    return np.array(values, dtype=np.float64) if values else None
-
-
-def _size(storage: Any, side: str) -> int | None:
-    node = storage.getNode(f"image_{side}")
-    node = storage.getNode(f"image_{side.capitalize()}") if node.empty() else node
-    return None if node.empty() else int(node.real())
-
-
-def _camera(
-    width: Any, height: Any, pinhole: tuple[float, ...], distortion: tuple[float, ...], where: str
-) -> Camera | CameraFor:
-    if not width or not height:
-        return camera_of_numbers(" ".join(map(str, (*pinhole, *distortion))), where)
-    try:
-        fx, fy, cx, cy = (float(value) for value in pinhole)
-        return Camera(int(width), int(height), fx, fy, cx, cy, distortion)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
 
 
 def _flat(values: Any) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,22 +15,29 @@ from ace_ros.geometry import Matrix, invert, pose_from_quaternion
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import numbers, read_text
 
-# id in binary files: name, number of parameters
-_MODELS = {
-    0: ("SIMPLE_PINHOLE", 3),
-    1: ("PINHOLE", 4),
-    2: ("SIMPLE_RADIAL", 4),
-    3: ("RADIAL", 5),
-    4: ("OPENCV", 8),
-    5: ("OPENCV_FISHEYE", 8),
-    6: ("FULL_OPENCV", 12),
-    7: ("FOV", 5),
-    8: ("SIMPLE_RADIAL_FISHEYE", 4),
-    9: ("RADIAL_FISHEYE", 5),
-    10: ("THIN_PRISM_FISHEYE", 12),
-}
-_SUPPORTED = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
-_COUNTS = dict(_MODELS.values())
+# In the order of their ids in binary files: name, number of parameters, lens; SIMPLE_ ones and RADIAL share one focal
+# length.
+_MODELS = (
+    ("SIMPLE_PINHOLE", 3, "pinhole"),
+    ("PINHOLE", 4, "pinhole"),
+    ("SIMPLE_RADIAL", 4, "pinhole"),
+    ("RADIAL", 5, "pinhole"),
+    ("OPENCV", 8, "pinhole"),
+    ("OPENCV_FISHEYE", 8, "equidistant"),
+    ("FULL_OPENCV", 12, "pinhole"),
+    ("FOV", 5, "fov"),
+    ("SIMPLE_RADIAL_FISHEYE", 4, "equidistant"),
+    ("RADIAL_FISHEYE", 5, "equidistant"),
+    ("THIN_PRISM_FISHEYE", 12, "thin_prism_fisheye"),
+    ("RAD_TAN_THIN_PRISM_FISHEYE", 16, "rad_tan_thin_prism_fisheye"),
+    ("SIMPLE_DIVISION", 4, "division"),
+    ("DIVISION", 5, "division"),
+    ("SIMPLE_FISHEYE", 3, "equidistant"),
+    ("FISHEYE", 4, "equidistant"),
+    ("EUCM", 6, "eucm"),
+    ("EQUIRECTANGULAR", 2, "equirectangular"),
+)
+_LENSES = {name: (count, lens) for name, count, lens in _MODELS}
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ def read_model(folder: Path, left_out: LeftOut) -> tuple[dict[int, Camera], list
     """Cameras by id, and images, of the model in ``folder``, and notes; of text and binary files the newer are read.
 
     Raises:
-        InputError: files that are missing or truncated, or a camera model that is not supported.
+        InputError: files that are missing or truncated, or a camera model that is not known.
     """
     kinds = {kind: [folder / f"{name}.{kind}" for name in ("cameras", "images")] for kind in ("txt", "bin")}
     there = [kind for kind, files in kinds.items() if all(file.is_file() for file in files)]
@@ -65,20 +73,24 @@ def read_model(folder: Path, left_out: LeftOut) -> tuple[dict[int, Camera], list
 
 
 def _camera(model: str, width: int, height: int, values: list[float], where: str) -> Camera:
-    if model not in _SUPPORTED:
+    if model not in _LENSES:
         raise InputError(
-            f"{where}: the camera model {model} is not supported ({', '.join(_SUPPORTED)} are): "
+            f"{where}: the camera model {model} is not known ({', '.join(_LENSES)} are): "
             "undistort the images with 'colmap image_undistorter'"
         )
-    if len(values) != _COUNTS[model]:
-        raise InputError(f"{where}: {model} has {_COUNTS[model]} parameters, here are {len(values)}")
-    focals = 1 if model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL") else 2
+    count, lens = _LENSES[model]
+    if len(values) != count:
+        raise InputError(f"{where}: {model} has {count} parameters, here are {len(values)}")
+    if lens == "equirectangular":  # the whole turn on the width, and half of it on the height
+        values = [values[0] / (2 * math.pi), values[1] / math.pi, values[0] / 2, values[1] / 2]
+    focals = 1 if model.startswith("SIMPLE_") or model in ("RADIAL", "RADIAL_FISHEYE") else 2
     fx, fy = values[0], values[focals - 1]
     cx, cy, *rest = values[focals:]
-    distortion = tuple(rest) + (0.0,) * (-len(rest) % 4)  # k, or k1 k2, or OpenCV's own order
+    if lens in ("pinhole", "equidistant"):  # k, or k1 k2, or all of them
+        rest = rest + [0.0] * (-len(rest) % 4) if any(rest) else []
     try:
         # COLMAP puts the centre of the first pixel at (0.5, 0.5).
-        return Camera(width, height, fx, fy, cx - 0.5, cy - 0.5, distortion if any(distortion) else ())
+        return Camera(width, height, fx, fy, cx - 0.5, cy - 0.5, tuple(rest), lens)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
@@ -98,7 +110,7 @@ def camera_of_line(line: str, where: str) -> Camera:
     """The camera of a line of ``cameras.txt``; its id may be left out.
 
     Raises:
-        InputError: it is none, or of a model that is not supported.
+        InputError: it is none, or of a model that is not known.
     """
     words = line.split()
     if words and not words[0].isdigit():
@@ -191,7 +203,8 @@ def _binary_cameras(path: Path) -> dict[int, Camera]:
     cameras = {}
     for _ in range(count):
         identity, model_id, width, height = data.take("iiQQ")
-        model, size = _MODELS.get(model_id, (f"number {model_id}", 0))
+        known = 0 <= model_id < len(_MODELS)
+        model, size = _MODELS[model_id][:2] if known else (f"number {model_id}", 0)
         cameras[identity] = _camera(model, width, height, list(data.take(f"{size}d")), f"{path}: camera {identity}")
     return cameras
 

@@ -1,8 +1,8 @@
-"""Intrinsics as people and messages state them: numbers, a CameraInfo, the names of distortion models."""
+"""Intrinsics as people and messages state them: numbers, a CameraInfo."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,22 +10,24 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 
 #: gives the camera for an image of some width and height
 CameraFor = Callable[[int, int], Camera]
-
-_PINHOLES = ("plumb_bob", "rational_polynomial", "")  # REP 104, and what is left unset
-_FISHEYES = ("equidistant", "fisheye", "kannala_brandt4", "omnidirectional", "double_sphere")  # as drivers name them
 
 
 def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
     """Camera of ``fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]]``; messages name their ``source`` and what ``other`` it takes.
 
+    Of another lens than a pinhole the name comes first: ``equidistant,fx,fy,cx,cy,k1,k2,k3,k4``.
+
     Raises:
         InputError: not at least four numbers, or ones that no camera has.
     """
+    first, *rest = text.replace(",", " ").split() or [""]
+    model = model_of(first)
     try:
-        values = [float(word) for word in text.replace(",", " ").split()]
+        values = [float(word) for word in ([first, *rest] if model is None else rest)]
     except ValueError:
         raise InputError(
             f"{source} '{text}': {'neither a file nor numbers' if other else 'not numbers'}; give "
@@ -33,12 +35,37 @@ def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
         ) from None
     if len(values) < 4:
         raise InputError(f"{source} '{text}': at least the four numbers fx,fy,cx,cy are needed, got {len(values)}")
-    fx, fy, cx, cy, *distortion = values
+    fx, fy, cx, cy, *coefficients = values
+    return camera_of_any_size((fx, fy, cx, cy), lens_named(model or "", coefficients, source), source)
+
+
+def camera_of_any_size(pinhole: tuple[float, ...], lens: NamedLens, source: str) -> CameraFor:
+    """Camera of ``fx, fy, cx, cy`` and a lens, for an image of whatever size.
+
+    Raises:
+        InputError: numbers that no camera has.
+    """
+    fx, fy, cx, cy = pinhole
     try:  # before any image is read
-        camera = Camera(1, 1, fx, fy, cx, cy, tuple(distortion) if any(distortion) else ())
+        camera = Camera(1, 1, fx, fy, cx, cy, lens.distortion, lens.model)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return lambda width, height: replace(camera, width=width, height=height)
+
+
+def camera_of(width: Any, height: Any, pinhole: tuple[float, ...], lens: NamedLens, where: str) -> Camera | CameraFor:
+    """Camera of ``fx, fy, cx, cy`` and a lens, or what gives it where no size is known (None or zero).
+
+    Raises:
+        InputError: numbers that no camera has.
+    """
+    if not width or not height:
+        return camera_of_any_size(pinhole, lens, where)
+    fx, fy, cx, cy = (float(value) for value in pinhole)
+    try:
+        return Camera(int(width), int(height), fx, fy, cx, cy, lens.distortion, lens.model)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def camera_of_info(
@@ -48,13 +75,13 @@ def camera_of_info(
 
     Args:
         rectified: the images are, so that P counts and not K. size: where the message states none. remedy: as for
-            :func:`distortion_of`.
+            :func:`ace_ros.recordings.lens_names.lens_named`.
 
     Raises:
         InputError: K[0] = 0 (P[0] = 0 for rectified images), a distortion model or values that can't be used.
     """
     k = np.asarray(info.p).reshape(3, 4)[:, :3] if rectified else np.asarray(info.k).reshape(3, 3)
-    distortion = () if rectified else distortion_of(info.distortion_model, info.d, where, remedy)
+    lens = NamedLens() if rectified else lens_named(info.distortion_model, info.d, where, remedy)
     roi = info.roi
     cut = bool(roi.width and roi.height)
     width, height = (roi.width, roi.height) if cut else (info.width, info.height)
@@ -63,26 +90,11 @@ def camera_of_info(
         width, height = size
     fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2] - left, k[1, 2] - top))
     try:
-        camera = Camera(width, height, fx, fy, cx, cy, distortion)
+        camera = Camera(width, height, fx, fy, cx, cy, lens.distortion, lens.model)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     bins = max(info.binning_x, 1), max(info.binning_y, 1)
     return camera if bins == (1, 1) else camera.resized(width // bins[0], height // bins[1])
-
-
-def distortion_of(model: str, coefficients: Iterable[float], where: str, remedy: str = "") -> tuple[float, ...]:
-    """Coefficients for :class:`Camera` of one of ROS's distortion models; ``remedy`` goes on with the advice given.
-
-    Raises:
-        InputError: it is no pinhole's.
-    """
-    values = tuple(float(value) for value in coefficients)
-    if model in _FISHEYES or (any(values) and model not in _PINHOLES):
-        raise InputError(
-            f"{where}: the distortion model '{model}' is not supported, only plumb_bob and rational_polynomial: "
-            f"rectify the images (image_proc){remedy}"
-        )
-    return values if any(values) else ()
 
 
 def fitted(camera: Camera, size: tuple[int, int]) -> Camera | None:

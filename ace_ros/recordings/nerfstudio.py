@@ -14,6 +14,7 @@ from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.image_files import found_image
 from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
@@ -22,7 +23,8 @@ from ace_ros.recordings.splits import Split, choose, is_explicit
 
 NAME = "nerfstudio"
 FILES = "transforms.json (nerfstudio)"
-_FISHEYE = ("OPENCV_FISHEYE", "EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO")
+_PINHOLES = ("OPENCV", "PINHOLE", "PERSPECTIVE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
+_COEFFICIENTS = {"pinhole": ("k1", "k2", "p1", "p2", "k3"), "equidistant": ("k1", "k2", "k3", "k4")}
 
 
 def matches(path: Path) -> bool:
@@ -117,19 +119,20 @@ class _Intrinsics:
 
     def __init__(self, values: dict[str, Any], where: str) -> None:
         self._values, self._where = values, where
-        self._check_model()
+        self._lens = self._find_lens()
 
     def __call__(self, width: int, height: int) -> Camera:
         w, h = round(self._number("w", width)), round(self._number("h", height))
         fx, fy = self._focal("fl_x", "camera_angle_x", w), self._focal("fl_y", "camera_angle_y", h)
         fx, fy = fy if fx is None else fx, fx if fy is None else fy
+        if self._lens.model == "equirectangular":
+            fx, fy = w / (2 * math.pi), h / math.pi
         if fx is None or fy is None:
             raise FrameError(self._where, "no focal length: fl_x or camera_angle_x is expected")
-        distortion = tuple(self._number(key, 0.0) for key in ("k1", "k2", "p1", "p2", "k3"))
         # COLMAP's pixels, which these files carry, have the centre of the first one at (0.5, 0.5).
         cx, cy = self._number("cx", w / 2) - 0.5, self._number("cy", h / 2) - 0.5
         try:
-            return Camera(w, h, fx, fy, cx, cy, distortion if any(distortion) else ())
+            return Camera(w, h, fx, fy, cx, cy, self._lens.distortion, self._lens.model)
         except InputError as error:
             raise FrameError(self._where, str(error)) from None
 
@@ -147,8 +150,21 @@ class _Intrinsics:
             kind = f"'{key}' must be a number"
             raise FrameError(self._where, kind, f"{kind}, it is {self._values[key]!r}") from None
 
-    def _check_model(self) -> None:
-        model = str(self._values.get("camera_model", "OPENCV")).upper()
-        if model in _FISHEYE or self._values.get("is_fisheye") or self._number("k4", 0.0):
-            kind = f"a fisheye camera ({model}) is not supported: undistort the images to a pinhole camera"
+    def _find_lens(self) -> NamedLens:
+        named = str(self._values.get("camera_model", "")).upper()
+        if self._values.get("is_fisheye"):  # instant-ngp's
+            named = "OPENCV_FISHEYE"
+        elif not named and self._number("k4", 0.0):
+            kind = "k4 without a camera_model: name it, OPENCV_FISHEYE where the lens is a fisheye"
             raise FrameError(self._where, kind)
+        model = "pinhole" if named in ("", *_PINHOLES) else model_of(named)
+        if model is None:
+            raise FrameError(self._where, f"the camera model {named} is not known: undistort the images to a pinhole")
+        if model in _COEFFICIENTS:
+            values = [self._number(key, 0.0) for key in _COEFFICIENTS[model]]
+        else:
+            values = self._values.get("distortion_params") or []
+        try:
+            return lens_named(model, values, self._where)
+        except (TypeError, ValueError):
+            raise FrameError(self._where, "'distortion_params' must be a list of numbers") from None

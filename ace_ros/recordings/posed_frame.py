@@ -90,8 +90,9 @@ class Recording:
 
 def _camera(camera: Camera) -> str:
     focal = f"{camera.fx:.5g}" if camera.fx == camera.fy else f"{camera.fx:.5g}, {camera.fy:.5g}"
-    lens = f", {len(camera.distortion)} distortion coefficients" if camera.distortion else ""
-    return f"pinhole {camera.width} x {camera.height}, f = {focal}{lens}"
+    coefficients = "" if camera.model == "pinhole" else "lens "
+    lens = f", {len(camera.distortion)} {coefficients or 'distortion '}coefficients" if camera.distortion else ""
+    return f"{camera.model} {camera.width} x {camera.height}, f = {focal}{lens}"
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

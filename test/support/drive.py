@@ -15,6 +15,7 @@ from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
 from ace_ros.geometry import invert
 from ace_ros.nodes.conversions import pose_message, time_message, transform_message
+from ace_ros.recordings.lens_names import name_in_ros
 
 # The camera looks ahead, 0.3 m in front of the base and 0.5 m above it (REP 103 axes to optical axes).
 BASE_FROM_CAMERA = np.array([[0.0, 0, 1, 0.3], [-1, 0, 0, 0], [0, -1, 0, 0.5], [0, 0, 0, 1]])
@@ -41,8 +42,7 @@ def transform(parent, child, parent_from_child, stamp):
 def camera_info(camera, stamp, frame="camera_optical"):
     message = CameraInfo(width=camera.width, height=camera.height)
     message.header.stamp, message.header.frame_id = time_message(stamp), frame
-    message.distortion_model = "plumb_bob" if len(camera.distortion) in (0, 5) else "rational_polynomial"
-    message.d = list(camera.distortion) or [0.0] * 5
+    message.distortion_model, message.d = name_in_ros(camera.model, camera.distortion, "the camera")
     message.k = camera.matrix.ravel()
     message.r = np.eye(3).ravel()
     message.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel()
