@@ -60,7 +60,7 @@ def test_foreign_images_and_a_camera_that_is_unplugged(mapped_room, domain, tmp_
 
 
 def test_bad_images_and_cameras_are_told(mapped_room, domain, tmp_path):
-    """Truncated and empty images, other sizes, K[0] = 0, a lens that is none: each with its reason, and it goes on after each."""
+    """Truncated and empty images, other sizes, K[0] = 0, a lens that is none: each told, and it goes on after each."""
     pixels, camera, _ = mapped_room.queries[1]
     with Localizing(mapped_room, domain, tmp_path) as node:
         good = jpeg_image(pixels, 0)
