@@ -235,7 +235,7 @@ def test_the_covariance_of_a_chain_is_honest():
             corner = world.points[(np.sign(world.points[:, :2]) == np.sign([(-1) ** k, 1])).all(1)]
             points = corner[rng.choice(len(corner), 10, replace=False)]
             pixels = CAMERA.project(transform(invert(pose), points)) + rng.normal(0, 1.0, (10, 2))
-            observed.append(Observations(CAMERA.normalise(pixels), points, np.ones(10)))
+            observed.append(Observations(CAMERA.rays(pixels), points, np.ones(10)))
         start = chain.poses(disturbed(poses[-1], rng.normal(0, 0.02, 6)))
         found, _, information = chain.refine(start, observed, [CAMERA.focal] * 4, steps=8)
         residual = pose_residual(found[-1], poses[-1])
@@ -250,7 +250,7 @@ def test_a_chain_that_is_stretched_says_so():
     observed = []
     for pose in poses:
         pixels = CAMERA.project(transform(invert(pose), world.points[:100]))
-        observed.append(Observations(CAMERA.normalise(pixels), world.points[:100], np.ones(100)))
+        observed.append(Observations(CAMERA.rays(pixels), world.points[:100], np.ones(100)))
     for off, least, most in ((0.0, 0.0, 0.1), (0.1, 22.0, 200.0)):
         link = Link(disturbed(invert(poses[0]) @ poses[1], np.array([off, 0, 0, 0, 0, 0])), SHIFT, TURN)
         chain = Chain([link], 1.0)

@@ -77,7 +77,8 @@ class Chain:
         """The poses that fit what the images see and the links best.
 
         Args:
-            poses: map_from_camera, local frame. observed: of each image. focals: of each image, pixels, or of each of its pairs.
+            poses: map_from_camera, local frame. observed: of each image. focals: pixels, of each image or of each of
+                its pairs.
 
         Returns:
             the poses; what each image alone says of its own, (6, 6) information; and that of the last pose, as all

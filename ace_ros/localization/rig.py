@@ -64,8 +64,8 @@ _CAP = 0.5  # confidence where they don't
 class _Seen:
     """An image in one place, all in its local frame.
 
-    ``rays`` (M, 3), ``focals`` (M,) and ``points`` (M, 3) of its matches; ``spread``: pixels by which the ways between it and the
-    last image may put it off.
+    ``rays`` (M, 3), ``focals`` (M,) and ``points`` (M, 3) of its matches; ``spread``: pixels by which the ways between
+    it and the last image may put it off.
     """
 
     view: RigView
