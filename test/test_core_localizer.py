@@ -110,7 +110,8 @@ def test_another_camera_finds_itself_as_well(room, localizer):
 def test_a_distorted_image_is_as_good(room, localizer, answers, distortion):
     distorted = replace(room.camera, distortion=distortion)
     grid = np.stack(np.meshgrid(np.arange(400), np.arange(300)), -1).reshape(-1, 2)
-    source = (distorted.normalise(grid) * room.camera.fx + (room.camera.cx, room.camera.cy)).astype(np.float32)
+    rays = distorted.rays(grid)
+    source = (rays[:, :2] / rays[:, 2:] * room.camera.fx + (room.camera.cx, room.camera.cy)).astype(np.float32)
     source = source.reshape(300, 400, 2)
     found, ignored, poses = [], [], room.query_poses[::3]
     for image in room.query_images[::3]:

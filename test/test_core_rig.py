@@ -237,7 +237,7 @@ def test_the_covariance_of_a_chain_is_honest():
             pixels = CAMERA.project(transform(invert(pose), points)) + rng.normal(0, 1.0, (10, 2))
             observed.append(Observations(CAMERA.rays(pixels), points, np.ones(10)))
         start = chain.poses(disturbed(poses[-1], rng.normal(0, 0.02, 6)))
-        found, _, information = chain.refine(start, observed, [CAMERA.focal] * 4, steps=8)
+        found, _, information = chain.refine(start, observed, [CAMERA.focals(one.rays) for one in observed], steps=8)
         residual = pose_residual(found[-1], poses[-1])
         values.append(float(residual @ np.linalg.solve(covariance_from_information(information), residual)))
     # A Cauchy loss counts pairs for less than they are worth: a little too careful.
@@ -254,5 +254,7 @@ def test_a_chain_that_is_stretched_says_so():
     for off, least, most in ((0.0, 0.0, 0.1), (0.1, 22.0, 200.0)):
         link = Link(disturbed(invert(poses[0]) @ poses[1], np.array([off, 0, 0, 0, 0, 0])), SHIFT, TURN)
         chain = Chain([link], 1.0)
-        found, _, _ = chain.refine(chain.poses(poses[1]), observed, [CAMERA.focal] * 2, steps=8)
+        found, _, _ = chain.refine(
+            chain.poses(poses[1]), observed, [CAMERA.focals(one.rays) for one in observed], steps=8
+        )
         assert least <= chain.tension(found) <= most
