@@ -34,6 +34,7 @@ _RIVAL = 0.25  # of the rank of the best: a pose elsewhere that has so much is a
 # Of the matches of the best, and at least: so few that agree on another pose are looked at. Where furniture had moved,
 # 17 beside 84 led to the true pose, which then had 132 sharp landmarks and not 103; chance gives up to 10.
 _SECOND, _LEAST_SECOND = 0.1, 8
+_FEW = 2  # poses with few: beside 88 of a thing that was moved, chance had 25 or 21, and the true pose 11, later 139
 # What is seen in a part of the image holds a pose badly: along a valley its errors hardly grow, and landmarks in the
 # rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
 _AT_REST, _ROUNDS = (0.002, 0.1), 4
@@ -235,14 +236,14 @@ class PoseEstimator:
         """Poses by matches with landmarks, and how many matches agree with the first.
 
         Of two places that look the same each takes half of the matches: what does not agree with a pose is asked for
-        another one, as long as it might have nearly as many; and once where it has few, as it may be the room, and the
+        another one, as long as it might have nearly as many; and twice where it has few, as it may be the room, and the
         first a thing that was moved.
         """
         found = solver.ransac(rays, points, focal, _RANSAC["landmarks"], self._iterations, True)
         if found is None:
             return [], 0
-        poses, first = [found[0]], found[1]
-        while len(poses) <= _MOST_RIVALS:
+        poses, first, few = [found[0]], found[1], 0
+        while len(poses) <= _MOST_RIVALS and few < _FEW:
             rest = solver.reprojection_errors(poses[-1], rays, points, focal) > _RANSAC["landmarks"]
             rays, points = rays[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:
@@ -252,8 +253,7 @@ class PoseEstimator:
             if again is None or again[1] < max(_LEAST_SECOND, _SECOND * first):
                 break
             poses.append(again[0])
-            if again[1] < _RIVAL * first:
-                break
+            few += again[1] < _RIVAL * first
         return poses, first
 
     def _near(self, encoded: EncodedImage, pose: Matrix, radius: float) -> Pairs:
