@@ -71,8 +71,8 @@ def test_depth_carries_one_view_through_a_door_onto_another(building):
         building.render(room, camera, pose) for room, pose in ((rooms[entering], first), (rooms[entering + 1], second))
     )
     row, column = np.indices(depth.shape)
-    rays = np.column_stack([camera.normalise(np.stack([column, row], axis=-1)), np.ones(depth.size)])
-    points = rays * depth.reshape(-1, 1) @ first[:3, :3].T + first[:3, 3]
+    rays = camera.rays(np.stack([column, row], axis=-1).reshape(-1, 2))
+    points = rays / rays[:, 2:] * depth.reshape(-1, 1) @ first[:3, :3].T + first[:3, 3]
     local = (points - second[:3, 3]) @ second[:3, :3]
     x, y = np.moveaxis(camera.project(local).reshape(*depth.shape, 2).astype(np.float32), 2, 0)
     inside = (x > 2) & (x < camera.width - 3) & (y > 2) & (y < camera.height - 3)
