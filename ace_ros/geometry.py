@@ -10,6 +10,9 @@ from ace_ros.errors import FrameError
 
 Matrix = NDArray[np.float64]
 
+#: (4, 4), camera axes; the same both ways
+OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+
 #: (6, 3, 3), axes of cameras that look out of the sides of a cube, side from camera: ahead, right, left, down, up, back
 CUBE = np.array([
     [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, 0, -1], [0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],

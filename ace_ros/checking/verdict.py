@@ -59,7 +59,7 @@ class Verdict:
         """What to tell a user."""
         if self.given is None:
             return f"not checked: only {self.pairs} pairs of images show enough of the same"
-        as_given = f"median epipolar error {self.given.median:.1f} px as given"
+        as_given = _as_given(self.given)
         if self.meant is None:
             if self.given.median > _BAD:
                 return f"{as_given}, and no other reading fits far better: the poses are inexact, or of other images"
@@ -73,8 +73,11 @@ class Verdict:
             return ""
         reading = self.meant.reading
         look = f"the poses look {reading.look or reading.words}" if reading.name else "the intrinsics look wrong"
-        as_given = f"median epipolar error {self.given.median:.1f} px as given"
-        return f"{look}: {as_given}, {self.meant.median:.1f} px {reading.words}"
+        return f"{look}: {_as_given(self.given)}, {self.meant.median:.1f} px {reading.words}"
+
+
+def _as_given(fit: Fit) -> str:
+    return f"median epipolar error {fit.median:.1f} px as given"
 
 
 def _remedy(reading: Reading) -> str:

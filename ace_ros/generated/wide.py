@@ -16,12 +16,11 @@ from ace_ros.generated.room import room_surfaces
 from ace_ros.generated.sensor import exposed, fresh, save
 from ace_ros.generated.textures import Texture
 from ace_ros.generated.trajectory import mapping_drive, query_drive
-from ace_ros.geometry import CUBE, Matrix
+from ace_ros.geometry import CUBE, OPENGL_FROM_OPENCV, Matrix
 
 _SAMPLES = 2  # a pixel's side, in samples
 _SHARPER = 1.2  # times the pixels for an angle that the lens has: what is looked up is blurred a little
 _OVER = 1.02  # how much more than its side of the cube a picture shows, so that edges are looked up within it
-_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # its camera axes
 
 # 120 and 180 degrees over the width of 640 pixels, as KB4: mild coefficients of a real lens's kind.
 FISHEYES = {
@@ -40,8 +39,8 @@ def render_through(renderer: Renderer, camera: Camera, map_from_camera: Matrix) 
     there = np.isfinite(rays).all(1)
     side = np.where(there, np.argmax(np.nan_to_num(rays) @ CUBE[:, 2].T, axis=1), -1)
     image = np.zeros((fine.height, fine.width, 3), np.uint8)
+    face = _face(camera)
     for number in np.unique(side[there]):
-        face = _face(camera)
         pose = map_from_camera.copy()
         pose[:3, :3] = map_from_camera[:3, :3] @ CUBE[number].T
         picture, _ = renderer.render(face, pose)
@@ -85,7 +84,7 @@ def make_wide_room(folder: Path | str, camera: Camera, train: int = 100, test: i
             name = f"images/{split}-{index:04d}.jpg"
             save(path / name, exposed(image, np.random.default_rng((seed, part, index))))
             names[split].append(name)
-            frames.append({"file_path": name, "transform_matrix": (pose @ _OPENGL).tolist()})
+            frames.append({"file_path": name, "transform_matrix": (pose @ OPENGL_FROM_OPENCV).tolist()})
     fisheye = camera.model == "equidistant"
     content = {
         "camera_model": "OPENCV_FISHEYE" if fisheye else "OPENCV",

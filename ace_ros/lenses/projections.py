@@ -137,8 +137,7 @@ class DoubleSphere(Projection):
 
     def back(self, radius: Floats) -> tuple[Floats, Floats]:
         square = radius * radius
-        root = np.sqrt(1 - (2 * self.alpha - 1) * square)
-        mz = (1 - self.alpha**2 * square) / (self.alpha * root + 1 - self.alpha)
+        mz = _ahead(self.alpha, square)
         factor = (mz * self.xi + np.sqrt(mz * mz + (1 - self.xi**2) * square)) / (mz * mz + square)
         return factor, factor * mz - self.xi
 
@@ -163,9 +162,7 @@ class ExtendedUnified(Projection):
         return np.asarray(1 / (self.alpha * length + (1 - self.alpha) * ahead))
 
     def back(self, radius: Floats) -> tuple[Floats, Floats]:
-        square = self.beta * radius * radius
-        root = np.sqrt(1 - (2 * self.alpha - 1) * square)
-        return np.ones_like(radius), (1 - self.alpha**2 * square) / (self.alpha * root + 1 - self.alpha)
+        return np.ones_like(radius), _ahead(self.alpha, self.beta * radius * radius)
 
 
 @dataclass(frozen=True)
@@ -184,6 +181,12 @@ class Division(Projection):
     def back(self, radius: Floats) -> tuple[Floats, Floats]:
         folds = self.k > 0 and radius > 1 / math.sqrt(self.k)
         return np.ones_like(radius), np.where(folds, np.nan, 1 + self.k * radius * radius)
+
+
+def _ahead(alpha: float, square: Floats) -> Floats:
+    """mz of the double sphere's and of EUCM's papers: how far ahead what comes to this square of the radius goes."""
+    root = np.sqrt(1 - (2 * alpha - 1) * square)
+    return np.asarray((1 - alpha**2 * square) / (alpha * root + 1 - alpha))
 
 
 def _least_ahead(alpha: float) -> float:

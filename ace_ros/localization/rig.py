@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import poselib
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
@@ -291,31 +290,14 @@ def _counted(seen: Sequence[_Seen], chain: Chain, poses: Sequence[Matrix]) -> li
 def _generalized(seen: Sequence[_Seen]) -> Matrix | None:
     """The pose of the last image by the likest matches of all: RANSAC with a generalized camera, and its refinement."""
     last = seen[-1].view.rig_from_camera
-    pixels, points, mounts, cameras = [], [], [], []
+    pinholes: list[solver.Pinhole] = []
     for one in seen:
         # One threshold holds for all: an image that may be off by more has its pixels made smaller.
         focal = one.view.sight.encoded.focal * _RANSAC / float(np.hypot(_RANSAC, one.spread))
-        mount = invert(one.view.rig_from_camera) @ last  # camera from the last one
-        for side, index, plane in solver.on_planes(one.rays[:_MATCHES]):
-            pose = poselib.CameraPose()
-            pose.R, pose.t = side @ mount[:3, :3], side @ mount[:3, 3]
-            pixels.append(plane * focal)
-            points.append(one.points[index])
-            mounts.append(pose)
-            cameras.append({"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]})
-    if sum(map(len, points)) < solver.LEAST_PAIRS:
-        return None
-    options = {
-        "max_reproj_error": _RANSAC, "max_iterations": _ITERATIONS, "min_iterations": 64, "seed": 0,
-    }  # fmt: skip
-    found, info = poselib.estimate_generalized_absolute_pose(
-        pixels, points, mounts, cameras, options, {"max_iterations": 10}
-    )
-    camera_from_map = np.eye(4)
-    camera_from_map[:3, :3], camera_from_map[:3, 3] = found.R, found.t
-    if info["num_inliers"] < solver.LEAST_PAIRS or not np.isfinite(camera_from_map).all():
-        return None
-    return invert(camera_from_map)
+        camera_from_last = invert(one.view.rig_from_camera) @ last
+        pinholes += solver.pinholes_of(one.rays[:_MATCHES], one.points[:_MATCHES], focal, camera_from_last)
+    found = solver.ransac_together(pinholes, _RANSAC, _ITERATIONS)
+    return None if found is None else found[0]
 
 
 def _doubted(verdict: Verdict, reason: Reason, sentence: str) -> Verdict:

@@ -5,7 +5,9 @@ Poses are ``map_from_camera`` in the local frame of the map; pixels are those of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from ace_ros.geometry import CUBE, Matrix, invert, skew
 
 LEAST_PAIRS = 6  # three fix a pose, and three more must agree by chance before it is one
 _FIRST = 64  # iterations of RANSAC at least, where enough seem to agree before
+_LOCAL = {"max_iterations": 10}  # of the refinement within it; set by hand
 _TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % efficiency is 2.385
 _STILL = 0.03  # standard deviations (Mahalanobis): a smaller step changes nothing that anybody could see
 _ONE_PLANE = 0.5  # cosine, 60 degrees from the axis: farther out one plane stretches an angle more than four times
@@ -39,6 +42,32 @@ class Observations:
         return len(self.rays)
 
 
+@dataclass(frozen=True)
+class Pinhole:
+    """A camera as PoseLib has it.
+
+    Attributes:
+        pinhole_from_rig: (4, 4). pixels: (N, 2) from its principal point. points: (N, 3) seen there. focal: pixels.
+    """
+
+    pinhole_from_rig: Matrix
+    pixels: NDArray[np.float64]
+    points: NDArray[np.float64]
+    focal: float
+
+    @property
+    def camera(self) -> dict[str, Any]:
+        """Its intrinsics."""
+        return {"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [self.focal, 0.0, 0.0]}
+
+    @property
+    def mount(self) -> poselib.CameraPose:
+        """Where it sits."""
+        pose = poselib.CameraPose()
+        pose.R, pose.t = self.pinhole_from_rig[:3, :3], self.pinhole_from_rig[:3, 3]
+        return pose
+
+
 def ransac(
     rays: NDArray[np.float64],
     points: NDArray[np.float64],
@@ -60,31 +89,58 @@ def ransac(
     finite = np.isfinite(points).all(1)
     if finite.sum() < LEAST_PAIRS:
         return None
-    rays, points = rays[finite], points[finite].astype(np.float64)
-    camera = {"model": "SIMPLE_PINHOLE", "width": 0, "height": 0, "params": [focal, 0.0, 0.0]}
-    options = {
+    pinholes = pinholes_of(rays[finite], points[finite].astype(np.float64), focal, np.eye(4))
+    if len(pinholes) > 1:
+        return ransac_together(pinholes, threshold, iterations, progressive)
+    (one,) = pinholes
+    options = _options(threshold, iterations, progressive)
+    pose, info = poselib.estimate_absolute_pose(one.pixels, one.points, one.camera, options, _LOCAL)
+    return _found(pose, info, one.pinhole_from_rig[:3, :3].T)
+
+
+def ransac_together(
+    pinholes: Sequence[Pinhole], threshold: float, iterations: int, progressive: bool = False
+) -> tuple[Matrix, int] | None:
+    """As :func:`ransac`, by pinholes that are mounted on one rig: map_from_rig."""
+    if sum(len(one.points) for one in pinholes) < LEAST_PAIRS:
+        return None
+    pose, info = poselib.estimate_generalized_absolute_pose(
+        [one.pixels for one in pinholes],
+        [one.points for one in pinholes],
+        [one.mount for one in pinholes],
+        [one.camera for one in pinholes],
+        _options(threshold, iterations, progressive),
+        _LOCAL,
+    )
+    return _found(pose, info, np.eye(3))
+
+
+def pinholes_of(
+    rays: NDArray[np.float64], points: NDArray[np.float64], focal: float, camera_from_rig: Matrix
+) -> list[Pinhole]:
+    """The pinholes that a camera with these rays (N, 3) to points (N, 3) is for PoseLib, by :func:`on_planes`."""
+    pinholes = []
+    for side, index, plane in on_planes(rays):
+        mount = np.eye(4)
+        mount[:3] = side @ camera_from_rig[:3]
+        pinholes.append(Pinhole(mount, plane * focal, points[index], focal))
+    return pinholes
+
+
+def _options(threshold: float, iterations: int, progressive: bool) -> dict[str, Any]:
+    return {
         "max_reproj_error": threshold,
         "max_iterations": iterations,
         "min_iterations": min(_FIRST, iterations),
         "progressive_sampling": progressive,
         "seed": 0,
     }
-    planes = on_planes(rays)
-    if len(planes) == 1:
-        side, _, plane = planes[0]
-        pose, info = poselib.estimate_absolute_pose(plane * focal, points, camera, options, {"max_iterations": 10})
-    else:
-        side = np.eye(3)
-        pose, info = poselib.estimate_generalized_absolute_pose(
-            [plane * focal for _, _, plane in planes],
-            [points[index] for _, index, _ in planes],
-            [_turned(side) for side, _, _ in planes],
-            [camera] * len(planes),
-            options,
-            {"max_iterations": 10},
-        )
+
+
+def _found(pose: poselib.CameraPose, info: dict[str, Any], turn: Matrix) -> tuple[Matrix, int] | None:
+    """map_from_camera and its inliers, of what PoseLib says; ``turn``: (3, 3) camera from its pinhole."""
     camera_from_map = np.eye(4)
-    camera_from_map[:3, :3], camera_from_map[:3, 3] = side.T @ pose.R, side.T @ pose.t
+    camera_from_map[:3, :3], camera_from_map[:3, 3] = turn @ pose.R, turn @ pose.t
     if info["num_inliers"] < LEAST_PAIRS or not np.isfinite(camera_from_map).all():
         return None
     return invert(camera_from_map), int(info["num_inliers"])
@@ -108,12 +164,6 @@ def on_planes(rays: NDArray[np.float64]) -> list[tuple[Matrix, NDArray[np.int64]
         turned = rays[index] @ CUBE[number].T
         planes.append((CUBE[number], index, turned[:, :2] / turned[:, 2:]))
     return planes
-
-
-def _turned(rotation: Matrix) -> poselib.CameraPose:
-    pose = poselib.CameraPose()
-    pose.R = rotation
-    return pose
 
 
 def iterations_for(share: float) -> int:

@@ -11,14 +11,13 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
-from ace_ros.geometry import Matrix
+from ace_ros.geometry import OPENGL_FROM_OPENCV, Matrix
 from ace_ros.recordings.image_files import found_image
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
-from ace_ros.recordings.readings import OPENGL_FROM_OPENCV
 from ace_ros.recordings.splits import Split, choose, is_explicit
 
 NAME = "nerfstudio"

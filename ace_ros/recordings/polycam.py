@@ -13,12 +13,12 @@ import numpy as np
 
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
+from ace_ros.geometry import OPENGL_FROM_OPENCV
 from ace_ros.recordings.image_files import leave_out_missing, photographs
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import Entry, frames_of, read_text
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import Recording
-from ace_ros.recordings.readings import OPENGL_FROM_OPENCV
 from ace_ros.recordings.splits import Split, choose
 
 NAME = "polycam"

@@ -9,9 +9,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
-from ace_ros.geometry import Matrix, invert
+from ace_ros.geometry import OPENGL_FROM_OPENCV, Matrix, invert
 
-OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])  # camera axes; the same both ways
 _FORWARD_FROM_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # REP 103
 
 Turn = Callable[[Matrix], Matrix]
