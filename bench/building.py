@@ -122,9 +122,9 @@ def measured(what: str, rooms: Sequence[Room], command: Command) -> Row:
     return told
 
 
-def mapped(frames: Iterable[PosedFrame]) -> tuple[SceneMap, float]:
+def mapped(frames: Iterable[PosedFrame], metric: bool = True) -> tuple[SceneMap, float]:
     """A map with the defaults, and the seconds that it took from the first image."""
-    started, mapper = time.perf_counter(), Mapper()
+    started, mapper = time.perf_counter(), Mapper(metric=metric)
     add_all(mapper, frames)
     return mapper.build(), time.perf_counter() - started
 

@@ -7,6 +7,7 @@ truth of 95 % of the poses.
 examples:
   python -m bench.honesty                              all recordings in ../shared/scenes, and the generated ones
   python -m bench.honesty --scenes room tello_moved
+  python -m bench.honesty --blocks 6                   the queries are whole stretches of the drive, kept out of the map
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ace_ros.geometry import pose_error, pose_residual
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import PosedFrame
 from ace_ros.recordings.prefetch import prefetched
 from bench import measure, scenes
@@ -39,8 +41,11 @@ Row = dict[str, Any]
 class Command:
     scenes: tuple[str, ...] = ()
     """Folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
+    blocks: int | None = None
+    """Queries are so many stretches of the mapping frames, every third one and kept out of the map: what
+    they show the map has seen from elsewhere, on another visit, or never."""
     out: Path = measure.ROOT / "build" / "bench" / "honesty"
-    """Folder for the generated scenes and figures.json."""
+    """Folder for the generated scenes, the maps and figures.json."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,13 @@ def main(command: Command) -> int:
     command.out.mkdir(parents=True, exist_ok=True)
     figures = {}
     for name, path in scenes.find(list(command.scenes), command.out).items():
-        figures[name] = row = measured(path)
+        recording = scenes.mapping_frames(path)
+        mapping, queries = recording.frames, scenes.query_frames(path)
+        if command.blocks:
+            mapping, queries = scenes.block_split(recording.frames, command.blocks)
+        scene_map, _ = mapped(mapping, recording.metric)
+        scene_map.save(command.out / f"{name}.safetensors")
+        figures[name] = row = measured(scene_map, queries)
         write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
         print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
     print("confidence of a pose, and how many are right, of all recordings:")
@@ -78,18 +89,16 @@ def main(command: Command) -> int:
     return 0
 
 
-def measured(path: Path) -> Row:
-    """Map a scene with the defaults, and ask all its queries."""
-    recording = scenes.mapping_frames(path)
-    scene_map, _ = mapped(recording.frames)
+def measured(scene_map: SceneMap, frames: list[PosedFrame]) -> Row:
+    """What a map makes of queries."""
     localizer, found, queries = Localizer(scene_map, device="cpu"), [], 0
-    for frame, image in prefetched(scenes.query_frames(path)):
+    for frame, image in prefetched(frames):
         if isinstance(image, InputError):
             continue
         queries += 1
         answer = localizer.localize(image, frame.camera)
         if answer.map_from_camera is not None and answer.state is not State.LOST:
-            found.append(asked(localizer, frame, answer, recording.metric))
+            found.append(asked(localizer, frame, answer, scene_map.header.metric))
     right = np.array([not one.wrong for one in found], bool)
     return {
         "queries": queries,
