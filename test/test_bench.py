@@ -69,6 +69,17 @@ def test_accuracy_is_measured_by_queries_whose_truth_was_confirmed(tmp_path):
         assert [frame.name for frame in scenes.mapping_frames(folder, 3).frames] == ["0.png", "2.png", "3.png"]
 
 
+def test_stretches_of_the_drive_are_kept_out_of_the_map(tmp_path):
+    from bench import scenes
+
+    frames = scenes.mapping_frames(
+        colmap_scene(tmp_path / "one", names=tuple(f"{index:02d}.png" for index in range(18)))
+    )
+    mapping, queries = scenes.block_split(frames.frames, 2)
+    assert [frame.name[:2] for frame in queries] == ["03", "04", "05", "12", "13", "14"]
+    assert len(mapping) == 12 and not {frame.name for frame in mapping} & {frame.name for frame in queries}
+
+
 def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
     from bench import plan
 

@@ -128,7 +128,7 @@ def test_a_tensor_that_is_not_what_the_header_says_is_refused_by_its_name(saved,
 def test_maps_of_before_some_fields_are_read(saved):
     header = asdict(made_map().header)
     del header["head"]["layout"]
-    for name in ("landmark_weight", "landmark_share", "self_similar"):
+    for name in ("landmark_weight", "landmark_share", "self_similar", "self_matched"):
         del header["calibration"][name]
     rewritten(saved, {"frames.digests": None, "frames.stamps": None}, **header)
     back = SceneMap.load(saved)

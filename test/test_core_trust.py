@@ -114,3 +114,18 @@ def test_a_pose_is_less_exact_where_less_is_known_again_than_on_the_maps_own_dri
     for keypoints in (0, 900):
         assert trust.strain(replace(GOOD, landmark_inliers=0, keypoints=keypoints)) == 9
     assert TrustModel(CALIBRATION, 0.25).strain(GOOD) == 1  # a map that does not tell
+
+
+def test_what_is_found_by_looking_around_a_pose_is_not_enough():
+    """Where landmarks are dense a wrong pose has as many inliers as a right one; without looking around, it has not."""
+    street = replace(CALIBRATION, self_similar=60.0, self_matched=25.0)
+    assert told(replace(GOOD, matched=25), street)[0] is State.LOCALIZED
+    state, confidence, reason = told(replace(GOOD, matched=24), street)
+    assert state is State.UNCERTAIN and confidence == 0.5
+    assert "60 landmarks and 25 matches agree elsewhere" in reason and "24 matches)" in reason
+
+
+def test_a_pose_that_can_be_moved_with_most_of_its_landmarks_is_not_believed():
+    assert told(replace(GOOD, slack=0.85), CALIBRATION)[0] is State.LOCALIZED
+    state, _, reason = told(replace(GOOD, slack=0.9), CALIBRATION)
+    assert state is State.UNCERTAIN and "90% of the landmarks agree 5 % of the depth aside" in reason

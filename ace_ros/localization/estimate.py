@@ -23,9 +23,12 @@ class Evidence:
         head_asked: keypoints that the head was asked about.
         landmark_inliers, head_inliers: pairs of each witness that agree with the pose closely: chance
             scatters over its search radius, truth does not.
+        matched: of the matches that were found before there was a pose, so many agree with it. Where landmarks are
+            dense one is found near every keypoint, whatever the pose; with none to look around, chance finds few.
         has_landmarks: whether the map holds the second witness at all.
         coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
         play: how far poses near this one lie from it that explain the image equally well: depths of the scene, degrees.
+        slack: see :func:`ace_ros.localization.ambiguity.slack`.
     """
 
     contrast: float
@@ -37,6 +40,8 @@ class Evidence:
     coverage: float = 0.0
     well_conditioned: bool = False
     play: tuple[float, float] = (0.0, 0.0)
+    matched: int = 0
+    slack: float = 0.0
 
     @property
     def landmark_share(self) -> float:

@@ -14,6 +14,7 @@ from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
+from ace_ros.localization.ambiguity import beside, mirrored, slack
 from ace_ros.localization.estimate import HEAD_COUNTS, Asked, Estimate, Evidence
 from ace_ros.map.landmarks import Landmarks, Likely, Pairs
 from ace_ros.map.place import Place
@@ -39,10 +40,11 @@ _FEW = 2  # poses with few: beside 88 of a thing that was moved, chance had 25 o
 # rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
 _AT_REST, _ROUNDS = (0.002, 0.1), 4
 _WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
+_LOOSELY = 0.3  # of the landmarks agree with a pose beside: there another one may be, that as many agree with
 _LESS = 0.98  # times the rank: as much, but for what comes and goes by the pixel
 _AS_MUCH = 0.9  # of the rank: poses near each other that have so much explain the image equally well
 _MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
-_SAME_TURN, _SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
+SAME_TURN, SAME_SHIFT = 10.0, 0.1  # degrees, depths of the scene: poses nearer than both are one; set by hand
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
 
 
@@ -160,6 +162,7 @@ class PoseEstimator:
         inlier = errors < np.where(is_landmark, _SHARP, _AGREES)
         evidence = replace(
             self._nothing(encoded, head_points),
+            matched=self._agreeing(encoded, paired.asked.matches, pose),
             landmark_inliers=int(inlier[is_landmark].sum()),
             head_inliers=int(inlier[~is_landmark].sum()),
             coverage=_coverage(encoded.pixels, encoded.pixels[paired.keypoint[inlier]]),
@@ -181,6 +184,12 @@ class PoseEstimator:
             errors=errors,
             asked=paired.asked,
         )
+
+    def _agreeing(self, encoded: EncodedImage, matches: Pairs, pose: Matrix) -> int:
+        """How many matches agree with a pose (local frame), as RANSAC counts them."""
+        rays, focals = encoded.rays[matches.keypoint], encoded.focals[matches.keypoint]
+        errors = solver.reprojection_errors(pose, rays, self.points_of(matches), focals)
+        return int((errors < _RANSAC["landmarks"]).sum())
 
     def _predict(self, encoded: EncodedImage) -> Matrix:
         """(H, 3) of the head, local frame."""
@@ -223,12 +232,36 @@ class PoseEstimator:
             if found is not None:
                 proposals.append(found[0])
         weighed: list[_Hypothesis] = []
-        for pose in proposals:
-            polished = self._polish(encoded, pose, (_COARSE, _FINE))
-            if not any(self._at_rest(polished, one.pose) for one in weighed):  # several proposals end in one pose
-                weighed.append(self._weigh(encoded, head_points, polished))
+        self._weigh_new(encoded, head_points, proposals, weighed)
+        others = self._hardly_told(encoded, max(weighed, key=lambda one: one.rank)) if weighed else []
+        self._weigh_new(encoded, head_points, others, weighed)
         least = _RIVAL * max((one.rank for one in weighed), default=0.0)
         return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
+
+    def _weigh_new(
+        self, encoded: EncodedImage, head_points: Matrix, proposals: list[Matrix], weighed: list[_Hypothesis]
+    ) -> None:
+        """Add the poses that proposals end in to those that were ``weighed``; several end in one."""
+        for pose in proposals:
+            polished = self._polish(encoded, pose, (_COARSE, _FINE))
+            if not any(self._at_rest(polished, one.pose) for one in weighed):
+                weighed.append(self._weigh(encoded, head_points, polished))
+
+    def _hardly_told(self, encoded: EncodedImage, best: _Hypothesis) -> list[Matrix]:
+        """Poses that may look like the best one: its mirror image where it sees a plane, and those along the way that
+        it is held least, where that is not much."""
+        if best.sharp < _WORTH * self._settled:
+            return []
+        rays, points, focals = (
+            encoded.rays[best.near.keypoint],
+            self.points_of(best.near),
+            encoded.focals[best.near.keypoint],
+        )
+        pose, information = solver.refine(best.pose, self.observed(encoded, best.near, _FINE), focals)
+        others = beside(pose, information, self._unit)
+        loose = [one for one in others if slack(pose, [one], rays, points, focals, _SHARP) > _LOOSELY]
+        other = mirrored(pose, points)
+        return loose if other is None else [*loose, other]
 
     def _by_landmarks(
         self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float
@@ -314,9 +347,12 @@ class PoseEstimator:
         if len(paired.observed) >= solver.LEAST_PAIRS:
             pose, information = solver.refine(pose, paired.observed, paired.focals)
         told = self.told(paired, pose, information, seconds)
+        free = 0.0 if information is None else self._slack(paired, pose, information)
         off = [pose_residual(one, best.pose) for one in equals]
         spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off))
-        return replace(told, evidence=replace(told.evidence, play=self._play(best.pose, equals)), spread=spread)
+        return replace(
+            told, evidence=replace(told.evidence, play=self._play(best.pose, equals), slack=free), spread=spread
+        )
 
     def _paired(self, encoded: EncodedImage, asked: Asked, best: _Hypothesis) -> Paired:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
@@ -324,6 +360,13 @@ class PoseEstimator:
         is_landmark = np.arange(len(points)) < len(best.near)
         observed = solver.Observations(encoded.rays[keypoint], points, np.where(is_landmark, *self._sigmas))
         return Paired(encoded, asked, observed, keypoint, is_landmark, best.near.point)
+
+    def _slack(self, paired: Paired, pose: Matrix, information: Matrix) -> float:
+        """Of the landmarks, if there are any: a head is smooth, and says as much for a pose beside the true one."""
+        which = paired.is_landmark if self.has_landmarks else np.ones(len(paired.is_landmark), bool)
+        rays, points = paired.observed.rays[which], paired.observed.points[which]
+        sharp = _SHARP if self.has_landmarks else _AGREES
+        return slack(pose, beside(pose, information, self._unit), rays, points, paired.focals[which], sharp)
 
     def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:
         """See :attr:`ace_ros.localization.estimate.Evidence.play`."""
@@ -334,7 +377,7 @@ class PoseEstimator:
 def same_pose(a: Matrix, b: Matrix, depth: float) -> bool:
     """Whether two poses of a camera are one, as far as it matters where the scene is ``depth`` away."""
     translation, rotation = pose_error(a, b)
-    return translation < _SAME_SHIFT * depth and rotation < _SAME_TURN
+    return translation < SAME_SHIFT * depth and rotation < SAME_TURN
 
 
 def _coverage(everywhere: NDArray[np.float64], inliers: NDArray[np.float64]) -> float:

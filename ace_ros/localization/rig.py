@@ -223,7 +223,11 @@ class RigEstimator:
         calibration = self._trust.calibration
         chance = calibration.chance_landmarks
         likeness = max(calibration.self_similar or _LIKENESS * chance, chance)
-        return replace(calibration, self_similar=chance + max(1, images) * (likeness - chance))
+        return replace(
+            calibration,
+            self_similar=chance + max(1, images) * (likeness - chance),
+            self_matched=max(1, images) * calibration.self_matched,
+        )
 
     def _led_on(self, seen: Sequence[_Seen], chain: Chain, poses: list[Matrix]) -> list[Matrix]:
         """The poses on what is seen near where they make the map appear, in narrower circles, until they rest."""
@@ -271,6 +275,7 @@ class RigEstimator:
         return replace(
             last,
             landmark_inliers=int(self._trust.calibration.chance_landmarks) + sum(speaking.values()),
+            matched=sum(each[k].matched for k in speaking),
             head_inliers=round(share * last.head_asked),
             coverage=min(1.0, sum(each[k].coverage for k in speaking)),
             well_conditioned=well_conditioned,

@@ -51,6 +51,8 @@ class Calibration(Checked):
             0: not known.
         self_similar: landmark inliers of the best pose for a view of this place when all that it shows was taken out of
             the map (the most of several views); 0: not known.
+        self_matched: likewise of matches found before there was a pose, as many as few such views reach (the mean and
+            two standard deviations); 0: not known.
     """
 
     WHERE: ClassVar[str] = "calibration."
@@ -63,6 +65,7 @@ class Calibration(Checked):
     landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
     landmark_share: float = field(default=0.0, metadata=reads(number(0, 1), later=True))
     self_similar: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
+    self_matched: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ace_ros.mapping.buffer import TrainingBuffer
 from ace_ros.mapping.calibration import calibrate, miss
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Reporter
+from ace_ros.mapping.revisited import Revisited
 from ace_ros.mapping.selection import select
 from ace_ros.mapping.training import TrainingOptions, settle_depth, train
 from ace_ros.mapping.triangulation import Tracks, triangulate
@@ -88,7 +89,8 @@ def build_place(
     )
     codes = quantize(tracks.descriptors[kept], profile.code_range)
     place = Place(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
-    return calibrate(place, held_back, device, lambda done, total: report("calibrating", done, total))
+    revisited = Revisited(tracks, kept, packed, profile)
+    return calibrate(place, held_back, device, lambda done, total: report("calibrating", done, total), revisited)
 
 
 def hold_back(views: list[View]) -> tuple[list[View], list[View]]:

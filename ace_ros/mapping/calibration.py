@@ -22,11 +22,15 @@ from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
 from ace_ros.map.landmarks import among, directions
 from ace_ros.map.place import Place
+from ace_ros.mapping.revisited import Revisited
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]
 _DECOYS = 24  # at least so many, the most of which is what chance gives; set by hand
 _HARD_DECOYS = 16  # views at most; set by hand: each costs what a query does
+# Standard deviations above the mean, of matches: on a street 3 of 100 views of parts that were not mapped have more,
+# but hardly one of these the landmarks and the head as well.
+_FEW_REACH = 2.0
 _MARGIN = 0.2  # of the image's sides
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
@@ -47,7 +51,7 @@ _HEAD_THRESHOLD = 10.0  # pixels, as ACE
 @dataclass(frozen=True)
 class _Judged:
     """A held-back view that was localized, ``index`` among them: how far off, and with which covariance before any
-    scale."""
+    scale; ``lean`` is what no scale is for."""
 
     index: int
     residual: Vector
@@ -59,26 +63,39 @@ class _Judged:
         return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
 
 
-def calibrate(place: Place, held_back: list[View], device: torch.device, report: Callable[[int, int], None]) -> Place:
+def calibrate(
+    place: Place,
+    held_back: list[View],
+    device: torch.device,
+    report: Callable[[int, int], None],
+    revisited: Revisited | None = None,
+) -> Place:
     """Return the place with the expected accuracy and the calibration of its trust model filled in.
 
     Decoys tell what chance gives: a held-back view whose descriptors are dealt anew to its keypoints
     looks like this place to every witness, but from nowhere.
+
+    Args:
+        revisited: of the place's landmarks; None where it is not known which views they come from. Then held-back views
+            are as near to those of the map as they were driven, and the covariance is never made smaller than it was.
     """
     lean, calibration = profile_of(place.header.encoder).lean, place.header.calibration
     encoded = [view.encoded for view in held_back]
     images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
-    total, done = 2 * len(images) + max(_DECOYS, len(images)), 0
+    total = (2 if revisited is None else 3) * len(images) + max(_DECOYS, len(images))
+    done, before = 0, calibration.covariance_scale if revisited is None else 1.0
 
-    def estimates_of(images: list[EncodedImage], calibration: Calibration) -> list[list[Estimate]]:
+    def estimates_of(
+        images: list[EncodedImage], calibration: Calibration, place_of: Callable[[int], Place] = lambda k: place
+    ) -> list[list[Estimate]]:
         nonlocal done
-        trust = TrustModel(calibration, lean)
-        taught = replace(place, header=replace(place.header, calibration=calibration))
-        estimator, estimates = PoseEstimator(taught, device, trust.settled), []
-        for image in images:
+        settled, estimates = TrustModel(calibration, lean).settled, []
+        for k, image in enumerate(images):
             report(done, total)
             done += 1
-            estimates.append(estimator.estimates(image))
+            asked = place_of(k)
+            taught = replace(asked, header=replace(asked.header, calibration=calibration))
+            estimates.append(PoseEstimator(taught, device, settled).estimates(image))
         return estimates
 
     calibration = _with_sigmas(calibration, _first(estimates_of(images, calibration)))
@@ -90,35 +107,45 @@ def calibrate(place: Place, held_back: list[View], device: torch.device, report:
         landmark_weight=_landmark_weight(_first(estimates), calibration),
         landmark_share=float(np.median([one.evidence.landmark_share for one in _first(estimates)] or [0.0])),
     )
-    judged = _judged(estimates, held_back, TrustModel(calibration, lean), place.header.median_depth)
-    calibration = replace(calibration, self_similar=_self_similar(place, images, held_back, judged, device))
+    trust, depth = TrustModel(calibration, lean), place.header.median_depth
+    judged = later = _judged(estimates, held_back, trust, depth)
+    if revisited is not None:
+        poses = [view.map_from_camera for view in held_back]
+        estimates = estimates_of(images, calibration, lambda k: revisited.without(place, poses[k]))
+        later = _judged(estimates, held_back, trust, depth) or judged
+    landmarks, matches = _likeness(place, images, held_back, judged, device)
+    calibration = replace(calibration, self_similar=landmarks, self_matched=matches)
     measured = HeldBack(len(held_back))
     if judged:
-        scale = _covariance_scale(judged)
+        scale = max(before, _covariance_scale(later))
         calibration = replace(calibration, covariance_scale=scale)
         translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
-        nees = float(np.mean([one.nees(scale) for one in judged]))
+        nees = float(np.mean([one.nees(scale) for one in later]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
 
 
-def _self_similar(
+def _likeness(
     place: Place, images: list[EncodedImage], views: list[View], judged: list[_Judged], device: torch.device
-) -> float:
+) -> tuple[float, float]:
     """Decoys that are hard: what a view finds where nothing is left of what it shows is the place's likeness to itself.
 
     Views that two poses explain say nothing: what they show twice is told by its rivals.
+
+    Returns:
+        see :attr:`Calibration.self_similar` and :attr:`Calibration.self_matched`.
     """
-    most = 0
+    landmarks, matches = [0.0], []
     for one in judged[:: max(1, len(judged) // _HARD_DECOYS)][:_HARD_DECOYS]:
         image, pose = images[one.index], views[one.index].map_from_camera.copy()
         pose[:3, 3] -= place.header.origin
         left = ~_shown(image, pose, place.points)
         other = replace(place, points=place.points[left], codes=place.codes[left])
         # Nothing is left to doubt, so that the head is not asked: it knows the place all the same.
-        found = PoseEstimator(other, device, settled=0.0).estimates(image)
-        most = max([most, *(estimate.evidence.landmark_inliers for estimate in found)])
-    return float(most)
+        found = [estimate.evidence for estimate in PoseEstimator(other, device, settled=0.0).estimates(image)]
+        landmarks += [float(evidence.landmark_inliers) for evidence in found]
+        matches.append(max(float(evidence.matched) for evidence in found))
+    return max(landmarks), float(np.mean(matches) + _FEW_REACH * np.std(matches)) if matches else 0.0
 
 
 def _shown(image: EncodedImage, local_from_camera: Matrix, points: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -159,7 +186,8 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
         inverse = covariance_from_information(information)
         assert inverse is not None  # or it would not have been believed
         residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
-        judged.append(_Judged(index, residual, error, inverse, trust.lean_covariance(estimate.encoded.focal)))
+        lean = trust.lean_covariance(estimate.encoded.focal) + estimate.spread
+        judged.append(_Judged(index, residual, error, inverse, lean))
     return judged
 
 

@@ -20,7 +20,7 @@ from ace_ros.mapping import matching
 from ace_ros.mapping.views import PackedViews, spread
 
 _PARTNERS = 10  # views that a view is matched with; set by hand
-_MIN_VIEWS = 3  # two views agree by accident along an epipolar line
+MIN_VIEWS = 3  # two views agree by accident along an epipolar line
 MERGE_RADIUS = 6.0  # pixels: nearer landmarks of like descriptors are one; below a cell of the encoder
 _OBSERVE_RADIUS = 3.0  # pixels, as MAX_EPIPOLAR
 
@@ -87,12 +87,12 @@ def _stars(
     for done, i in enumerate(chosen.tolist()):
         report(done)
         others = matching.overlapping_views(views, i, candidates, depth, _PARTNERS)
-        if len(others) < _MIN_VIEWS - 1:
+        if len(others) < MIN_VIEWS - 1:
             continue
         matches = matching.match(views, i, others)
         found, inliers = matching.triangulate_star(views, i, others, matches)
         count = inliers.sum(0)
-        good = torch.nonzero(count >= _MIN_VIEWS - 1)[:, 0]
+        good = torch.nonzero(count >= MIN_VIEWS - 1)[:, 0]
         seen = torch.where(inliers, others[:, None] * views.keypoints + matches, -1)[:, good].T
         seen = F.pad(seen, (0, _PARTNERS - seen.shape[1]), value=-1)
         points.append(found[good].cpu())
@@ -116,7 +116,7 @@ def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Ten
     flat = observations[track, column]
     view, keypoint = flat // views.keypoints, flat % views.keypoints
     points, _ = refine_points(views, points, view, keypoint, track, steps=3)
-    descriptors = _mean_descriptors(views, len(points), view, keypoint, track)
+    descriptors = mean_descriptors(views, len(points), view, keypoint, track)
     first = observations[:, 0] // views.keypoints
     distance = (points - views.centres[first]).norm(dim=1)
     keep = _suppress(points, MERGE_RADIUS * distance / views.focals[first], descriptors, views.likeness.merge)
@@ -149,11 +149,11 @@ def _observe(views: PackedViews, tracks: Tracks, chosen: NDArray[np.int64], repo
     xyz, error = refine_points(views, tracks.points, view, keypoint, track, steps=3)
     inlier = error < matching.MAX_ERROR
     view, keypoint, track = view[inlier], keypoint[inlier], track[inlier]
-    enough = torch.bincount(track, minlength=len(xyz)) >= _MIN_VIEWS
+    enough = torch.bincount(track, minlength=len(xyz)) >= MIN_VIEWS
     kept = enough[track]
     view, keypoint, track = view[kept], keypoint[kept], (torch.cumsum(enough, 0) - 1)[track[kept]]
     xyz, _ = refine_points(views, xyz[enough], view, keypoint, track, steps=2)
-    looks = _mean_descriptors(views, len(xyz), view, keypoint, track)
+    looks = mean_descriptors(views, len(xyz), view, keypoint, track)
     return Tracks(xyz, looks, view, keypoint, track)
 
 
@@ -204,6 +204,6 @@ def refine_points(
     return points, torch.where(error.isfinite(), error, 1e6)
 
 
-def _mean_descriptors(views: PackedViews, count: int, view: Tensor, keypoint: Tensor, track: Tensor) -> Tensor:
+def mean_descriptors(views: PackedViews, count: int, view: Tensor, keypoint: Tensor, track: Tensor) -> Tensor:
     seen = views.descriptors[view, keypoint]
     return F.normalize(torch.zeros(count, seen.shape[1], device=views.device).index_add_(0, track, seen), dim=1)
