@@ -72,14 +72,12 @@ _LEAST_RATIO = 0.01  # so that the logarithm of nothing is a number
 # recordings the 95 % ellipsoid held the truth of 18 to 91 % of the poses before, and of 94 to 100 % with both.
 _SHIFT, _MOST_STRAIN = 1.0, 9.0
 # Depths of the scene, degrees: poses that explain an image equally well and lie farther apart leave it open which is
-# meant. Half of what is a wrong pose; of 132 believed poses in a hall whose furniture was moved 5 had so much play, the
-# worst of all and the third among them.
-_PLAY = 0.025, 2.5
-# Of the landmarks that agree with a pose, so many agree with one a twentieth of the depth beside it: then errors of
-# less than a pixel, of which neighbours have the same, decide between the two. Of poses of half covered images that
-# were 5 to 22 % of the depth off and believed, those of narrow views had 0.84 to 1.1; of right poses in four
-# recordings a hundredth has as much.
-_MOST_SLACK = 0.85
+# meant; a twentieth and 5 degrees is a wrong pose. Nearer ones are in the covariance.
+_PLAY = 0.04, 4.0
+# Of the landmarks that agree with a pose, so many agree with one a twentieth of the depth beside it: errors of less
+# than a pixel, of which neighbours have the same, decide between the two. Right poses on a street have up to 0.93; a
+# half covered view that was 22 % of the depth off and believed had 1.1.
+_MOST_SLACK = 0.95
 _SETTLED, _SETTLED_RATIO = 50.0, 3.0  # landmarks, and times chance
 
 
