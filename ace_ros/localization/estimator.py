@@ -232,36 +232,35 @@ class PoseEstimator:
             if found is not None:
                 proposals.append(found[0])
         weighed: list[_Hypothesis] = []
-        self._weigh_new(encoded, head_points, proposals, weighed)
-        others = self._hardly_told(encoded, max(weighed, key=lambda one: one.rank)) if weighed else []
-        self._weigh_new(encoded, head_points, others, weighed)
-        least = _RIVAL * max((one.rank for one in weighed), default=0.0)
-        return [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
-
-    def _weigh_new(
-        self, encoded: EncodedImage, head_points: Matrix, proposals: list[Matrix], weighed: list[_Hypothesis]
-    ) -> None:
-        """Add the poses that proposals end in to those that were ``weighed``; several end in one."""
         for pose in proposals:
             polished = self._polish(encoded, pose, (_COARSE, _FINE))
-            if not any(self._at_rest(polished, one.pose) for one in weighed):
+            if not any(self._at_rest(polished, one.pose) for one in weighed):  # several proposals end in one pose
                 weighed.append(self._weigh(encoded, head_points, polished))
+        least = _RIVAL * max((one.rank for one in weighed), default=0.0)
+        settled = [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
+        return [*settled, *self._hardly_told(encoded, head_points, settled)]
 
-    def _hardly_told(self, encoded: EncodedImage, best: _Hypothesis) -> list[Matrix]:
-        """Poses that may look like the best one: its mirror image where it sees a plane, and those along the way that
-        it is held least, where that is not much."""
-        if best.sharp < _WORTH * self._settled:
+    def _hardly_told(self, encoded: EncodedImage, head_points: Matrix, known: list[_Hypothesis]) -> list[_Hypothesis]:
+        """Poses that look like the best: its mirror image where it sees a plane, and others along the way that it is
+        held least, where that is not much."""
+        best = max(known, key=lambda one: one.rank, default=None)
+        if best is None or best.sharp < _WORTH * self._settled:
             return []
-        rays, points, focals = (
-            encoded.rays[best.near.keypoint],
-            self.points_of(best.near),
-            encoded.focals[best.near.keypoint],
-        )
+        rays, focals = encoded.rays[best.near.keypoint], encoded.focals[best.near.keypoint]
+        points = self.points_of(best.near)
         pose, information = solver.refine(best.pose, self.observed(encoded, best.near, _FINE), focals)
         others = beside(pose, information, self._unit)
-        loose = [one for one in others if slack(pose, [one], rays, points, focals, _SHARP) > _LOOSELY]
-        other = mirrored(pose, points)
-        return loose if other is None else [*loose, other]
+        others = [one for one in others if slack(pose, [one], rays, points, focals, _SHARP) > _LOOSELY]
+        if others:  # not far: both see what was found about the best
+            likely = self.around(encoded, best.pose, _WIDE)
+            others = [self._led(encoded, one, (_COARSE, _FINE) * 2, likely) for one in others]
+        if (other := mirrored(pose, points)) is not None:
+            others.append(self._polish(encoded, other, (_COARSE, _FINE)))
+        new: list[_Hypothesis] = []
+        for one in others:
+            if not any(self._at_rest(one, other.pose) for other in [*known, *new]):
+                new.append(self._weigh(encoded, head_points, one))
+        return new
 
     def _by_landmarks(
         self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float
@@ -294,7 +293,9 @@ class PoseEstimator:
 
     def _polish(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...]) -> Matrix:
         """Look for landmarks where the pose makes them appear, and refine on those, and on the nearer of them."""
-        likely = self.around(encoded, pose, radii[0])
+        return self._led(encoded, pose, radii, self.around(encoded, pose, radii[0]))
+
+    def _led(self, encoded: EncodedImage, pose: Matrix, radii: tuple[float, ...], likely: Likely) -> Matrix:
         for radius in radii:
             near = likely.within(pose, radius).best()
             if len(near) < _LEAST_POLISHED:

@@ -30,7 +30,7 @@ from ace_ros.localization.estimate import Estimate, Evidence
 from ace_ros.localization.estimator import Paired, PoseEstimator, same_pose
 from ace_ros.localization.objections import Opinion, objection
 from ace_ros.localization.sight import RigView
-from ace_ros.localization.trust import Reason, State, TrustModel, Verdict, judge
+from ace_ros.localization.trust import Reason, TrustModel, doubted, judge
 from ace_ros.map.header import Calibration
 from ace_ros.map.landmarks import Likely
 from ace_ros.map.scene_map import SceneMap
@@ -208,11 +208,12 @@ class RigEstimator:
         estimate = self._estimator.told(paired[-1], poses[-1], own[-1], {})
         evidence = self._together([one.evidence for one in told], speaking, estimate.evidence, covariance is not None)
         verdict = replace(judge(evidence, self._bar(len(speaking))), covariance=covariance)
+        verdict = self._trust.exact_enough(verdict)
         if chain.tension(poses) > _TENSION:
-            verdict = _doubted(verdict, Reason.WITNESSES_DISAGREE, "the way between the images is not what they see")
+            verdict = doubted(verdict, Reason.WITNESSES_DISAGREE, "the way between the images is not what they see")
         opinions = [self._opinion(one, what) for one, what in zip(seen, told, strict=True)]
         if against := objection(opinions, len(speaking)):
-            verdict = _doubted(verdict, Reason.AMBIGUOUS, against)
+            verdict = doubted(verdict, Reason.AMBIGUOUS, against)
         return Judged.of(replace(estimate, evidence=evidence), verdict, self._place, self._depth, self._trust)
 
     def _opinion(self, one: _Seen, told: Estimate) -> Opinion:
@@ -303,9 +304,3 @@ def _generalized(seen: Sequence[_Seen]) -> Matrix | None:
         pinholes += solver.pinholes_of(one.rays[:_MATCHES], one.points[:_MATCHES], focal, camera_from_last)
     found = solver.ransac_together(pinholes, _RANSAC, _ITERATIONS)
     return None if found is None else found[0]
-
-
-def _doubted(verdict: Verdict, reason: Reason, sentence: str) -> Verdict:
-    if verdict.state is State.LOST:
-        return verdict
-    return Verdict(State.UNCERTAIN, min(verdict.confidence, _CAP), reason, sentence, verdict.covariance)
