@@ -307,7 +307,8 @@ def test_a_place_knows_how_much_of_itself_it_holds_again(room):
     assert some.held_back.localized == 6  # as well as ever
     assert once.calibration.self_similar < 3 * once.calibration.chance_landmarks
     assert some.calibration.self_similar > 6 * some.calibration.chance_landmarks
-    elsewhere = Evidence(50.0, 900, 500, 150, 100, coverage=0.8, well_conditioned=True, matched=60)  # what the copy may give
+    elsewhere = Evidence(50.0, 900, 500, 150, 100, coverage=0.8, well_conditioned=True)  # what the copy may give
+    elsewhere = replace(elsewhere, matched=60)
     assert judge(elsewhere, once.calibration).state is State.LOCALIZED
     verdict = judge(elsewhere, some.calibration)
     assert verdict.state is State.UNCERTAIN and "place resembles itself: " in verdict.sentence

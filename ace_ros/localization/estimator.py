@@ -40,7 +40,7 @@ _FEW = 2  # poses with few: beside 88 of a thing that was moved, chance had 25 o
 # rest of the image, too far from where they should appear, don't pull. It goes on until it is still: depths, degrees.
 _AT_REST, _ROUNDS = (0.002, 0.1), 4
 _WORTH = 0.5  # of the landmarks that leave no doubt: with fewer, nothing is believed wherever it comes to rest
-_LOOSELY = 0.3  # of the landmarks agree with a pose beside: there another one may be, that as many agree with
+_LOOSELY = 0.4  # of the landmarks agree with a pose beside: there another one may be, that as many agree with
 _LESS = 0.98  # times the rank: as much, but for what comes and goes by the pixel
 _AS_MUCH = 0.9  # of the rank: poses near each other that have so much explain the image equally well
 _MOST_RIVALS = 4  # poses elsewhere that are looked for: four equal bays have three; set by hand
