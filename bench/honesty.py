@@ -22,9 +22,9 @@ import numpy as np
 import tyro
 
 from ace_ros.errors import InputError
-from ace_ros.evaluation.metrics import CONFIDENCES, ELLIPSOID, far_off, reliability
+from ace_ros.evaluation.metrics import CONFIDENCES, ELLIPSOID, far_off, nees, reliability
 from ace_ros.files import write_whole
-from ace_ros.geometry import pose_error, pose_residual
+from ace_ros.geometry import pose_error
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
@@ -111,25 +111,24 @@ def asked(localizer: Localizer, frame: PosedFrame, answer: Localization, metric:
     """How far off an answer is."""
     pose, covariance, place, truth = answer.map_from_camera, answer.covariance, answer.place, frame.map_from_camera
     assert pose is not None and place is not None and truth is not None
-    residual = pose_residual(pose, truth)
-    nees = float("nan") if covariance is None else float(residual @ np.linalg.solve(covariance, residual))
+    how = float("nan") if covariance is None else nees(pose, truth, covariance)
     depth = localizer.scene_map.headers[place].median_depth
     sure = answer.state is State.LOCALIZED
-    return Asked(frame.name, sure, answer.confidence, *pose_error(pose, truth), nees, depth, metric)
+    return Asked(frame.name, sure, answer.confidence, *pose_error(pose, truth), how, depth, metric)
 
 
 def summary(found: list[Asked]) -> Row:
     """Counts, and how the errors lie to the covariances."""
-    nees = np.array([one.nees for one in found] or [np.nan])
+    values = np.array([one.nees for one in found] or [np.nan])
     errors = np.array([[one.translation / (1 if one.metric else one.depth), one.rotation_deg] for one in found])
     errors = errors.reshape(-1, 2)
     return {
         "localized": len(found),
         "within_5": int(((errors[:, 0] < 0.05) & (errors[:, 1] < 5)).sum()),
         "within_30": int((errors[:, 0] < 0.3).sum()),
-        "nees_median": float(np.median(nees)),
-        "nees_p95": float(np.percentile(nees, 95)),
-        "ellipsoid": float((nees < ELLIPSOID).mean()),
+        "nees_median": float(np.median(values)),
+        "nees_p95": float(np.percentile(values, 95)),
+        "ellipsoid": float((values < ELLIPSOID).mean()),
         "wrong": [
             f"wrong and sure: {one.name}, {one.translation:.3g} and {one.rotation_deg:.1f} degrees off, confidence "
             f"{one.confidence:.3f}"

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ace_ros.generated import make_courtyard, make_room
 from ace_ros.recordings import PosedFrame, Recording, SplitOptions, open_recording
 from ace_ros.recordings.posed_frame import evenly
@@ -65,9 +63,9 @@ def query_frames(path: Path, count: int | None = None) -> list[PosedFrame]:
 
 def block_split(frames: list[PosedFrame], count: int) -> tuple[list[PosedFrame], list[PosedFrame]]:
     """Frames to map, and as queries the middle thirds of ``count`` stretches of the drive."""
-    phase = np.arange(len(frames)) * count / len(frames) % 1.0
-    held = (phase >= 1 / 3) & (phase < 2 / 3)
-    return [f for f, h in zip(frames, held, strict=True) if not h], [f for f, h in zip(frames, held, strict=True) if h]
+    thirds = [3 * count * index // len(frames) % 3 for index in range(len(frames))]
+    mapping = [frame for frame, third in zip(frames, thirds, strict=True) if third != 1]
+    return mapping, [frame for frame, third in zip(frames, thirds, strict=True) if third == 1]
 
 
 def _chosen(scene: Recording, count: int | None) -> list[PosedFrame]:

@@ -15,6 +15,7 @@ from scene_making import colmap_scene
 from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.trust import Reason, State
+from ace_ros.recordings import open_recording
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not (ROOT / "bench").is_dir(), reason="bench/ is not beside the tests")
@@ -72,12 +73,12 @@ def test_accuracy_is_measured_by_queries_whose_truth_was_confirmed(tmp_path):
 def test_stretches_of_the_drive_are_kept_out_of_the_map(tmp_path):
     from bench import scenes
 
-    frames = scenes.mapping_frames(
-        colmap_scene(tmp_path / "one", names=tuple(f"{index:02d}.png" for index in range(18)))
-    )
-    mapping, queries = scenes.block_split(frames.frames, 2)
+    frames = open_recording(
+        colmap_scene(tmp_path, names=tuple(f"{index:02d}.png" for index in range(18))), "all"
+    ).frames
+    mapping, queries = scenes.block_split(frames, 2)
     assert [frame.name[:2] for frame in queries] == ["03", "04", "05", "12", "13", "14"]
-    assert len(mapping) == 12 and not {frame.name for frame in mapping} & {frame.name for frame in queries}
+    assert [frame.name for frame in frames if frame not in queries] == [frame.name for frame in mapping]
 
 
 def test_the_recipe_is_measured_until_it_reaches_our_head_alone():

@@ -59,10 +59,10 @@ def _likeness(headers: Sequence[MapHeader]) -> dict[str, str]:
     most = max(headers, key=lambda header: header.calibration.self_similar).calibration
     if not most.self_similar:
         return {}
-    times = most.self_similar / most.chance_landmarks
-    return {
-        "likeness": f"{most.self_similar:.0f} landmarks at most agree elsewhere in the place, {times:.1f} times chance"
-    }
+    told = f"{most.self_similar:.0f} landmarks at most agree elsewhere in the place"
+    if most.self_matched:
+        told += f", and {most.self_matched:.0f} matches"
+    return {"likeness": f"{told}; {most.self_similar / most.chance_landmarks:.1f} times chance"}
 
 
 def _places(headers: Sequence[MapHeader], unit: str) -> str:
