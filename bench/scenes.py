@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ def made(folder: Path, make: Callable[[Path], object]) -> Path:
     if not (folder / "complete").exists():
         print(f"rendering {folder}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted run has left
         make(folder)
         (folder / "complete").touch()
     return folder
