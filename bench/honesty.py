@@ -73,9 +73,10 @@ def main(command: Command) -> int:
     figures = {}
     for name, path in scenes.find(list(command.scenes), command.out).items():
         recording = scenes.mapping_frames(path)
-        mapping, queries = recording.frames, scenes.query_frames(path)
         if command.blocks:
             mapping, queries = scenes.block_split(recording.frames, command.blocks)
+        else:
+            mapping, queries = recording.frames, scenes.query_frames(path)
         scene_map, _ = mapped(mapping, recording.metric)
         scene_map.save(command.out / f"{name}.safetensors")
         figures[name] = row = measured(scene_map, queries)

@@ -231,11 +231,8 @@ class PoseEstimator:
             found = solver.ransac(rays[: len(head_points)], head_points, focal, _RANSAC["head"], self._iterations)
             if found is not None:
                 proposals.append(found[0])
-        weighed: list[_Hypothesis] = []
-        for pose in proposals:
-            polished = self._polish(encoded, pose, (_COARSE, _FINE))
-            if not any(self._at_rest(polished, one.pose) for one in weighed):  # several proposals end in one pose
-                weighed.append(self._weigh(encoded, head_points, polished))
+        polished = [self._polish(encoded, pose, (_COARSE, _FINE)) for pose in proposals]
+        weighed = self._weighed_new(encoded, head_points, polished, [])
         least = _RIVAL * max((one.rank for one in weighed), default=0.0)
         settled = [self._settle(encoded, head_points, one) for one in weighed if one.rank >= least]
         return [*settled, *self._hardly_told(encoded, head_points, settled)]
@@ -256,10 +253,16 @@ class PoseEstimator:
             others = [self._led(encoded, one, (_COARSE, _FINE) * 2, likely) for one in others]
         if (other := mirrored(pose, points)) is not None:
             others.append(self._polish(encoded, other, (_COARSE, _FINE)))
+        return self._weighed_new(encoded, head_points, others, known)
+
+    def _weighed_new(
+        self, encoded: EncodedImage, head_points: Matrix, poses: list[Matrix], known: list[_Hypothesis]
+    ) -> list[_Hypothesis]:
+        """Those of the poses that are not known: several proposals end in one."""
         new: list[_Hypothesis] = []
-        for one in others:
-            if not any(self._at_rest(one, other.pose) for other in [*known, *new]):
-                new.append(self._weigh(encoded, head_points, one))
+        for pose in poses:
+            if not any(self._at_rest(pose, one.pose) for one in [*known, *new]):
+                new.append(self._weigh(encoded, head_points, pose))
         return new
 
     def _by_landmarks(
