@@ -1,20 +1,27 @@
 """Is an image believed in a place where it was not taken? Every recording is asked of every other one's map.
 
 Takes the maps that bench.honesty keeps, made by the defaults. Each image is shown to the maps of the other recordings
-as it is, and its middle half alone, as by a longer lens; and mirrored to all, its own too: no place looks so.
+as it is; its middle half alone, as by a longer lens; upside down; with half of it or more covered; and mirrored to all,
+its own too: no place looks so.
 
 examples:
-  python -m bench.honesty && python -m bench.foreign    everything; hours on two cores
+  python -m bench.honesty && python -m bench.foreign    everything: some 100,000 tries, two hours of two cores
   python -m bench.foreign --scenes fox --every 5        every fifth image of one recording, to all maps
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
+import numpy as np
+import torch
 import tyro
 
 from ace_ros.camera import Camera
@@ -24,11 +31,12 @@ from ace_ros.image import Image, Pixels
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.recordings import open_recording
+from ace_ros.recordings import PosedFrame, open_recording
 from ace_ros.recordings.prefetch import prefetched
-from bench import measure, scenes
+from bench import measure, scenes, trust
 
-_WAYS = ("as it is", "its middle", "mirrored")
+_WAYS = ("as it is", "its middle", "upside down", "half covered", "mirrored")
+_PART = 20  # images of a piece of work
 
 
 @dataclass
@@ -37,6 +45,8 @@ class Command:
     """Whose images: folders in ../shared/scenes, and room and courtyard, which are generated; all by default."""
     every: int = 1
     """Every so many of their images."""
+    workers: int = os.cpu_count() or 1
+    """Processes, each with one thread."""
     maps: Path = measure.ROOT / "build" / "bench" / "honesty"
     """Folder in which bench.honesty has left its maps, and the generated scenes."""
 
@@ -49,33 +59,73 @@ class Count:
     uncertain: int = 0
     believed: list[str] = field(default_factory=list)
 
+    def add(self, other: Count) -> None:
+        self.tries += other.tries
+        self.uncertain += other.uncertain
+        self.believed += other.believed
+
+
+Counts = dict[str, Count]
+
 
 def main(command: Command) -> int:
-    found = {path.stem: path for path in sorted(command.maps.glob("*.safetensors"))}
-    if not found:
+    paths = scenes.find(list(command.scenes), command.maps)
+    if not list(command.maps.glob("*.safetensors")):
         raise SystemExit(f"no maps in {command.maps}: python -m bench.honesty makes them")
-    localizers = {name: Localizer(SceneMap.load(path), device="cpu") for name, path in found.items()}
+    parts = {name: -(-len(_frames(path)[:: command.every]) // _PART) for name, path in paths.items()}
+    # Those of all recordings by turns, each spread over its own: what is there early stands for the whole.
+    turns = sorted((k / count, k, name) for name, count in parts.items() for k in range(count))
     counts = {way: Count() for way in _WAYS}
-    for name, path in scenes.find(list(command.scenes), command.maps).items():
-        before = sum(one.tries for one in counts.values())
-        for frame, image in prefetched(open_recording(path, "all").frames[:: command.every]):
-            if not isinstance(image, InputError):
-                _shown(localizers, name, frame.name, image, frame.camera, counts)
-        tries = sum(one.tries for one in counts.values()) - before
-        print(f"{name}: {tries} tries; so far " + "; ".join(map(_line, counts.items())), flush=True)
-    rows = {way: vars(one) for way, one in counts.items()}
-    write_whole(command.maps / "foreign.json", json.dumps(rows, indent=2).encode())
-    for text in [text for one in counts.values() for text in one.believed]:
+    with ProcessPoolExecutor(command.workers, multiprocessing.get_context("spawn")) as pool:
+        work = [
+            pool.submit(_asked, command.maps, name, paths[name], k * command.every, parts[name] * command.every)
+            for _, k, name in turns
+        ]
+        for done, one in enumerate(as_completed(work), 1):
+            for way, count in one.result().items():
+                counts[way].add(count)
+            rows = {way: vars(count) for way, count in counts.items()}
+            write_whole(command.maps / "foreign.json", json.dumps(rows, indent=2).encode())
+            print(f"{done} of {len(work)}: " + "; ".join(map(_line, counts.items())), flush=True)
+    for text in [text for count in counts.values() for text in count.believed]:
         print(f"  believed: {text}")
     return 0
 
 
+@lru_cache
+def _localizers(folder: Path) -> dict[str, Localizer]:
+    torch.set_num_threads(1)
+    maps = sorted(folder.glob("*.safetensors"))
+    return {path.stem: Localizer(SceneMap.load(path), device="cpu") for path in maps}
+
+
+@lru_cache
+def _frames(path: Path) -> list[PosedFrame]:
+    return open_recording(path, "all").frames
+
+
+def _asked(maps: Path, scene: str, path: Path, first: int, step: int) -> Counts:
+    """What all maps make of some images of a recording."""
+    counts = {way: Count() for way in _WAYS}
+    localizers, rng = _localizers(maps), np.random.default_rng(first)
+    for frame, image in prefetched(_frames(path)[first::step]):
+        if not isinstance(image, InputError):
+            _shown(localizers, f"{scene}/{frame.name}", scene, image, frame.camera, counts, rng)
+    return counts
+
+
 def _shown(
-    localizers: dict[str, Localizer], scene: str, name: str, image: Pixels, camera: Camera, counts: dict[str, Count]
+    localizers: dict[str, Localizer],
+    name: str,
+    scene: str,
+    image: Pixels,
+    camera: Camera,
+    counts: Counts,
+    rng: np.random.Generator,
 ) -> None:
     """An image, encoded once a way, asked of all maps in which it is foreign."""
     for way, count in counts.items():
-        encoded = next(iter(localizers.values())).encode(_made(image, camera, way))
+        encoded = next(iter(localizers.values())).encode(_made(image, camera, way, rng))
         for other, localizer in localizers.items():
             if way != "mirrored" and other == scene:
                 continue
@@ -84,17 +134,19 @@ def _shown(
             count.uncertain += answer.state is State.UNCERTAIN
             if answer.state is State.LOCALIZED and answer.evidence is not None:
                 evidence = f"{answer.evidence.landmark_inliers} landmarks, {answer.evidence.matched} matches"
-                count.believed.append(
-                    f"{scene}/{name} {way} in {other}, confidence {answer.confidence:.3f} ({evidence})"
-                )
+                count.believed.append(f"{name} {way} in {other}, confidence {answer.confidence:.3f} ({evidence})")
 
 
-def _made(image: Pixels, camera: Camera, way: str) -> Image:
+def _made(image: Pixels, camera: Camera, way: str, rng: np.random.Generator) -> Image:
     if way == "its middle":
         height, width = image.shape[0] // 2, image.shape[1] // 2
         image = cv2.resize(image[height // 2 :, width // 2 :][:height, :width], image.shape[1::-1])
+    elif way == "upside down":
+        image = image[::-1, ::-1].copy()
     elif way == "mirrored":
         image = image[:, ::-1].copy()
+    elif way == "half covered":
+        image, camera = trust.harder(image, camera, way, rng)
     return Image(image, camera)
 
 

@@ -45,7 +45,7 @@ class Command:
     """Queries are so many stretches of the mapping frames, every third one and kept out of the map: what
     they show the map has seen from elsewhere, on another visit, or never."""
     out: Path = measure.ROOT / "build" / "bench" / "honesty"
-    """Folder for the generated scenes, the maps and figures.json."""
+    """Folder for the generated scenes, the maps and figures.json; with ``blocks`` these two are in blocks/ there."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Asked:
 
 
 def main(command: Command) -> int:
-    command.out.mkdir(parents=True, exist_ok=True)
+    folder = command.out / "blocks" if command.blocks else command.out
+    folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     for name, path in scenes.find(list(command.scenes), command.out).items():
         recording = scenes.mapping_frames(path)
@@ -78,9 +79,9 @@ def main(command: Command) -> int:
         else:
             mapping, queries = recording.frames, scenes.query_frames(path)
         scene_map, _ = mapped(mapping, recording.metric)
-        scene_map.save(command.out / f"{name}.safetensors")
+        scene_map.save(folder / f"{name}.safetensors")
         figures[name] = row = measured(scene_map, queries)
-        write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
+        write_whole(folder / "figures.json", json.dumps(figures, indent=2).encode())
         print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
     print("confidence of a pose, and how many are right, of all recordings:")
     for low, high in pairwise(CONFIDENCES):

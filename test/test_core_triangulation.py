@@ -117,8 +117,9 @@ def test_partners_overlap_and_stand_aside(packed):
     partners = matching.overlapping_views(packed, 10, among, DEPTH, 6).tolist()
     assert len(partners) == 6 and 10 not in partners
     assert 9 not in partners or 8 in partners  # the very next has less of an angle than the one after
-    nearest = matching.nearest_views(packed, 10, among, 4).tolist()
-    assert sorted(nearest) == [8, 9, 11, 12]
+    neighbours = matching.neighbouring_views(packed, 10, among, 4).tolist()
+    assert neighbours[0] in (9, 11) and {neighbours[0], neighbours[1]} == {9, 11}
+    assert neighbours[2] in (8, 12, 7, 13) and neighbours[3] in (6, 14)  # the fourth and the eighth
 
 
 def test_partners_look_the_same_way():
@@ -128,13 +129,22 @@ def test_partners_look_the_same_way():
     packed = PackedViews([*world.views[:3], replace(world.views[3], map_from_camera=turned), *world.views[4:]], 50, CPU)
     among = torch.arange(6)
     assert 3 not in matching.overlapping_views(packed, 2, among, DEPTH, 6).tolist()
-    assert 3 not in matching.nearest_views(packed, 2, among, 6).tolist()
+    assert 3 not in matching.neighbouring_views(packed, 2, among, 6).tolist()
     assert not len(matching.overlapping_views(packed, 3, among, DEPTH, 6))
 
 
 def test_the_depth_of_the_scene_is_found_without_being_told(world, packed):
     depth = matching.scene_depth(packed, np.arange(packed.count))
     truth = np.median([np.linalg.norm(world.points - v.map_from_camera[:3, 3], axis=1) for v in world.views])
+    assert depth == pytest.approx(truth, rel=0.05)
+
+
+@pytest.mark.parametrize("views", [12, 300])
+def test_the_depth_of_the_scene_is_the_same_however_near_each_other_views_stand(views):
+    """Of views a degree and less apart neighbours fix the depth of nothing, or of what is near alone."""
+    world = make_world(points=300, views=views, noise=0.5)
+    truth = np.median([np.linalg.norm(world.points - v.map_from_camera[:3, 3], axis=1) for v in world.views])
+    depth = matching.scene_depth(PackedViews(world.views, 300, CPU), np.arange(views))
     assert depth == pytest.approx(truth, rel=0.05)
 
 

@@ -143,3 +143,15 @@ def test_a_pose_that_is_as_likely_wrong_by_its_own_covariance_is_not_believed():
     assert anywhere.state is State.UNCERTAIN  # 2.6 degrees are too many at any depth
     nothing = replace(judge(replace(GOOD, landmark_inliers=1, head_inliers=1), CALIBRATION), covariance=covariance)
     assert trust.exact_enough(nothing) is nothing
+
+
+@pytest.mark.parametrize(
+    ("depth", "shift", "believed"), [(2, 0.04, True), (2, 0.06, False), (20, 0.19, True), (20, 0.22, False)]
+)
+def test_where_there_is_a_scale_a_pose_is_as_exact_as_is_promised(depth, shift, believed):
+    """Wrong is what is 10 cm and 2 % of the depth off: half of it is too much for a standard deviation."""
+    trust = TrustModel(CALIBRATION, 0.25, depth=depth, metric=True)
+    covariance = np.diag([shift**2, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6])
+    verdict = trust.exact_enough(replace(judge(GOOD, CALIBRATION), covariance=covariance))
+    assert (verdict.state is State.LOCALIZED) == believed
+    assert believed or verdict.sentence == f"the pose is known to {100 * shift:.0f} cm and 0.1 degrees only"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from ace_ros.geometry import Matrix, pose_error, pose_residual
+from ace_ros.localization.promise import WRONG_TURN, wrong_shift
 
 STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
 
@@ -117,10 +118,10 @@ def within(table: NDArray[np.float64], threshold: str) -> NDArray[np.bool_]:
 
 def far_off(table: NDArray[np.float64], metric: bool, median_depth: float) -> NDArray[np.bool_]:
     """Which rows of :func:`errors` nobody may be sure of, (N,): over 5 degrees off, or over 10 cm *and* 2 % of the
-    depth, or over 5 % of it where there is no scale. What is 10 cm off in a street is not lost there.
+    depth, or over 5 % of it where there is no scale.
     """
-    least = max(0.10, 0.02 * median_depth) if metric else 0.05
-    return np.asarray((table[:, 0] > least) | (table[:, 1] > 5.0))
+    least = wrong_shift(True, median_depth) if metric else wrong_shift(False, 1.0)
+    return np.asarray((table[:, 0] > least) | (table[:, 1] > WRONG_TURN))
 
 
 def summarize(results: Sequence[FrameResult], metric: bool, median_depth: float) -> dict[str, Any]:

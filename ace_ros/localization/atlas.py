@@ -121,7 +121,8 @@ class Atlas:
         """
         if number not in self._asked:
             place = self._map.places[number]
-            trust = TrustModel(place.header.calibration, self._profile.lean, place.header.median_depth)
+            header = place.header
+            trust = TrustModel(header.calibration, self._profile.lean, header.median_depth, header.metric)
             self._asked[number] = PoseEstimator(place, self._device, trust.settled, self._iterations), trust
         return self._asked[number]
 

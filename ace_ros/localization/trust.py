@@ -10,6 +10,7 @@ import numpy as np
 
 from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.promise import WRONG_TURN, wrong_shift
 from ace_ros.localization.solver import covariance_from_information
 from ace_ros.map.header import Calibration
 
@@ -78,9 +79,8 @@ _PLAY = 0.04, 4.0
 # than a pixel, of which neighbours have the same, decide between the two. Right poses on a street have up to 0.93; a
 # half covered view that was 22 % of the depth off and believed had 1.1.
 _MOST_SLACK = 0.95
-# Depths of the scene, degrees: standard deviations of a pose that is wrong, off by a twentieth or 5 degrees, once in
-# twenty times. Of views that nothing covers, in six recordings, none that was believed had as much.
-_INEXACT = 0.025, 2.5
+# Of what is wrong (see promise.py): a pose with this standard deviation is, once in twenty times.
+_INEXACT = 0.5
 _SETTLED, _SETTLED_RATIO = 50.0, 3.0  # landmarks, and times chance
 
 
@@ -90,12 +90,14 @@ class TrustModel:
 
     Attributes:
         lean: pixels, as :attr:`ace_ros.features.encoder.EncoderProfile.lean`.
-        depth: of the scene, units of the map; where it is not known no pose is too inexact.
+        depth: of the scene, units of the map; where it is not known no position is too inexact.
+        metric: whether the map's unit is the metre.
     """
 
     calibration: Calibration
     lean: float
     depth: float = math.inf
+    metric: bool = False
 
     @property
     def settled(self) -> float:
@@ -116,9 +118,10 @@ class TrustModel:
             math.sqrt(np.linalg.eigvalsh(block)[-1])
             for block in (verdict.covariance[:3, :3], verdict.covariance[3:, 3:])
         )
-        if shift <= _INEXACT[0] * self.depth and turn <= math.radians(_INEXACT[1]):
+        if shift <= _INEXACT * wrong_shift(self.metric, self.depth) and math.degrees(turn) <= _INEXACT * WRONG_TURN:
             return verdict
-        told = f"the pose is known to {shift / self.depth:.1%} of the depth and {math.degrees(turn):.1f} degrees only"
+        known = f"{100 * shift:.0f} cm" if self.metric else f"{shift / self.depth:.1%} of the depth"
+        told = f"the pose is known to {known} and {math.degrees(turn):.1f} degrees only"
         return doubted(verdict, Reason.DEGENERATE_GEOMETRY, told)
 
     def excess(self, estimate: Estimate) -> float:

@@ -22,6 +22,7 @@ _ZOOM = 0.6  # logarithm of the ratio of distances that descriptors bear
 _LEAST_SCORE = 1e-4  # of a partner
 _STARS, _NEIGHBOURS = 30, 6  # how many views tell the scene's depth, each with so many neighbours
 _LEAST_POINTS = 10  # that such a view must give
+_DEPTH_ROUNDS, _SAME_DEPTH = 3, 1.05  # it is looked farther, until the depth grows by less
 
 
 def match(views: PackedViews, i: int, others: Tensor) -> Tensor:
@@ -73,13 +74,15 @@ def triangulate_star(views: PackedViews, i: int, others: Tensor, matches: Tensor
     return points[best, column], (inlier[best, column] & proposes[best, column, None]).T
 
 
-def nearest_views(views: PackedViews, i: int, among: Tensor, count: int) -> Tensor:
-    """The ``count`` nearest views that look the same way within 40 degrees and stand elsewhere."""
+def neighbouring_views(views: PackedViews, i: int, among: Tensor, count: int) -> Tensor:
+    """``count`` views that look the same way within 40 degrees and stand elsewhere: the nearest, the second, the
+    fourth, the eighth and so on, so that some stand aside far enough, however near each other views are."""
     distance = (views.centres[among] - views.centres[i]).norm(dim=1)
     alike = views.rotations[among, :, 2] @ views.rotations[i, :, 2] > np.cos(np.radians(_ALIKE))
-    distance = torch.where(alike & (distance > 1e-6), distance, torch.inf)
-    nearest = distance.topk(min(count, len(among)), largest=False)
-    return among[nearest.indices[torch.isfinite(nearest.values)]]
+    near = among[torch.where(alike & (distance > 1e-6), distance, torch.inf).argsort()]
+    near = near[: int((alike & (distance > 1e-6)).sum())]
+    ranks = torch.tensor([2**k - 1 for k in range(count)], device=near.device)
+    return near[ranks[ranks < len(near)]]
 
 
 def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, count: int) -> Tensor:
@@ -101,14 +104,32 @@ def overlapping_views(views: PackedViews, i: int, among: Tensor, depth: float, c
 
 
 def scene_depth(views: PackedViews, among: NDArray[np.int64]) -> float | None:
-    """Median distance of what the views see, from a few stars with their nearest neighbours; None if none holds."""
-    depths = []
+    """Median distance of what the views see; None if nothing holds.
+
+    A few stars with their nearest neighbours tell a first one, of what is near where neighbours are. Stars with
+    partners that are good for what is so far tell of what is farther, until it is no more.
+    """
     candidates = torch.from_numpy(among).to(views.device)
-    for i in among[:: max(1, len(among) // _STARS)]:
-        others = nearest_views(views, int(i), candidates, _NEIGHBOURS)
+    stars = among[:: max(1, len(among) // _STARS)].tolist()
+    depth = _depth_of(views, stars, [neighbouring_views(views, i, candidates, _NEIGHBOURS) for i in stars])
+    for _ in range(_DEPTH_ROUNDS):
+        if depth is None:
+            break
+        partners = [overlapping_views(views, i, candidates, depth, _NEIGHBOURS) for i in stars]
+        farther = _depth_of(views, stars, partners)
+        if farther is None or farther < _SAME_DEPTH * depth:
+            break
+        depth = farther
+    return depth
+
+
+def _depth_of(views: PackedViews, stars: list[int], partners: list[Tensor]) -> float | None:
+    """Median distance of what some views see together with the partners of each."""
+    depths = []
+    for i, others in zip(stars, partners, strict=True):
         if len(others) < 2:
             continue
-        points, inliers = triangulate_star(views, int(i), others, match(views, int(i), others))
+        points, inliers = triangulate_star(views, i, others, match(views, i, others))
         good = inliers.sum(0) >= 2
         if good.sum() > _LEAST_POINTS:
             depths.append(float((points[good] - views.centres[i]).norm(dim=1).median()))
