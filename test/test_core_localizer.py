@@ -234,21 +234,21 @@ def test_a_pose_that_fits_one_side_of_the_image_is_led_on_to_the_rest(room, degr
     """As after RANSAC on a single thing: turned about what is on the left, where errors stay small."""
     localizer = Localizer(room.map, device="cpu")
     (place,) = room.map.places
-    estimator = PoseEstimator(place, CPU, 50.0)
+    search = PoseEstimator(place, CPU, 50.0).search
     none = np.zeros((0, 3))
     for image, truth in zip(room.query_images[:4], room.query_poses[:4], strict=True):
         encoded = localizer.encode(Image(image, room.camera))
         local = truth.copy()
         local[:3, 3] -= place.header.origin
-        near = estimator._near(encoded, local, 4.0)
+        near = search._near(encoded, local, 4.0)
         left = near.point[np.argsort(encoded.rays[near.keypoint][:, 0])[: len(near) // 4]]
         pivot = np.median(place.points[left], axis=0)
         turned = Rotation.from_rotvec(np.radians(degrees) * local[:3, 1]).as_matrix()
         astray = local.copy()
         astray[:3, :3] = turned @ local[:3, :3]
         astray[:3, 3] = pivot + turned @ (local[:3, 3] - pivot)
-        first = estimator._weigh(encoded, none, estimator._polish(encoded, astray, (12.0, 4.0)))
-        rested = estimator._settle(encoded, none, first)
+        first = search.weigh(encoded, none, search._polish(encoded, astray, (12.0, 4.0)))
+        rested = search._settle(encoded, none, first)
         translation, rotation = pose_error(rested.pose, local)
         assert translation < 0.05 and rotation < 1.0 and rested.rank >= first.rank
 
@@ -269,7 +269,7 @@ def test_the_room_is_asked_for_beside_a_moved_thing_and_what_chance_has(room):
     order = np.argsort(-np.concatenate(likeness))
     seen = np.concatenate(rays)[order]
     seen /= np.linalg.norm(seen, axis=1, keepdims=True)
-    found, first = PoseEstimator(room.map.places[0], CPU, 50.0)._by_landmarks(
+    found, first = PoseEstimator(room.map.places[0], CPU, 50.0).search._by_landmarks(
         seen, np.concatenate(points)[order], 500.0
     )
     assert first >= 88

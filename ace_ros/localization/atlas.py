@@ -13,7 +13,8 @@ from ace_ros.features.encoder import EncoderProfile
 from ace_ros.features.features import EncodedImage
 from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Estimate
-from ace_ros.localization.estimator import PoseEstimator, same_pose
+from ace_ros.localization.estimator import PoseEstimator
+from ace_ros.localization.search import same_pose
 from ace_ros.localization.trust import State, TrustModel, Verdict
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.scene_map import SceneMap

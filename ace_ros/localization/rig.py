@@ -27,8 +27,9 @@ from ace_ros.localization import solver
 from ace_ros.localization.atlas import Atlas, Judged
 from ace_ros.localization.chain import Chain, Link
 from ace_ros.localization.estimate import Estimate, Evidence
-from ace_ros.localization.estimator import Paired, PoseEstimator, same_pose
+from ace_ros.localization.estimator import Paired, PoseEstimator
 from ace_ros.localization.objections import Opinion, objection
+from ace_ros.localization.search import same_pose
 from ace_ros.localization.sight import RigView
 from ace_ros.localization.trust import Reason, TrustModel, doubted, judge
 from ace_ros.map.header import Calibration
@@ -81,12 +82,12 @@ class _Seen:
         return int((errors < np.hypot(_RANSAC, self.spread)).sum())
 
     def around(self, pose: Matrix) -> Likely:
-        return self.paired_by.around(self.view.sight.encoded, pose, _WIDE)
+        return self.paired_by.search.around(self.view.sight.encoded, pose, _WIDE)
 
     def within(self, likely: Likely, pose: Matrix, radius: float) -> tuple[solver.Observations, NDArray[np.float64]]:
         """What is near, and its focal lengths."""
         encoded, near = self.view.sight.encoded, likely.within(pose, radius).best()
-        return self.paired_by.observed(encoded, near, radius), encoded.focals[near.keypoint]
+        return self.paired_by.search.observed(encoded, near, radius), encoded.focals[near.keypoint]
 
     def paired(self, pose: Matrix) -> Paired:
         return self.paired_by.paired(self.view.sight.encoded, self.view.sight.asked[self.place], pose)
@@ -161,7 +162,7 @@ class RigEstimator:
             sight.asked[self._place] = self._estimator.ask(sight.encoded)
         matches = sight.asked[self._place].matches
         rays, focals = sight.encoded.rays[matches.keypoint], sight.encoded.focals[matches.keypoint]
-        points = self._estimator.points_of(matches)
+        points = self._estimator.search.points_of(matches)
         return _Seen(view, self._estimator, self._place, rays, focals, points, spread)
 
     def _proposed(self, seen: Sequence[_Seen], chain: Chain) -> list[Matrix]:

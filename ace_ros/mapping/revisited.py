@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ace_ros.features.encoder import EncoderProfile
 from ace_ros.geometry import Matrix
-from ace_ros.localization.estimator import SAME_SHIFT, SAME_TURN
+from ace_ros.localization.search import SAME_SHIFT, SAME_TURN
 from ace_ros.map.landmarks import quantize
 from ace_ros.map.place import Place
 from ace_ros.mapping.triangulation import MIN_VIEWS, Tracks, mean_descriptors, refine_points
