@@ -116,6 +116,15 @@ def test_a_pose_is_less_exact_where_less_is_known_again_than_on_the_maps_own_dri
     assert TrustModel(CALIBRATION, 0.25).strain(GOOD) == 1  # a map that does not tell
 
 
+def test_a_pose_is_less_exact_where_landmarks_lie_farther_off_than_is_usual():
+    """A smeared image shifts what it shows, all of it alike."""
+    trust = TrustModel(CALIBRATION, 0.25)
+    assert trust.strain(replace(GOOD, misfit=1.2)) == 1
+    assert trust.strain(replace(GOOD, misfit=2.6)) == pytest.approx(4)
+    worn = TrustModel(replace(CALIBRATION, landmark_share=0.4), 0.25)
+    assert worn.strain(replace(GOOD, keypoints=1000, landmark_inliers=200, misfit=2.6)) == pytest.approx(16)
+
+
 def test_what_is_found_by_looking_around_a_pose_is_not_enough():
     """Where landmarks are dense a wrong pose has as many inliers as a right one; without looking around, it has not."""
     street = replace(CALIBRATION, self_similar=60.0, self_matched=25.0)

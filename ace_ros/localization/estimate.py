@@ -29,6 +29,8 @@ class Evidence:
         coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
         play: how far poses near this one lie from it that explain the image equally well: depths of the scene, degrees.
         slack: see :func:`ace_ros.localization.ambiguity.slack`.
+        misfit: how far landmarks lie from where the pose makes them appear, as a multiple of what is usual in views of
+            the map's own drive (medians); 0 where that is not known.
     """
 
     contrast: float
@@ -42,6 +44,7 @@ class Evidence:
     play: tuple[float, float] = (0.0, 0.0)
     matched: int = 0
     slack: float = 0.0
+    misfit: float = 0.0
 
     @property
     def landmark_share(self) -> float:

@@ -116,6 +116,7 @@ class PoseEstimator:
             matched=self._agreeing(encoded, paired.asked.matches, pose),
             landmark_inliers=int(inlier[is_landmark].sum()),
             head_inliers=int(inlier[~is_landmark].sum()),
+            misfit=self._misfit(errors[is_landmark]),
             coverage=_coverage(encoded.pixels, encoded.pixels[paired.keypoint[inlier]]),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
         )
@@ -152,7 +153,7 @@ class PoseEstimator:
         told = self.told(paired, pose, information, seconds)
         free = 0.0 if information is None else self._slack(paired, pose, information)
         off = [pose_residual(one, best.pose) for one in equals]
-        spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / (1 + len(off))
+        spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / max(1, len(off))
         return replace(
             told, evidence=replace(told.evidence, play=self._play(best.pose, equals), slack=free), spread=spread
         )
@@ -163,6 +164,10 @@ class PoseEstimator:
         is_landmark = np.arange(len(points)) < len(best.near)
         observed = solver.Observations(encoded.rays[keypoint], points, np.where(is_landmark, *self._sigmas))
         return Paired(encoded, asked, observed, keypoint, is_landmark, best.near.point)
+
+    def _misfit(self, errors: NDArray[np.float64]) -> float:
+        """See :attr:`ace_ros.localization.estimate.Evidence.misfit`."""
+        return float(np.median(errors) / (solver.TYPICAL * self._sigmas[0])) if len(errors) else 0.0
 
     def _agreeing(self, encoded: EncodedImage, matches: Pairs, pose: Matrix) -> int:
         """How many matches agree with a pose (local frame), as RANSAC counts them."""

@@ -22,6 +22,7 @@ _LOCAL = {"max_iterations": 10}  # of the refinement within it; set by hand
 _TAIL = 2.0  # sigmas at which Cauchy's tail begins; his own constant for 95 % efficiency is 2.385
 _STILL = 0.03  # standard deviations (Mahalanobis): a smaller step changes nothing that anybody could see
 _ONE_PLANE = 0.5  # cosine, 60 degrees from the axis: farther out one plane stretches an angle more than four times
+TYPICAL = 1.1774  # sigmas: median length of an error whose two coordinates are normal (Rayleigh)
 _DEGENERATE = 1e10  # condition number of the scaled information matrix
 
 

@@ -16,7 +16,7 @@ from ace_ros.localization.alternatives import decide
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.estimator import PoseEstimator
-from ace_ros.localization.solver import covariance_from_information, ransac
+from ace_ros.localization.solver import TYPICAL, covariance_from_information, ransac
 from ace_ros.localization.trust import State, TrustModel, ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
@@ -37,7 +37,6 @@ _FEW_REACH = 2.0
 _MARGIN = 0.2  # of the image's sides
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
-_TYPICAL = 1.1774  # sigmas: median length of an error whose two coordinates are normal (Rayleigh)
 _SIGMAS = ((0.4, 2.0), (1.0, 10.0))  # pixels: what landmarks and head may be taught; beyond, pairs are no inliers
 _ENOUGH_PAIRS = 100  # fewer teach nothing about an error
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
@@ -214,7 +213,7 @@ def _with_sigmas(calibration: Calibration, estimates: list[Estimate]) -> Calibra
     for witness, (low, high), known in zip((True, False), _SIGMAS, usual, strict=True):
         errors = np.concatenate([estimate.errors[estimate.is_landmark == witness] for estimate in estimates])
         enough = len(errors) >= _ENOUGH_PAIRS
-        found.append(float(np.clip(np.median(errors) / _TYPICAL, low, high)) if enough else known)
+        found.append(float(np.clip(np.median(errors) / TYPICAL, low, high)) if enough else known)
     return replace(calibration, landmark_sigma=found[0], head_sigma=found[1])
 
 
