@@ -45,6 +45,8 @@ class Command:
     """Whose images: folders in ../shared/scenes, and room and courtyard, which are generated; all by default."""
     every: int = 1
     """Every so many of their images."""
+    skip: int = 0
+    """So many of the first pieces of work are left out: a run that was stopped says how many it had done."""
     workers: int = os.cpu_count() or 1
     """Processes, each with one thread."""
     maps: Path = measure.ROOT / "build" / "bench" / "honesty"
@@ -79,14 +81,14 @@ def main(command: Command) -> int:
     with ProcessPoolExecutor(command.workers, multiprocessing.get_context("spawn")) as pool:
         work = [
             pool.submit(_asked, command.maps, name, paths[name], k * command.every, parts[name] * command.every)
-            for _, k, name in turns
+            for _, k, name in turns[command.skip :]
         ]
         for done, one in enumerate(as_completed(work), 1):
             for way, count in one.result().items():
                 counts[way].add(count)
             rows = {way: vars(count) for way, count in counts.items()}
             write_whole(command.maps / "foreign.json", json.dumps(rows, indent=2).encode())
-            print(f"{done} of {len(work)}: " + "; ".join(map(_line, counts.items())), flush=True)
+            print(f"{command.skip + done} of {len(turns)}: " + "; ".join(map(_line, counts.items())), flush=True)
     for text in [text for count in counts.values() for text in count.believed]:
         print(f"  believed: {text}")
     return 0

@@ -36,7 +36,7 @@ def test_features_are_close_to_those_of_the_processor(room):
 
 def test_triangulation_is_that_of_the_processor():
     world = make_world(points=300, views=12, noise=0.3)
-    here, there = triangulate(world.packed(), 100, 5.5), triangulate(world.packed(torch.device("cuda")), 100, 5.5)
+    here, there = (triangulate(world.packed(torch.device(name)), 100, 5.5, 10000) for name in ("cpu", "cuda"))
     assert abs(len(here) - len(there)) < 0.03 * len(here)
     ids = (there.descriptors.cpu() @ torch.from_numpy(world.looks).T).argmax(1).numpy()
     origin = world.packed().origin

@@ -33,7 +33,7 @@ def packed(world):
 
 @pytest.fixture(scope="module")
 def tracks(packed):
-    return triangulate(packed, 100, DEPTH)
+    return triangulate(packed, 100, DEPTH, 10000)
 
 
 def closest(world, descriptors):
@@ -186,16 +186,27 @@ def test_observations_are_true(world, packed, tracks):
 
 
 def test_triangulating_again_gives_the_same(packed, tracks):
-    again = triangulate(packed, 100, DEPTH)
+    again = triangulate(packed, 100, DEPTH, 10000)
     assert torch.equal(again.points, tracks.points) and torch.equal(again.keypoint, tracks.keypoint)
 
 
 def test_a_few_views_are_matched_and_all_are_searched(world, packed, tracks):
     reports = []
-    few = triangulate(packed, 10, DEPTH, lambda done, total: reports.append((done, total)))
+    few = triangulate(packed, 10, DEPTH, 10000, lambda done, total: reports.append((done, total)))
     assert len(few) > 0.8 * len(tracks) and len(torch.unique(few.view)) == packed.count
     done, total = np.array(reports).T
     assert done[0] == 0 and (np.diff(done) > 0).all() and (total == 40).all() and done[-1] < 40
+
+
+def test_more_views_are_matched_where_a_few_give_too_few_landmarks(packed, tracks, monkeypatch):
+    monkeypatch.setattr("ace_ros.mapping.triangulation._FEW_VIEWS", 6)
+    reports = []
+    few, all_of_them = (
+        triangulate(packed, 100, DEPTH, enough, lambda *now: reports.append(now)) for enough in (1, 9999)
+    )
+    assert len(few) < len(tracks) and torch.equal(all_of_them.points, tracks.points)
+    assert {total for _, total in reports} == {2 * 6 + 2 * packed.count + packed.count}
+    assert max(done for done, _ in reports) == 2 * 6 + 3 * packed.count - 1
 
 
 def test_triangulation_stops_when_asked(packed):
@@ -204,7 +215,7 @@ def test_triangulation_stops_when_asked(packed):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        triangulate(packed, 100, DEPTH, stop)
+        triangulate(packed, 100, DEPTH, 10000, stop)
 
 
 def test_views_that_share_nothing_give_no_points():
@@ -217,7 +228,7 @@ def test_views_that_share_nothing_give_no_points():
         strangers.append(replace(view, encoded=replace(view.encoded, features=features)))
     packed = PackedViews(strangers, 200, CPU)
     assert matching.scene_depth(packed, np.arange(10)) is None
-    empty = triangulate(packed, 10, DEPTH)
+    empty = triangulate(packed, 10, DEPTH, 10000)
     assert len(empty) == 0 and empty.points.shape == (0, 3) and len(empty.track) == 0
 
 

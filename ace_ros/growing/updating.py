@@ -56,7 +56,11 @@ def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, r
     if depth is None:
         return Evidence(taught, packed, Tracks.none(packed), held_back)
     tracks = triangulate(
-        packed, options.landmark_views, depth, lambda done, total: report("triangulating", done, total)
+        packed,
+        options.landmark_views,
+        depth,
+        options.landmarks,
+        lambda done, total: report("triangulating", done, total),
     )
     return Evidence(taught, packed, tracks, held_back)
 

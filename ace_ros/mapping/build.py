@@ -112,7 +112,11 @@ def _triangulate(
     depth = matching.scene_depth(packed, chosen) if profile.has_keypoints else None
     if depth is not None:
         tracks = triangulate(
-            packed, options.landmark_views, depth, lambda done, total: report("triangulating", done, total)
+            packed,
+            options.landmark_views,
+            depth,
+            options.landmarks,
+            lambda done, total: report("triangulating", done, total),
         )
         return tracks, depth
     reach = float(packed.centres.norm(dim=1).max())

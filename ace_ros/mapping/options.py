@@ -49,7 +49,11 @@ class MapOptions(Options):
         low=0,
         stand_in=-1,
     )
-    landmark_views: int = option(240, "At most so many frames of a place are matched with each other.", low=MIN_FRAMES)
+    landmark_views: int = option(
+        240,
+        "At most so many frames of a place are matched with each other; 120 where these give all landmarks.",
+        low=MIN_FRAMES,
+    )
     samples: int = option(600, "Training samples of each frame.", low=1)
     batch: int = option(4096, "Samples in a training step.", low=64)
     supervision: float = option(
