@@ -11,7 +11,7 @@ from scene_making import SECOND, START, BagMaker
 from ace_ros.generated import make_room
 from ace_ros.recordings import open_recording
 
-SMALL = ("--device", "cpu", "--image-size", "160", "--landmarks", "2000")
+SMALL = ("--device", "cpu", "--image-size", "180", "--landmarks", "2000")
 OPTICAL = "camera_optical_frame"
 
 

@@ -44,7 +44,8 @@ class Calibration(Checked):
         landmark_sigma, head_sigma: reprojection error of an inlier of each witness, pixels a coordinate.
         covariance_scale: factor on the inverse information matrix, so that with the floor of
             :func:`ace_ros.localization.solver.shift_covariance` the mean NEES becomes 6.
-        chance_landmarks: landmark inliers that a wrong pose collects by chance (the most that decoys had).
+        chance_landmarks: landmark inliers that a wrong pose collects by chance: hardly a decoy has more (their mean and
+            two and a half standard deviations).
         chance_head: likewise the fraction of head predictions.
         landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
         landmark_share: of the keypoints of a view of the same drive, so many are landmark inliers (median);
