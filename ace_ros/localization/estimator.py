@@ -152,11 +152,8 @@ class PoseEstimator:
             pose, information = solver.refine(pose, paired.observed, paired.focals)
         told = self.told(paired, pose, information, seconds)
         free = 0.0 if information is None else self._slack(paired, pose, information)
-        off = [pose_residual(one, best.pose) for one in equals]
-        spread = sum((np.outer(one, one) for one in off), np.zeros((6, 6))) / max(1, len(off))
-        return replace(
-            told, evidence=replace(told.evidence, play=self._play(best.pose, equals), slack=free), spread=spread
-        )
+        evidence = replace(told.evidence, play=self._play(best.pose, equals), slack=free)
+        return replace(told, evidence=evidence, spread=_spread(best.pose, equals))
 
     def _paired(self, encoded: EncodedImage, asked: Asked, best: Hypothesis) -> Paired:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])
@@ -200,6 +197,13 @@ class PoseEstimator:
         """See :attr:`ace_ros.localization.estimate.Evidence.play`."""
         translation, rotation = np.max([(0.0, 0.0), *(pose_error(one, pose) for one in equals)], axis=0)
         return float(translation / self._unit), float(rotation)
+
+
+def _spread(pose: Matrix, equals: list[Matrix]) -> Matrix:
+    """(6, 6) as far as the farthest of the equals lies off: the others may be the pose itself, found twice."""
+    off = [pose_residual(one, pose) for one in equals]
+    farthest = max(off, key=lambda one: float(np.linalg.norm(one[:3])), default=np.zeros(6))
+    return np.outer(farthest, farthest)
 
 
 def _coverage(everywhere: NDArray[np.float64], inliers: NDArray[np.float64]) -> float:
