@@ -19,13 +19,14 @@ def domain():
 
 
 def with_less_evidence(localizer, frame):
-    """So much of the image covered that it is still localized, and leaves some doubt."""
+    """So much of the image behind the bars of a fence that it is still localized, and leaves some doubt."""
     pixels, camera, pose = frame
-    low, high = 0.0, 1.0
+    low, high, gap = 0.0, 1.0, pixels.shape[1] // 8
     for _ in range(12):
         share = (low + high) / 2
         covered = pixels.copy()
-        covered[:, : int(share * pixels.shape[1])] = 90
+        for bar in range(0, pixels.shape[1], gap):
+            covered[:, bar : bar + int(share * gap)] = 90
         answer = localizer.localize(covered, camera)
         known = decades(answer.confidence) if answer.state is State.LOCALIZED else 0.0
         if 1.3 < known < 3.3:
