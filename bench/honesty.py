@@ -8,6 +8,7 @@ examples:
   python -m bench.honesty                              all recordings in ../shared/scenes, and the generated ones
   python -m bench.honesty --scenes room tello_moved
   python -m bench.honesty --blocks 6                   the queries are whole stretches of the drive, kept out of the map
+  python -m bench.honesty --harder blurred             the queries as a camera gives them that moves too fast
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -31,7 +32,7 @@ from ace_ros.localization.trust import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import PosedFrame
 from ace_ros.recordings.prefetch import prefetched
-from bench import measure, scenes
+from bench import measure, scenes, trust
 from bench.building import mapped
 
 Row = dict[str, Any]
@@ -44,6 +45,9 @@ class Command:
     blocks: int | None = None
     """Queries are so many stretches of the mapping frames, every third one and kept out of the map: what
     they show the map has seen from elsewhere, on another visit, or never."""
+    harder: Literal["", "dark", "blurred", "half covered", "small"] = ""
+    """What is made of the queries: lit by a tenth, smeared over 15 to 40 pixels, half to four fifths of them covered, a
+    third of their size."""
     out: Path = measure.ROOT / "build" / "bench" / "honesty"
     """Folder for the generated scenes, the maps and figures.json; with ``blocks`` these two are in blocks/ there."""
 
@@ -80,7 +84,7 @@ def main(command: Command) -> int:
             mapping, queries = recording.frames, scenes.query_frames(path)
         scene_map, _ = mapped(mapping, recording.metric)
         scene_map.save(folder / f"{name}.safetensors")
-        figures[name] = row = measured(scene_map, queries)
+        figures[name] = row = measured(scene_map, queries, command.harder)
         write_whole(folder / "figures.json", json.dumps(figures, indent=2).encode())
         print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
     print("confidence of a pose, and how many are right, of all recordings:")
@@ -91,14 +95,14 @@ def main(command: Command) -> int:
     return 0
 
 
-def measured(scene_map: SceneMap, frames: list[PosedFrame]) -> Row:
-    """What a map makes of queries."""
-    localizer, found, queries = Localizer(scene_map, device="cpu"), [], 0
+def measured(scene_map: SceneMap, frames: list[PosedFrame], way: str = "") -> Row:
+    """What a map makes of queries, as they are or made harder (:func:`bench.trust.harder`)."""
+    localizer, found, queries, rng = Localizer(scene_map, device="cpu"), [], 0, np.random.default_rng(0)
     for frame, image in prefetched(frames):
         if isinstance(image, InputError):
             continue
         queries += 1
-        answer = localizer.localize(image, frame.camera)
+        answer = localizer.localize(*trust.harder(image, frame.camera, way, rng))
         if answer.map_from_camera is not None and answer.state is not State.LOST:
             found.append(asked(localizer, frame, answer, scene_map.header.metric))
     right = np.array([not one.wrong for one in found], bool)

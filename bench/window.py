@@ -86,7 +86,8 @@ def main(command: Command) -> int:
             rows = measured(localizer, drive, way)
             if way == _WAYS[0]:
                 elsewhere = [shots for other in drives.values() if other is not drive for shots in other]
-                rows["images of elsewhere, 3 s"] = _foreign(localizer, elsewhere)
+                if elsewhere:
+                    rows["images of elsewhere, 3 s"] = _foreign(localizer, elsewhere)
             figures[f"{name}, {way}"] = rows
             write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
             print(f"{name}, {way}", *table(rows), sep="\n", flush=True)

@@ -55,9 +55,9 @@ class StoredPlaces(Sequence[Place]):
         """How many all places have; none is read."""
         return sum(self._held.length(_prefix(number) + tensors.CODES) for number in range(len(self)))
 
-    def codes(self, number: int, most: int) -> NDArray[np.int8]:
-        """(at most ``most``, D) codes of the landmarks of one place that were seen most often; nothing else is read."""
-        return np.asarray(self._held.rows(_prefix(number) + tensors.CODES, most).numpy())
+    def codes(self, number: int) -> NDArray[np.int8]:
+        """(L, D) codes of the landmarks of one place; nothing else is read."""
+        return np.asarray(self._held.one(_prefix(number) + tensors.CODES).numpy())
 
 
 def write_atlas(path: Path, places: Sequence[Place], mapped: MappedFrames) -> int:

@@ -34,9 +34,9 @@ class StoredTensors:
         """How many rows one of them has."""
         return int(self._file.get_slice(name).get_shape()[0])
 
-    def rows(self, name: str, most: int) -> Tensor:
-        """The first rows of one of them."""
-        found: Tensor = self._file.get_slice(name)[:most]
+    def one(self, name: str) -> Tensor:
+        """One of them."""
+        found: Tensor = self._file.get_tensor(name)
         return found
 
     def shapes(self, prefix: str) -> dict[str, Tensor]:

@@ -64,10 +64,11 @@ class SceneMap:
         return low, high, _NEAR * np.array([header.median_depth for header in self.headers])[:, None]
 
     def codes(self, number: int, most: int) -> NDArray[np.int8]:
-        """(at most ``most``, D) codes of a place's landmarks, those seen most often, without reading the place."""
-        if isinstance(self.places, StoredPlaces):
-            return self.places.codes(number, most)
-        return self.places[number].codes[:most]
+        """(at most ``most``, D) codes of a place's landmarks, evenly from those seen most often to those seen least,
+        without reading the place."""
+        places = self.places
+        codes = places.codes(number) if isinstance(places, StoredPlaces) else places[number].codes
+        return codes[np.linspace(0, len(codes) - 1, most).astype(int)] if len(codes) > most else codes
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the map, whole or not at all; an older file of that name stays until the new one is complete.
