@@ -110,11 +110,10 @@ class Atlas:
         votes = self._votes.count(encoded.features)
         near = np.zeros(len(votes), bool) if prior is None else self._map.near(prior[:3, 3])
         asked: list[int] = []
-        alike = _alike(votes)
+        alike, weak = _alike(votes), votes.max() < _WEAK
         for number in np.lexsort((-votes, ~near)).tolist():
             sure = any(one.verdict.state is State.LOCALIZED for one in found)
-            asks = alike[number] or (sure and votes.max() < _WEAK)
-            if (asks and len(asked) < _MOST_ALIKE) or (not sure and len(asked) < _ASKED):
+            if ((alike[number] or (sure and weak)) and len(asked) < _MOST_ALIKE) or (not sure and len(asked) < _ASKED):
                 asked.append(number)
                 yield number
 

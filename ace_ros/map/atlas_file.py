@@ -57,7 +57,7 @@ class StoredPlaces(Sequence[Place]):
 
     def codes(self, number: int) -> NDArray[np.int8]:
         """(L, D) codes of the landmarks of one place; nothing else is read."""
-        return np.asarray(self._held.one(_prefix(number) + tensors.CODES).numpy())
+        return np.asarray(self._held.of(_prefix(number), [tensors.CODES])[tensors.CODES].numpy())
 
 
 def write_atlas(path: Path, places: Sequence[Place], mapped: MappedFrames) -> int:

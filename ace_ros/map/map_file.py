@@ -34,11 +34,6 @@ class StoredTensors:
         """How many rows one of them has."""
         return int(self._file.get_slice(name).get_shape()[0])
 
-    def one(self, name: str) -> Tensor:
-        """One of them."""
-        found: Tensor = self._file.get_tensor(name)
-        return found
-
     def shapes(self, prefix: str) -> dict[str, Tensor]:
         """The same without their numbers: tensors on the meta device, for shapes and types."""
         held = {}

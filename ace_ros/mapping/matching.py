@@ -79,8 +79,8 @@ def neighbouring_views(views: PackedViews, i: int, among: Tensor, count: int) ->
     fourth, the eighth and so on, so that some stand aside far enough, however near each other views are."""
     distance = (views.centres[among] - views.centres[i]).norm(dim=1)
     alike = views.rotations[among, :, 2] @ views.rotations[i, :, 2] > np.cos(np.radians(_ALIKE))
-    near = among[torch.where(alike & (distance > 1e-6), distance, torch.inf).argsort()]
-    near = near[: int((alike & (distance > 1e-6)).sum())]
+    fit = alike & (distance > 1e-6)
+    near = among[fit][distance[fit].argsort()]
     ranks = torch.tensor([2**k - 1 for k in range(count)], device=near.device)
     return near[ranks[ranks < len(near)]]
 
