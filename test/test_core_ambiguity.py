@@ -5,7 +5,7 @@ import pytest
 
 from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import pose_error
-from ace_ros.localization.ambiguity import beside, mirrored, slack
+from ace_ros.localization.ambiguity import beside, mirrored, slack, turned
 from ace_ros.localization.solver import Observations, refine, reprojection_errors
 
 FOCAL = 500.0
@@ -39,6 +39,27 @@ def test_a_small_plane_looks_the_same_from_the_other_side():
     assert np.median(reprojection_errors(rested, rays, points, FOCAL)) < 1.0
     back, _ = refined(mirrored(rested, points), rays, points)
     assert pose_error(back, POSE)[0] < 0.01
+
+
+def test_a_few_points_beside_a_plane_do_not_hide_its_other_side():
+    rng = np.random.default_rng(2)
+    flat, far = wall(rng, 0.8), wall(rng, 0.8, thick=4.0, count=12)
+    other = mirrored(POSE, np.concatenate([flat, far]))
+    assert pose_error(other, mirrored(POSE, flat))[1] < 3
+    assert mirrored(POSE, np.concatenate([flat, wall(rng, 0.8, thick=4.0, count=60)])) is None
+
+
+@pytest.mark.parametrize(("width", "thick", "agrees"), [(0.4, 0.1, True), (3.0, 2.0, False)])
+def test_what_is_small_looks_the_same_when_it_is_turned_a_little(width, thick, agrees):
+    """Its depth alone tells how far: by less than a pixel or two where there is little of it."""
+    points = wall(np.random.default_rng(3), width, thick)
+    rays, others = rays_of(POSE, points), turned(POSE, points)
+    assert [pose_error(one, POSE)[1] for one in others] == pytest.approx([5] * 4)
+    middle = np.median(points, 0)
+    distances = [np.linalg.norm(one[:3, 3] - middle) for one in others]
+    assert distances == pytest.approx([np.linalg.norm(POSE[:3, 3] - middle)] * 4)
+    shares = [slack(POSE, [one], rays, points, np.full(len(points), FOCAL), 2.0) for one in others]
+    assert (min(shares) > 0.8) if agrees else (max(shares) < 0.5)
 
 
 def test_what_is_thick_has_no_other_side_and_a_wall_seen_straight_on_is_its_own():

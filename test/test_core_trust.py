@@ -125,6 +125,33 @@ def test_a_pose_is_less_exact_where_landmarks_lie_farther_off_than_is_usual():
     assert worn.strain(replace(GOOD, keypoints=1000, landmark_inliers=200, misfit=2.6)) == pytest.approx(16)
 
 
+def test_a_pose_is_less_exact_where_the_head_does_not_know_the_view():
+    """Mapping saw it from elsewhere, or otherwise: its landmarks are off together by more than each by itself."""
+    trust = TrustModel(CALIBRATION, 0.25)  # of 500 that are asked, chance gives 15
+    strains = [trust.strain(replace(GOOD, head_inliers=inliers)) for inliers in (0, 3, 15, 60, 200)]
+    assert strains == pytest.approx([3, 3, 2, 1, 1])
+    assert trust.strain(replace(GOOD, head_inliers=0, has_landmarks=False)) == 1  # no other witness that could tell
+
+
+def test_landmarks_alone_are_believed_sooner_where_matches_are_held_against_those_elsewhere():
+    alone = replace(GOOD, landmark_inliers=61, head_inliers=0, matched=30)  # three times what chance gives
+    told_of = replace(CALIBRATION, self_similar=40.0, self_matched=25.0)
+    assert told(alone, told_of)[0] is State.LOCALIZED
+    assert told(replace(alone, matched=24), told_of)[0] is told(alone, CALIBRATION)[0] is State.UNCERTAIN
+    assert told(replace(alone, landmark_inliers=59), told_of)[0] is State.UNCERTAIN
+    assert told(replace(alone, landmark_inliers=76), CALIBRATION)[0] is State.LOCALIZED
+
+
+def test_many_matches_make_up_for_landmarks_that_chance_finds_too():
+    street = Calibration(chance_landmarks=60, chance_head=0.03, self_similar=100.0, self_matched=20.0)
+    dense = replace(GOOD, landmark_inliers=130, matched=60)
+    assert told(dense, street)[0] is State.LOCALIZED
+    assert told(replace(dense, matched=59), street)[0] is State.UNCERTAIN
+    assert told(replace(dense, landmark_inliers=128), street)[0] is State.UNCERTAIN
+    untold = replace(street, self_similar=0.0, self_matched=0.0)  # a map of before such maps
+    assert told(replace(dense, matched=1000), untold)[0] is State.UNCERTAIN
+
+
 def test_what_is_found_by_looking_around_a_pose_is_not_enough():
     """Where landmarks are dense a wrong pose has as many inliers as a right one; without looking around, it has not."""
     street = replace(CALIBRATION, self_similar=60.0, self_matched=25.0)
@@ -135,9 +162,11 @@ def test_what_is_found_by_looking_around_a_pose_is_not_enough():
 
 
 def test_a_pose_that_can_be_moved_with_most_of_its_landmarks_is_not_believed():
-    assert told(replace(GOOD, slack=0.95), CALIBRATION)[0] is State.LOCALIZED
-    state, _, reason = told(replace(GOOD, slack=1.0), CALIBRATION)
+    assert told(replace(GOOD, slack=(0.95, 0.8)), CALIBRATION)[0] is State.LOCALIZED
+    state, _, reason = told(replace(GOOD, slack=(1.0, 0.9)), CALIBRATION)
     assert state is State.UNCERTAIN and "100% of the landmarks agree 5 % of the depth aside" in reason
+    state, _, reason = told(replace(GOOD, slack=(0.9, 0.85)), CALIBRATION)
+    assert state is State.UNCERTAIN and "85% of the landmarks agree when it is turned by 5 degrees" in reason
 
 
 def test_a_pose_that_is_as_likely_wrong_by_its_own_covariance_is_not_believed():

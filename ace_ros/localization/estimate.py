@@ -28,7 +28,8 @@ class Evidence:
         has_landmarks: whether the map holds the second witness at all.
         coverage: fraction of the image's cells with an inlier. well_conditioned: a covariance exists.
         play: how far poses near this one lie from it that explain the image equally well: depths of the scene, degrees.
-        slack: see :func:`ace_ros.localization.ambiguity.slack`.
+        slack: of the landmarks that agree with the pose, so many agree with one a twentieth of the depth beside it, and
+            with one turned by 5 degrees about what is seen (:func:`ace_ros.localization.ambiguity.slack`).
         misfit: how far landmarks lie from where the pose makes them appear, as a multiple of what is usual in views of
             the map's own drive (medians); 0 where that is not known.
     """
@@ -43,7 +44,7 @@ class Evidence:
     well_conditioned: bool = False
     play: tuple[float, float] = (0.0, 0.0)
     matched: int = 0
-    slack: float = 0.0
+    slack: tuple[float, float] = (0.0, 0.0)
     misfit: float = 0.0
 
     @property

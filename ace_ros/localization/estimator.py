@@ -14,7 +14,7 @@ from ace_ros.features.features import EncodedImage
 from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
-from ace_ros.localization.ambiguity import beside, slack
+from ace_ros.localization.ambiguity import beside, slack, turned
 from ace_ros.localization.estimate import Asked, Estimate, Evidence
 from ace_ros.localization.search import MATCHED, SHARP, Hypothesis, PoseSearch
 from ace_ros.map.landmarks import Landmarks, Pairs
@@ -151,7 +151,7 @@ class PoseEstimator:
         if len(paired.observed) >= solver.LEAST_PAIRS:
             pose, information = solver.refine(pose, paired.observed, paired.focals)
         told = self.told(paired, pose, information, seconds)
-        free = 0.0 if information is None else self._slack(paired, pose, information)
+        free = (0.0, 0.0) if information is None else self._slack(paired, pose, information)
         evidence = replace(told.evidence, play=self._play(best.pose, equals), slack=free)
         return replace(told, evidence=evidence, spread=_spread(best.pose, equals))
 
@@ -186,12 +186,13 @@ class PoseEstimator:
     def _nothing(self, encoded: EncodedImage, head_points: Matrix) -> Evidence:
         return Evidence(encoded.contrast, len(encoded), len(head_points), has_landmarks=len(self._landmarks) > 0)
 
-    def _slack(self, paired: Paired, pose: Matrix, information: Matrix) -> float:
+    def _slack(self, paired: Paired, pose: Matrix, information: Matrix) -> tuple[float, float]:
         """Of the landmarks, if there are any: a head is smooth, and says as much for a pose beside the true one."""
         which = paired.is_landmark if self.has_landmarks else np.ones(len(paired.is_landmark), bool)
         rays, points = paired.observed.rays[which], paired.observed.points[which]
-        sharp = SHARP if self.has_landmarks else _AGREES
-        return slack(pose, beside(pose, information, self._unit), rays, points, paired.focals[which], sharp)
+        focals, sharp = paired.focals[which], SHARP if self.has_landmarks else _AGREES
+        aside, around = beside(pose, information, self._unit), turned(pose, points) if len(points) else []
+        return slack(pose, aside, rays, points, focals, sharp), slack(pose, around, rays, points, focals, sharp)
 
     def _play(self, pose: Matrix, equals: list[Matrix]) -> tuple[float, float]:
         """See :attr:`ace_ros.localization.estimate.Evidence.play`."""
