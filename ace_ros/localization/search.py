@@ -122,11 +122,21 @@ class PoseSearch:
         return apart
 
     def _hardly_told(self, encoded: EncodedImage, head_points: Matrix, known: list[Hypothesis]) -> list[Hypothesis]:
-        """Poses that look like the best: its mirror image where it sees a plane, and others along the way that it is
-        held least, where that is not much."""
+        """Poses that look like the best; where a better one is among them, those that look like that."""
+        new: list[Hypothesis] = []
         best = max(known, key=lambda one: one.rank, default=None)
-        if best is None or best.sharp < _WORTH * self._settled:
-            return []
+        for _ in range(_ROUNDS):
+            if best is None or best.sharp < _WORTH * self._settled:
+                break
+            found = self._weighed_new(encoded, head_points, self._alike(encoded, best), [*known, *new])
+            new += found
+            better = [one for one in found if one.rank > best.rank]
+            best = max(better, key=lambda one: one.rank, default=None)
+        return new
+
+    def _alike(self, encoded: EncodedImage, best: Hypothesis) -> list[Matrix]:
+        """The mirror image of a pose where it sees a plane; others along the way that it is held least, where that is
+        not much; and those from which what it sees is turned a little, where most of that looks the same then."""
         rays, focals = encoded.rays[best.near.keypoint], encoded.focals[best.near.keypoint]
         points = self.points_of(best.near)
         pose, information = solver.refine(best.pose, self.observed(encoded, best.near, _FINE), focals)
@@ -138,7 +148,7 @@ class PoseSearch:
             others = [self._led(encoded, one, (_COARSE, _FINE) * 2, likely) for one in others]
         if (other := mirrored(pose, points)) is not None:
             others.append(self._polish(encoded, other, (_COARSE, _FINE)))
-        return self._weighed_new(encoded, head_points, others, known)
+        return others
 
     def _weighed_new(
         self, encoded: EncodedImage, head_points: Matrix, poses: list[Matrix], known: list[Hypothesis]
