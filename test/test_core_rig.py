@@ -177,12 +177,13 @@ def test_a_map_without_landmarks_says_as_much_of_one_image_as_of_many(room):
 # --- objections
 
 
-def opinion(here, elsewhere=0.0, own=None, overruled=False):
-    return Opinion(here, max(here, elsewhere) if own is None else own, elsewhere, overruled)
+def opinion(here, more=0.0, own=None, overruled=False):
+    """``more``: than here, for a pose elsewhere."""
+    return Opinion(here, here + more if own is None else own, more, overruled)
 
 
 def test_images_that_have_nothing_elsewhere_hold_nothing_against_a_pose():
-    assert objection([opinion(30, 10), opinion(40, 10)], 2) == ""
+    assert objection([opinion(30), opinion(40)], 2) == objection([opinion(30, 3), opinion(40)], 2) == ""
 
 
 @pytest.mark.parametrize(

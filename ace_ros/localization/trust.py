@@ -83,10 +83,11 @@ _SHIFT, _MOST_STRAIN = 1.0, 9.0
 # of one that is smeared over 15 to 40 pixels 1.65 times: its ellipsoid held the truth of 71 and 83 % of the poses, and
 # of 85 and 93 % with this.
 _USUAL_MISFIT = 1.3
-# Inliers of the head, times chance: with fewer, an image shows what mapping saw from elsewhere or otherwise, and one
-# pose in twelve is off by more than its landmarks say, where it is one in a hundred with more. The variances grow with
-# the square root of what is missing, up to a threefold: then one in forty is.
-_HEARD, _MOST_UNHEARD = 4.0, 3.0
+# Inliers of the head, times chance: with fewer, an image shows what mapping saw from elsewhere or otherwise, and a tail
+# of poses is off by more than its landmarks say: of the worst twentieth the square is 13 times what the covariance has
+# with less than once chance, and 4 with more than this. The variances grow with the square root of what is missing, as
+# far as brings these thirteen to the eight that three dimensions have.
+_HEARD, _MOST_UNHEARD = 4.0, 1.7
 # Depths of the scene, degrees: poses that explain an image equally well and lie farther apart leave it open which is
 # meant; a twentieth and 5 degrees is a wrong pose. Nearer ones are in the covariance.
 _PLAY = 0.04, 4.0
