@@ -32,7 +32,7 @@ class Opinion:
 
     Attributes:
         here: for that pose. own: for the best of those that it has by itself. elsewhere: how much more than here for
-            the best of those that are another pose; 0: none. overruled: alone it would believe one of which it has more.
+            the best of those that are another pose. overruled: alone it would believe one for which it has more.
     """
 
     here: float
