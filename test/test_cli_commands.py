@@ -101,7 +101,7 @@ def test_localize_prints_a_line_an_image_whatever_the_camera_comes_from(place, t
     )
     said = []
     for camera in (place.camera_text, yaml, place.room):
-        done = ace_here("localize", place.map, *place.queries[6:9], "--camera", camera, "--json", tmp_path / "l.json")
+        done = ace_here("localize", place.map, *place.queries[7:10], "--camera", camera, "--json", tmp_path / "l.json")
         assert done.returncode in (0, 3), done.stderr
         said.append(done.stdout)
     assert said[0] == said[1] == said[2]
@@ -110,8 +110,8 @@ def test_localize_prints_a_line_an_image_whatever_the_camera_comes_from(place, t
     truth = {f.name: f.map_from_camera for f in open_recording(place.room, "test").frames}
     name, *numbers = lines[0].split()
     values, state = [float(v) for v in numbers[:8]], numbers[8]
-    assert name == str(place.queries[6]) and state == "LOCALIZED" and 0 <= values[7] <= 1
-    expected = next(pose for key, pose in truth.items() if place.queries[6].stem.split(".")[0] in key)
+    assert name == str(place.queries[7]) and state == "LOCALIZED" and 0 <= values[7] <= 1
+    expected = next(pose for key, pose in truth.items() if place.queries[7].stem.split(".")[0] in key)
     translation, rotation = pose_error(pose_from_quaternion(values[:3], values[3:7]), expected)
     assert translation < 0.1 and rotation < 3
     written = json.loads((tmp_path / "l.json").read_text())["images"][0]

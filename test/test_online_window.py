@@ -54,7 +54,7 @@ def sure(told):
 def test_a_drive_that_sees_half_is_localized_by_what_it_saw_before(localizer):
     alone = driven(localizer, window_seconds=0.0, **EACH)
     together = driven(localizer, window_seconds=4.0, **EACH)
-    assert sure(together) >= sure(alone) + 4 and sure(together) >= 0.8 * len(INDICES)
+    assert sure(together) >= sure(alone) + 4 and sure(together) >= 0.7 * len(INDICES)
     assert all(right for answer, right in together if answer.localization.images > 1)
     helped = [answer for answer, _ in together if answer.localization.images > 1]
     assert len(helped) >= 4 and all(answer.placed is not None and not answer.fault for answer in helped)
@@ -67,8 +67,11 @@ def test_what_images_say_together_is_not_a_whole_witness_each_time(localizer):
     assert Seen.of(replace(alone, images=4)).decades == pytest.approx(Seen.of(alone).decades / 4)
     driven_on = driven(localizer, window_seconds=4.0, gate_probability=0.0)
     believed = [number for number, (answer, _) in enumerate(driven_on) if answer.state is State.LOCALIZED]
-    together = [n for n, (one, _) in enumerate(driven_on) if one.localization.state is State.LOCALIZED]
-    assert len(together) >= 4 and (not believed or believed[0] >= together[3])
+    told = [n for n, (one, _) in enumerate(driven_on) if one.localization.state is State.LOCALIZED]
+    assert len(told) >= 4 and driven_on[told[0]][0].localization.images > 1
+    assert believed and believed[0] > told[0]
+    until = [n for n in told if n <= believed[0]]
+    assert sum(1 / driven_on[n][0].localization.images for n in until) >= 1
 
 
 def test_what_is_older_than_the_window_does_not_count(localizer):
