@@ -59,7 +59,7 @@ LOCALIZED = 0.9  # confidence: 2.6 times chance
 _UNCERTAIN = 0.3  # confidence: 1.8 times chance
 # What landmarks alone are worth, for places that the head never learnt well: they are believed at three times chance
 # where matches speak for them, too, and where a map doesn't tell how many do elsewhere, at nearly four. Of 1,400 poses
-# that were wrong for sure none that passed all else had three times chance and the matches; without these 9 had.
+# that were wrong for sure none that passed all else had three times chance and the matches; without these 4 had.
 _ALONE, _ALONE_UNTOLD = 0.87, 0.7
 # Landmarks, times chance, that a believed pose has where there are any: a head is wrong alike for a hundred keypoints,
 # and vouches for none by itself. On a street one was 1.4 m off at 1.5 times, among moved furniture one at 2.0 to 2.3;
