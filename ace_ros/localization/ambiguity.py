@@ -119,7 +119,7 @@ def slack(
     focals: NDArray[np.float64],
     sharp: float,
 ) -> float:
-    """Of the pairs that agree with a pose, so many agree with one :func:`beside` it.
+    """Of the pairs that agree with a pose, so many agree with one :func:`beside` it, or :func:`turned`.
 
     A covariance is of the errors that pairs have each by itself. What is narrow, flat or far away leaves a way along
     which the pose can go while each error grows by less than a pixel, and errors that neighbours share take it there.
