@@ -125,13 +125,13 @@ def _shown(
     counts: Counts,
     rng: np.random.Generator,
 ) -> None:
-    """An image, encoded once a way, asked of all maps in which it is foreign."""
+    """An image asked of all maps in which it is foreign; each looks at it six times before it says that it is lost."""
     for way, count in counts.items():
-        encoded = next(iter(localizers.values())).encode(_made(image, camera, way, rng))
+        made = _made(image, camera, way, rng)
         for other, localizer in localizers.items():
             if way != "mirrored" and other == scene:
                 continue
-            answer = localizer.answer(encoded)
+            answer = localizer.localize(made.pixels, made.camera)
             count.tries += 1
             count.uncertain += answer.state is State.UNCERTAIN
             if answer.state is State.LOCALIZED and answer.evidence is not None:

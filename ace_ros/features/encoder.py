@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ import torch
 
 from ace_ros.features.features import EncodedImage, Features
 from ace_ros.features.grey import check_image, working_size
+from ace_ros.features.look import AS_IT_IS, Look
 from ace_ros.image import Image, Pixels
 
 
@@ -100,13 +101,24 @@ class Encoder(ABC):
     def __call__(self, image: Pixels, count: int) -> Features:
         """At most ``count`` keypoints of an image, uint8 (H, W) or (H, W, 3) RGB, in its pixels."""
 
-    def encode(self, image: Image, count: int) -> EncodedImage:
+    def encode(self, image: Image, count: int, look: Look = AS_IT_IS) -> EncodedImage:
         """At most ``count`` keypoints of an image with its camera, each with a ray.
+
+        Args:
+            look: how it is held; the keypoints and their rays are those of the image as it was given.
 
         Raises:
             InputError: the image is too small.
         """
         grey, camera = check_image(image.pixels), image.camera
-        size = working_size(camera.width, camera.height, self.short_side, self.profile.multiple)
+        full = working_size(camera.width, camera.height, self.short_side, self.profile.multiple)
+        size = look.size(full, self.profile.multiple)
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
-        return EncodedImage(self(grey, count), camera, focal, float(grey[::4, ::4].std())).imaged()
+        scale = float(np.sqrt(size[0] * size[1] / (full[0] * full[1])))
+        features = self(grey, count) if look == AS_IT_IS else self._held(grey, count, look, size)
+        return EncodedImage(features, camera, focal, float(grey[::4, ::4].std()), scale).imaged()
+
+    def _held(self, grey: Pixels, count: int, look: Look, size: tuple[int, int]) -> Features:
+        held = look.of(grey, size)
+        found = self(held, count)
+        return replace(found, pixels=look.back(found.pixels, held, grey.shape[1], grey.shape[0]))

@@ -57,12 +57,14 @@ class EncodedImage:
         camera: that took the image.
         focal: focal length at the size of encoding, pixels; it turns angles into the pixels of all error measures.
         contrast: standard deviation of the image's grey values.
+        scale: of the size at which the encoder sees images as they are.
     """
 
     features: Features
     camera: Camera
     focal: float
     contrast: float = 255.0
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.features)
