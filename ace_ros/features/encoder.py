@@ -73,11 +73,13 @@ class Encoder(ABC):
     """A backbone. A subclass names its profile and encodes pixels.
 
     Attributes:
-        device: where it runs. short_side: images are reduced to it, pixels; smaller ones stay as they are.
+        device: where it runs. short_side: images are reduced to it, pixels.
+        enlarge: smaller ones are enlarged to it, at most so many times.
         sha256: fingerprint of its weights; a map is only good with the same.
     """
 
     profile: ClassVar[EncoderProfile]
+    enlarge: float = 1.0
 
     def __init__(self, device: torch.device, short_side: int, sha256: str) -> None:
         self.device, self.short_side, self.sha256 = device, short_side, sha256
@@ -111,14 +113,14 @@ class Encoder(ABC):
             InputError: the image is too small.
         """
         grey, camera = check_image(image.pixels), image.camera
-        full = working_size(camera.width, camera.height, self.short_side, self.profile.multiple)
-        size = look.size(full, self.profile.multiple)
+        given, multiple = (camera.width, camera.height), self.profile.multiple
+        usual = working_size(*given, self.short_side, multiple)
+        full = working_size(*given, self.short_side, multiple, self.enlarge)
+        size = look.size(full, multiple)
+        # At the size that the encoder takes by itself it is left to it.
+        held = look.of(grey, None if size == usual else size)
+        features = self(held, count)
+        features = replace(features, pixels=look.back(features.pixels, held, *given))
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
         scale = float(np.sqrt(size[0] * size[1] / (full[0] * full[1])))
-        features = self(grey, count) if look == AS_IT_IS else self._held(grey, count, look, size)
         return EncodedImage(features, camera, focal, float(grey[::4, ::4].std()), scale).imaged()
-
-    def _held(self, grey: Pixels, count: int, look: Look, size: tuple[int, int]) -> Features:
-        held = look.of(grey, size)
-        found = self(held, count)
-        return replace(found, pixels=look.back(found.pixels, held, grey.shape[1], grey.shape[0]))

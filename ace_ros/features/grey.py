@@ -27,9 +27,12 @@ def check_image(image: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-def working_size(width: int, height: int, short_side: int, multiple: int = 32) -> tuple[int, int]:
-    """Size at which an image is encoded: its short side at most ``short_side``, multiples of ``multiple``."""
-    scale = min(1.0, short_side / min(width, height))
+def working_size(width: int, height: int, short_side: int, multiple: int = 32, enlarge: float = 1.0) -> tuple[int, int]:
+    """Size at which an image is encoded: its short side at most ``short_side``, multiples of ``multiple``.
+
+    A smaller image is enlarged to it, at most ``enlarge`` times.
+    """
+    scale = min(enlarge, short_side / min(width, height))
     least = -(-_LEAST // multiple)
     x, y = (max(least, round(side * scale / multiple)) * multiple for side in (width, height))
     return x, y

@@ -29,10 +29,12 @@ class Look:
         """Width and height of an image, before it is turned, that has ``full`` size where it is seen as it is."""
         return full if self.scale == 1.0 else working_size(*full, round(self.scale * min(full)), multiple)
 
-    def of(self, grey: Pixels, size: tuple[int, int]) -> Pixels:
-        """The image (H, W) as it is held: of that size, unless this look leaves the size to the encoder."""
-        if self.scale != 1.0:
-            grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    def of(self, grey: Pixels, size: tuple[int, int] | None) -> Pixels:
+        """The image (H, W) as it is held: brought to a size, or of its own, and turned."""
+        if size is not None:
+            shrinking = size[0] * size[1] < grey.size
+            how = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+            grey = np.asarray(cv2.resize(grey, size, interpolation=how), np.uint8)
         return np.ascontiguousarray(np.rot90(grey, self.turns))
 
     def back(self, pixels: Tensor, held: Pixels, width: int, height: int) -> Tensor:
@@ -41,6 +43,8 @@ class Look:
         rows, columns = held.shape
         for _ in range(self.turns % 4):
             x, y, rows, columns = rows - 1 - y, x, columns, rows
+        if (columns, rows) == (width, height):
+            return torch.stack([x, y], 1)
         sx, sy = width / columns, height / rows
         return torch.stack([(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5], 1)
 

@@ -37,13 +37,20 @@ def profile_of(name: str) -> EncoderProfile:
     raise InputError(f"encoder: '{name}' is unknown; there are {', '.join([*_MODULES, *_registered])}")
 
 
-def make_encoder(name: str, device: torch.device, short_side: int, weights: Path | None = None) -> Encoder:
+def make_encoder(
+    name: str, device: torch.device, short_side: int, weights: Path | None = None, enlarge: float = 1.0
+) -> Encoder:
     """The encoder of that name; ``weights`` is its file where it is not the packaged one.
+
+    Args:
+        enlarge: see :class:`ace_ros.features.encoder.Encoder`.
 
     Raises:
         InputError: no such encoder, or its weights are not to be had.
     """
-    return profile_of(name).make(device, short_side, weights)
+    encoder = profile_of(name).make(device, short_side, weights)
+    encoder.enlarge = enlarge
+    return encoder
 
 
 def parse_encoder(text: str, weights: Path | None = None) -> tuple[str, Path | None]:

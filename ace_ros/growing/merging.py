@@ -15,6 +15,7 @@ _SAID = {
     "encoder": "was made with encoder {}",
     "encoder_sha256": "was made with encoder weights {:.12}...",
     "encoder_size": "was made of images {} pixels high or wide",
+    "encoder_enlarge": "was made of images enlarged {:g} times at most",
     "map_frame": "is in frame '{}'",
     "metric": "{}",
 }

@@ -38,7 +38,9 @@ class Newcomers:
         header = scene_map.header
         if encoder is None:
             where = resolve_device(self.options.device)
-            encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
+            encoder = make_encoder(
+                header.encoder, where, header.encoder_size, self.options.encoder_weights, header.encoder_enlarge
+            )
         scene_map.check_encoder(encoder)
         self.encoder: Encoder = encoder
         if not self.encoder.has_keypoints:

@@ -36,6 +36,7 @@ class GrowOptions(Options):
             encoder=header.encoder,
             encoder_weights=self.encoder_weights,
             image_size=header.encoder_size,
+            enlarge=header.encoder_enlarge,
             width=min(header.head.width, PLACE_WIDTH),
             blocks=header.head.blocks,
         )

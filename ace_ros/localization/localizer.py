@@ -45,7 +45,9 @@ class Localizer:
         self.scene_map = scene_map
         header = scene_map.header
         where = resolve_device(device)
-        self._encoder = make_encoder(header.encoder, where, header.encoder_size, self.options.encoder_weights)
+        self._encoder = make_encoder(
+            header.encoder, where, header.encoder_size, self.options.encoder_weights, header.encoder_enlarge
+        )
         scene_map.check_encoder(self._encoder)
         self._atlas = Atlas(scene_map, self._encoder.profile, where, self.options.iterations)
         self._turns: dict[Camera, int] = {}  # how the cameras are held that were localized: quarter turns

@@ -254,11 +254,11 @@ class RigEstimator:
         The last is heard first; where it has nothing to say, nobody has.
         """
         shown = [set(p.landmark[t.inlier[t.is_landmark]].tolist()) for p, t in zip(paired, told, strict=True)]
-        last, chance = len(shown) - 1, self._trust.calibration.chance_landmarks
+        last, chance = len(shown) - 1, [self._trust.calibration_for(one).chance_landmarks for one in told]
         known: set[int] = set()
         speaking: dict[int, int] = {}
         for k in [last, *sorted(range(last), key=lambda k: -len(shown[k]))]:
-            new = len(shown[k] - known) - chance
+            new = len(shown[k] - known) - chance[k]
             if new > 0:
                 speaking[k] = int(new)
                 known |= shown[k]

@@ -117,6 +117,7 @@ class MapHeader(Checked):
 
     Attributes:
         encoder, encoder_sha256, encoder_size: backbone, its weights, the short side of its input in pixels.
+        encoder_enlarge: images that are smaller are enlarged to it, at most so many times.
         head: shape of the head.
         origin: (3,) float64 of the local frame, in the map frame.
         median_depth: of the scene, units of the map; 1 in the head's unit frame. An imported head's is
@@ -146,6 +147,7 @@ class MapHeader(Checked):
     held_back: HeldBack = field(default=HeldBack(), metadata=reads(nested(HeldBack)))
     calibration: Calibration = field(default=Calibration(), metadata=reads(nested(Calibration)))
     format_version: int = field(default=FORMAT_VERSION, metadata=reads(whole(1, _MOST)))
+    encoder_enlarge: float = field(default=1.0, metadata=reads(number(1, 16), later=True))
     sources: tuple[Source, ...] = field(default=(), metadata=reads(listed(_MOST_SOURCES, nested(Source)), later=True))
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from ace_ros.errors import MapFileError
 from ace_ros.map.header import HeldBack, MapHeader, Source
 
-_SHARED = ("encoder", "encoder_sha256", "encoder_size", "map_frame", "metric")
+_SHARED = ("encoder", "encoder_sha256", "encoder_size", "encoder_enlarge", "map_frame", "metric")
 
 
 def whole(headers: Sequence[MapHeader]) -> MapHeader:

@@ -77,6 +77,7 @@ def build_place(
         encoder=profile.name,
         encoder_sha256=encoder.sha256,
         encoder_size=options.image_size,
+        encoder_enlarge=options.enlarge,
         head=head.shape,
         origin=tuple(packed.origin.tolist()),
         median_depth=depth,

@@ -171,7 +171,9 @@ def _built(job: Job) -> Place:
         try:
             options = job.options
             device = resolve_device(options.device)
-            encoder = make_encoder(options.encoder, device, options.image_size, options.encoder_weights)
+            encoder = make_encoder(
+                options.encoder, device, options.image_size, options.encoder_weights, options.enlarge
+            )
             if encoder.sha256 != job.encoder_sha256:
                 raise InputError(f"encoder {options.encoder}: a worker has other weights; give it the same file")
             views = ViewStore(job.views, writing=False) if isinstance(job.views, Path) else job.views

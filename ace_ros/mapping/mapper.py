@@ -64,7 +64,8 @@ class Mapper:
         name, weights = parse_encoder(options.encoder, options.encoder_weights)
         self.options = replace(options, encoder=name, encoder_weights=weights)
         self._site = Site(map_frame, metric)
-        self._encoder = make_encoder(name, resolve_device(options.device), options.image_size, weights)
+        device = resolve_device(options.device)
+        self._encoder = make_encoder(name, device, options.image_size, weights, options.enlarge)
         self._covisibility = Covisibility(self._encoder.profile.likeness)
         self._digests: list[int] = []
         self._stamps: list[int] = []
@@ -232,6 +233,7 @@ class Mapper:
             encoder=self.options.encoder,
             encoder_weights=self._encoder.sha256,
             image_size=self.options.image_size,
+            enlarge=self.options.enlarge,
             keypoints=self.options.keypoints,
             device=self._encoder.device.type,
         )

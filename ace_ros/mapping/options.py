@@ -43,6 +43,8 @@ class MapOptions(Options):
     views: int = option(1000, "At most so many frames of a place are used, spread over all poses.", low=MIN_FRAMES)
     keypoints: int = option(1000, "So many keypoints of each frame are used.", low=100)
     image_size: int = option(480, "Short side that images are reduced to.", unit="pixels", low=128)
+    # What images of 200 x 133 to 416 x 128 pixels gain: python -m bench.small_images.
+    enlarge: float = option(3.0, "Smaller images are enlarged, at most so many times.", low=1.0, high=4.0)
     landmarks: int = option(
         10000,
         "Triangulated keypoints that a place keeps; 0: none, a plain ACE head. Maps of ACE's own encoder have none.",

@@ -116,11 +116,12 @@ def _map_for(mapper: Mapper, path: Path) -> SceneMap:
         scene_map.check_encoder(mapper.encoder)
     except MapFileError as error:
         raise _UnusableMapError(str(error)) from None
-    size = mapper.options.image_size
-    if scene_map.header.encoder_size != size:
+    header, options = scene_map.header, mapper.options
+    if (header.encoder_size, header.encoder_enlarge) != (options.image_size, options.enlarge):
         raise _UnusableMapError(
-            f"{path}: made of images of {scene_map.header.encoder_size} pixels, the frames were encoded at {size}: "
-            "start the node with the map's image_size"
+            f"{path}: made of images of {header.encoder_size} pixels, enlarged up to {header.encoder_enlarge:g} times, "
+            f"the frames were encoded at {options.image_size} and up to {options.enlarge:g} times: start the node with "
+            "the map's image_size and enlarge"
         )
     return scene_map
 
