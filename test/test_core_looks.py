@@ -6,16 +6,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from core_making import small_room
+from core_making import CPU, OPTIONS, room_renderer, small_room
+from map_making import with_header
 from scipy.spatial.transform import Rotation
 
 from ace_ros.camera import Camera
+from ace_ros.features.grey import working_size
 from ace_ros.features.look import Look
+from ace_ros.features.registry import make_encoder
+from ace_ros.generated import room_camera
+from ace_ros.generated.trajectory import mapping_drive, query_drive
 from ace_ros.geometry import pose_error
 from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State, TrustModel
 from ace_ros.map.header import Calibration
+from ace_ros.mapping.mapper import Mapper
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +163,74 @@ def test_what_is_seen_smaller_has_to_say_more(room, localizer):
         assert getattr(wider, name) == pytest.approx(getattr(trust.calibration, name) / np.sqrt(smaller.encoded.scale))
     beyond = smaller.evidence.landmark_inliers - wider.chance_landmarks
     assert trust.excess(smaller) == pytest.approx(max(0.0, beyond))
+
+
+def test_small_images_are_enlarged_so_far_and_no_farther():
+    assert working_size(160, 120, 480, enlarge=3.0) == (480, 352)
+    assert working_size(320, 240, 480, enlarge=3.0) == (640, 480)
+    assert working_size(640, 480, 480, enlarge=3.0) == working_size(640, 480, 480)
+    assert working_size(1920, 1080, 480, enlarge=3.0) == working_size(1920, 1080, 480)
+
+
+def test_keypoints_of_an_enlarged_image_lie_in_the_image_as_it_is(room):
+    """Of the same picture with a tenth of the pixels; where both find keypoints, these are not a pixel apart."""
+    large = room.query_images[3]
+    small = cv2.resize(large, (128, 96), interpolation=cv2.INTER_AREA)
+    camera, counts = room.camera.resized(128, 96), []
+    for enlarge in (1.0, 3.0):
+        encoded = make_encoder("xfeat", CPU, 480, None, enlarge).encode(Image(small, camera), 1000)
+        assert encoded.scale == 1.0 and encoded.focal == pytest.approx(camera.focal * enlarge, rel=0.1)
+        assert (encoded.pixels > -1).all() and (encoded.pixels < (128, 96)).all()
+        counts.append(len(encoded))
+    assert counts[1] > 2 * counts[0]
+    found = encoded.pixels[:100]
+    seen = make_encoder("xfeat", CPU, 480).encode(Image(large, room.camera), 1000).pixels
+    expected = (seen + 0.5) * (128 / 400, 96 / 300) - 0.5
+    apart = found[:, None] - expected[None]
+    nearest = np.linalg.norm(apart, axis=2).argmin(1)
+    off = apart[np.arange(len(found)), nearest]
+    near = np.linalg.norm(off, axis=1) < 1.0
+    assert near.sum() >= 60 and (np.abs(off[near].mean(0)) < 0.15).all()  # by chance a quarter are
+
+
+@pytest.fixture(scope="module")
+def tiny_maps():
+    """The room by a camera of 160 x 120 pixels, as the images are and enlarged: maps, images, camera and poses."""
+    camera, poses = room_camera((160, 120)), query_drive(12)
+    images, queries = ([room_renderer().render(camera, p)[0] for p in some] for some in (mapping_drive(60), poses))
+    maps = []
+    for enlarge in (1.0, 3.0):
+        mapper = Mapper(replace(OPTIONS, enlarge=enlarge))
+        for image, pose in zip(images, mapping_drive(60), strict=True):
+            mapper.add(image, camera, pose)
+        maps.append(mapper.build())
+    return maps, queries, camera, poses
+
+
+def test_a_map_of_small_images_is_more_exact_where_they_are_enlarged(tiny_maps):
+    maps, queries, camera, poses = tiny_maps
+    localized, errors = [], []
+    for scene_map in maps:
+        localizer = Localizer(scene_map, device="cpu")
+        answers = [localizer.localize(image, camera) for image in queries]
+        believed = [
+            pose_error(answer.map_from_camera, pose)[0]
+            for answer, pose in zip(answers, poses, strict=True)
+            if answer.state is State.LOCALIZED
+        ]
+        localized.append(len(believed))
+        errors.append(float(np.median(believed)) if believed else np.inf)
+        assert all(error < 0.1 for error in believed)
+    assert localized[1] >= max(10, localized[0])
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_a_map_is_asked_as_it_was_made(tiny_maps, tmp_path):
+    """One of before images were enlarged says nothing of it, and its queries aren't."""
+    maps, queries, camera, _ = tiny_maps
+    for scene_map, enlarge in zip(maps, (1.0, 3.0), strict=True):
+        assert scene_map.header.encoder_enlarge == enlarge
+        encoded = Localizer(scene_map, device="cpu").encode(Image(queries[0], camera))
+        assert encoded.focal == pytest.approx(camera.focal * enlarge, rel=0.1)
+    encoded = Localizer(with_header(maps[1], encoder_enlarge=1.0), device="cpu").encode(Image(queries[0], camera))
+    assert encoded.focal == pytest.approx(camera.focal, rel=0.1)

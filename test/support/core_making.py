@@ -119,9 +119,12 @@ class SmallRoom:
     map: SceneMap
 
 
-OPTIONS = MapOptions(steps=250, batch=1024, samples=300, width=128)
+# Images of the tests are small so that they are quickly encoded.
+OPTIONS = MapOptions(steps=250, batch=1024, samples=300, width=128, enlarge=1.0)
 # For tests that ask for the same map to the last bit: a GPU adds in any order.
-QUICK = MapOptions(device="cpu", steps=20, batch=256, samples=100, keypoints=300, width=64, blocks=1, landmarks=500)
+QUICK = MapOptions(
+    device="cpu", steps=20, batch=256, samples=100, keypoints=300, width=64, blocks=1, landmarks=500, enlarge=1.0
+)
 
 
 @cache
