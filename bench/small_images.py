@@ -31,7 +31,7 @@ from ace_ros.recordings.prefetch import prefetched
 from bench import measure, scenes
 from bench.honesty import asked
 
-_SCALES = {"kitti00_small": 1.0, "bonsai": 0.25, "fox": 0.2, "tello_moved": 0.5, "room": 0.5}
+_SCALES = {"kitti00_small": 1.0, "bonsai": 0.25, "tello_moved": 0.5, "room": 0.5}
 
 
 @dataclass

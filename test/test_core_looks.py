@@ -138,16 +138,26 @@ def test_what_shows_nothing_is_looked_at_once(room, localizer, monkeypatch):
 
 def test_what_is_lost_is_looked_at_from_all_sides(room, localizer, monkeypatch):
     looks = encodings(localizer, monkeypatch)
-    noise = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), (400, 300))
-    answer = localizer.localize(noise, room.camera)
+    noise = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), (640, 480))
+    camera = room.camera.resized(640, 480)
+    answer = localizer.localize(noise, camera)
     assert answer.state is State.LOST and answer.sight.encoded.scale == 1.0
     assert looks == [Look(), Look(0.8), Look(0.6), Look(turns=2), Look(turns=1), Look(turns=3)]
     assert answer.timings["total"] >= answer.timings["encode"] + answer.timings["match"] + answer.timings["solve"]
     # Of a camera that was localized it is known how it is held: while a pose is expected, it isn't asked again.
-    localizer.localize(room.query_images[3], room.camera)
+    localizer.localize(cv2.resize(room.query_images[3], (640, 480)), camera)
     del looks[:]
-    localizer.localize(noise, room.camera, prior=room.query_poses[3])
+    localizer.localize(noise, camera, prior=room.query_poses[3])
     assert looks == [Look(), Look(0.8), Look(0.6)]
+
+
+def test_an_image_of_few_pixels_is_not_made_smaller_still(room, localizer, monkeypatch):
+    looks = encodings(localizer, monkeypatch)
+    noise = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), (400, 300))
+    for size, expected in (((400, 300), [Look(0.8)]), ((320, 240), [])):
+        del looks[:]
+        localizer.localize(cv2.resize(noise, size), room.camera.resized(*size))
+        assert looks[1:-3] == expected
 
 
 def test_what_is_seen_smaller_has_to_say_more(room, localizer):
