@@ -35,9 +35,12 @@ def describe(headers: Sequence[MapHeader], landmarks: int, known: int) -> str:
     several = {} if len(headers) == 1 else {"places": _places(headers, unit)}
     layout = ", as ACE publishes them" if header.head.layout == "ace" else ""
     recordings = {"recordings": _recordings(header)} if header.sources else {}
+    size_of_images = f"images {header.encoder_size} px"
+    if header.encoder_enlarge > 1:
+        size_of_images += f", smaller ones enlarged up to {header.encoder_enlarge:g} times"
     rows = {
         "format": f"version {header.format_version}, created {_dated(header.created)}",
-        "encoder": f"{header.encoder}, weights {header.encoder_sha256[:12]}, images {header.encoder_size} px",
+        "encoder": f"{header.encoder}, weights {header.encoder_sha256[:12]}, {size_of_images}",
         "head": f"{header.head.dimensions} -> {header.head.width} wide, {header.head.blocks} residual blocks{layout}",
         "landmarks": str(landmarks),
         "frame": f"{header.map_frame} ({'metres' if header.metric else 'arbitrary scale'})",
