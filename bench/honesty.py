@@ -131,6 +131,8 @@ def summary(found: list[Asked]) -> Row:
     return {
         "localized": len(found),
         "within_5": int(((errors[:, 0] < 0.05) & (errors[:, 1] < 5)).sum()),
+        "within_1": int(((errors[:, 0] < 0.01) & (errors[:, 1] < 1)).sum()),
+        "median": np.median(errors, axis=0).tolist() if found else None,
         "within_30": int((errors[:, 0] < 0.3).sum()),
         "nees_median": float(np.median(values)),
         "nees_p95": float(np.percentile(values, 95)),

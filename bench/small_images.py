@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import tyro
 
-from ace_ros.camera import Camera
-from ace_ros.errors import InputError
 from ace_ros.files import write_whole
-from ace_ros.image import Pixels
-from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.trust import State
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
-from ace_ros.recordings.prefetch import prefetched
-from bench import measure, scenes
-from bench.honesty import asked
+from ace_ros.recordings import PosedFrame
+from bench import honesty, measure, scenes
+from bench.building import add_all
+from bench.honesty import Row
 
 _SCALES = {"kitti00_small": 1.0, "bonsai": 0.25, "tello_moved": 0.5, "room": 0.5}
 
@@ -47,7 +42,7 @@ class Command:
 
 
 def main(command: Command) -> int:
-    figures: dict[str, Any] = {}
+    figures: Row = {}
     for name, path in scenes.find(list(command.scenes), command.out).items():
         scale = command.scale or _SCALES.get(name, 0.5)
         for enlarge in command.enlarge:
@@ -57,44 +52,32 @@ def main(command: Command) -> int:
     return 0
 
 
-def measured(path: Path, scale: float, enlarge: float) -> dict[str, Any]:
+def measured(path: Path, scale: float, enlarge: float) -> Row:
     """A map of a reduced recording, and what becomes of its queries; errors in metres, or in depths without a scale."""
     recording, started = scenes.mapping_frames(path), time.process_time()
     mapper = Mapper(MapOptions(device="cpu", enlarge=enlarge), metric=recording.metric)
-    for frame, image in prefetched(recording.frames):
-        if not isinstance(image, InputError) and frame.map_from_camera is not None:
-            mapper.add(*_reduced(image, frame.camera, scale), frame.map_from_camera, frame.name)
-    localizer = Localizer(mapper.build(), device="cpu")
-    mapping, started = time.process_time() - started, time.process_time()
-    found, queries, size = [], 0, (0, 0)
-    for frame, image in prefetched(scenes.query_frames(path)):
-        if isinstance(image, InputError):
-            continue
-        queries += 1
-        pixels, camera = _reduced(image, frame.camera, scale)
-        size = camera.width, camera.height
-        answer = localizer.localize(pixels, camera)
-        if answer.state is State.LOCALIZED:
-            found.append(asked(localizer, frame, answer, recording.metric))
-    errors = np.array([(one.translation / (1 if one.metric else one.depth), one.rotation_deg) for one in found])
-    errors = errors.reshape(-1, 2)
+    add_all(mapper, [_reduced(frame, scale) for frame in recording.frames])
+    scene_map, mapped = mapper.build(), time.process_time()
+    queries = [_reduced(frame, scale) for frame in scenes.query_frames(path)]
+    row = honesty.measured(scene_map, queries)
+    camera, asking = queries[0].camera, time.process_time() - mapped
     return {
-        "pixels": size,
-        "queries": queries,
-        "localized": len(found),
-        "wrong": sum(one.wrong for one in found),
-        **{f"{n} and {n}": int(((errors[:, 0] < n / 100) & (errors[:, 1] < n)).sum()) for n in (5, 1)},
-        "median": np.median(errors, axis=0).round(5).tolist() if len(errors) else None,
-        "mapping_cpu_seconds": round(mapping),
-        "query_cpu_ms": round(1e3 * (time.process_time() - started) / max(1, queries)),
+        "pixels": (camera.width, camera.height),
+        **row,
+        "mapping_cpu_seconds": round(mapped - started),
+        "query_cpu_ms": round(1e3 * asking / row["queries"]),
     }
 
 
-def _reduced(image: Pixels, camera: Camera, scale: float) -> tuple[Pixels, Camera]:
-    size = round(camera.width * scale), round(camera.height * scale)
-    if size == (camera.width, camera.height):
-        return image, camera
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), camera.resized(*size)
+def _reduced(frame: PosedFrame, scale: float) -> PosedFrame:
+    if scale == 1.0:
+        return frame
+    size = round(frame.camera.width * scale), round(frame.camera.height * scale)
+    return replace(
+        frame,
+        camera=frame.camera.resized(*size),
+        load=lambda: np.asarray(cv2.resize(frame.read(), size, interpolation=cv2.INTER_AREA), np.uint8),
+    )
 
 
 if __name__ == "__main__":

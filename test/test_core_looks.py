@@ -41,6 +41,10 @@ def encodings(localizer, monkeypatch):
     return looks
 
 
+def noise(size):
+    return cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), size)
+
+
 def smeared(image, length):
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
@@ -138,25 +142,23 @@ def test_what_shows_nothing_is_looked_at_once(room, localizer, monkeypatch):
 
 def test_what_is_lost_is_looked_at_from_all_sides(room, localizer, monkeypatch):
     looks = encodings(localizer, monkeypatch)
-    noise = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), (640, 480))
-    camera = room.camera.resized(640, 480)
-    answer = localizer.localize(noise, camera)
+    unknown, camera = noise((640, 480)), room.camera.resized(640, 480)
+    answer = localizer.localize(unknown, camera)
     assert answer.state is State.LOST and answer.sight.encoded.scale == 1.0
     assert looks == [Look(), Look(0.8), Look(0.6), Look(turns=2), Look(turns=1), Look(turns=3)]
     assert answer.timings["total"] >= answer.timings["encode"] + answer.timings["match"] + answer.timings["solve"]
     # Of a camera that was localized it is known how it is held: while a pose is expected, it isn't asked again.
     localizer.localize(cv2.resize(room.query_images[3], (640, 480)), camera)
     del looks[:]
-    localizer.localize(noise, camera, prior=room.query_poses[3])
+    localizer.localize(unknown, camera, prior=room.query_poses[3])
     assert looks == [Look(), Look(0.8), Look(0.6)]
 
 
 def test_an_image_of_few_pixels_is_not_made_smaller_still(room, localizer, monkeypatch):
     looks = encodings(localizer, monkeypatch)
-    noise = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 80), np.uint8), (400, 300))
     for size, expected in (((400, 300), [Look(0.8)]), ((320, 240), [])):
         del looks[:]
-        localizer.localize(cv2.resize(noise, size), room.camera.resized(*size))
+        localizer.localize(noise(size), room.camera.resized(*size))
         assert looks[1:-3] == expected
 
 
@@ -235,7 +237,7 @@ def test_a_map_of_small_images_is_more_exact_where_they_are_enlarged(tiny_maps):
     assert errors[1] < 0.6 * errors[0]
 
 
-def test_a_map_is_asked_as_it_was_made(tiny_maps, tmp_path):
+def test_a_map_is_asked_as_it_was_made(tiny_maps):
     """One of before images were enlarged says nothing of it, and its queries aren't."""
     maps, queries, camera, _ = tiny_maps
     for scene_map, enlarge in zip(maps, (1.0, 3.0), strict=True):

@@ -48,5 +48,10 @@ def working_image(image: Pixels, short_side: int, multiple: int = 32) -> Pixels:
     size = working_size(grey.shape[1], grey.shape[0], short_side, multiple)
     if size == (grey.shape[1], grey.shape[0]):
         return grey
-    shrinking = size[0] * size[1] < grey.size
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR), np.uint8)
+    return resized(grey, size, cv2.INTER_LINEAR)
+
+
+def resized(grey: Pixels, size: tuple[int, int], enlarging: int) -> Pixels:
+    """The image (H, W) at a width and height: averaged where pixels are lost, else by OpenCV's interpolation."""
+    how = cv2.INTER_AREA if size[0] * size[1] < grey.size else enlarging
+    return np.asarray(cv2.resize(grey, size, interpolation=how), np.uint8)

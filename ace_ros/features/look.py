@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ace_ros.features.grey import working_size
+from ace_ros.features.grey import resized, working_size
 from ace_ros.image import Pixels
 
 
@@ -32,21 +32,18 @@ class Look:
     def of(self, grey: Pixels, size: tuple[int, int] | None) -> Pixels:
         """The image (H, W) as it is held: brought to a size, or of its own, and turned."""
         if size is not None:
-            shrinking = size[0] * size[1] < grey.size
-            how = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
-            grey = np.asarray(cv2.resize(grey, size, interpolation=how), np.uint8)
+            grey = resized(grey, size, cv2.INTER_CUBIC)
         return np.ascontiguousarray(np.rot90(grey, self.turns))
 
     def back(self, pixels: Tensor, held: Pixels, width: int, height: int) -> Tensor:
         """Pixels (N, 2) of the image as it was held, in those of the given image of ``width`` x ``height``."""
-        x, y = pixels.unbind(1)
         rows, columns = held.shape
         for _ in range(self.turns % 4):
-            x, y, rows, columns = rows - 1 - y, x, columns, rows
+            pixels = torch.stack([rows - 1 - pixels[:, 1], pixels[:, 0]], 1)
+            rows, columns = columns, rows
         if (columns, rows) == (width, height):
-            return torch.stack([x, y], 1)
-        sx, sy = width / columns, height / rows
-        return torch.stack([(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5], 1)
+            return pixels
+        return (pixels + 0.5) * pixels.new_tensor([width / columns, height / rows]) - 0.5
 
 
 AS_IT_IS = Look()

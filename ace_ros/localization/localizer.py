@@ -72,18 +72,17 @@ class Localizer:
         """
         start = time.perf_counter()
         taken = Image(image, camera)
-        usual = Look(turns=self._turns.get(camera, 0))
+        look = usual = Look(turns=self._turns.get(camera, 0))
         first = answer = self._seen(taken, usual, prior)
         seconds = dict(first.timings)
-        for look in self._others(first, camera, prior):
+        for look in self._others(first, usual.turns, prior):
             again = self._seen(taken, look, prior)
             _add(seconds, again)
             if again.state is State.LOCALIZED:
                 answer = self._larger(first, again, seconds) if look.turns == usual.turns else again
-                self._turns[camera] = look.turns
                 break
-        if first.state is State.LOCALIZED:
-            self._turns[camera] = usual.turns
+        if answer.state is State.LOCALIZED:
+            self._turns[camera] = look.turns
         answer.timings.update(seconds, total=time.perf_counter() - start)
         return answer
 
@@ -108,18 +107,18 @@ class Localizer:
         answer.timings.update(encode=took)
         return answer
 
-    def _others(self, first: Localization, camera: Camera, prior: Matrix | None) -> list[Look]:
+    def _others(self, first: Localization, turns: int, prior: Matrix | None) -> list[Look]:
         """Looks that may tell more: none of an image that shows nothing, nor of one that several poses explain."""
         told = first.evidence
         if first.state is State.LOCALIZED or first.alternatives or told is None or told.contrast < DARK:
             return []
         assert first.sight is not None
-        usual = self._turns.get(camera, 0)
+        camera = first.sight.encoded.camera
         side = min(camera.width, camera.height) * first.sight.encoded.focal / camera.focal
-        looks = [Look(scale, usual) for scale in _SMALLER if scale * side >= _LEAST_SIDE]
+        looks = [Look(scale, turns) for scale in _SMALLER if scale * side >= _LEAST_SIDE]
         # What is expected somewhere was seen a moment ago, with this camera held as it is, or with another one.
         if first.state is State.LOST and (prior is None or camera not in self._turns):
-            looks += [Look(turns=(usual + turns) % 4) for turns in _TURNS]
+            looks += [Look(turns=(turns + more) % 4) for more in _TURNS]
         return looks
 
     def _larger(self, first: Localization, smaller: Localization, seconds: dict[str, float]) -> Localization:

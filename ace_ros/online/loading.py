@@ -10,6 +10,7 @@ import numpy as np
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.files import fingerprint
+from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
@@ -64,4 +65,5 @@ def load_map(path: Path, options: LocalizeOptions | None = None, device: str = "
 def _warm_up(localizer: Localizer) -> None:
     """The first query costs several times the usual; better now than with a camera waiting."""
     noise = np.random.default_rng(0).integers(0, 255, (480, 640), dtype=np.uint8)
-    localizer.localize(noise, Camera(640, 480, 500.0, 500.0, 319.5, 239.5))
+    # One look: noise is lost, and would be looked at from all sides.
+    localizer.answer(localizer.encode(Image(noise, Camera(640, 480, 500.0, 500.0, 319.5, 239.5))))
