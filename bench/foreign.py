@@ -97,7 +97,8 @@ def main(command: Command) -> int:
 @lru_cache
 def _localizers(folder: Path) -> dict[str, Localizer]:
     torch.set_num_threads(1)
-    maps = sorted(folder.glob("*.safetensors"))
+    usual = scenes.find([], folder)
+    maps = [path for path in sorted(folder.glob("*.safetensors")) if path.stem in usual]
     return {path.stem: Localizer(SceneMap.load(path), device="cpu") for path in maps}
 
 

@@ -41,7 +41,8 @@ Row = dict[str, Any]
 @dataclass
 class Command:
     scenes: tuple[str, ...] = ()
-    """Folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
+    """Folders in ../shared/scenes, and room and courtyard, which are generated; all these by default. And people, the
+    room again, with people about who walk and stand there, others than the queries see them."""
     blocks: int | None = None
     """Queries are so many stretches of the mapping frames, every third one and kept out of the map: what
     they show the map has seen from elsewhere, on another visit, or never."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ace_ros.generated import make_courtyard, make_room
@@ -13,6 +14,8 @@ from ace_ros.recordings.posed_frame import evenly
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "scenes"
 _GENERATED = {"room": make_room, "courtyard": make_courtyard}
+# By name alone: the room once more.
+_BUSY = {"people": partial(make_room, people=True)}
 # Lists of the queries whose true poses are good enough to measure by, where those of the recording itself are not all.
 _CONFIRMED = {"tello_moved": "test_strong.txt"}
 
@@ -22,17 +25,17 @@ def find(names: list[str], cache: Path) -> dict[str, Path]:
     recordings = {path.name: path for path in sorted(RECORDINGS.glob("*")) if path.is_dir()}
     found = {}
     for name in names or [*recordings, *_GENERATED]:
-        if name in _GENERATED:
+        if name in _GENERATED or name in _BUSY:
             found[name] = _generated(name, cache)
         elif name in recordings:
             found[name] = recordings[name]
         else:
-            raise SystemExit(f"bench: no scene '{name}'; there are: {', '.join([*recordings, *_GENERATED])}")
+            raise SystemExit(f"bench: no scene '{name}'; there are: {', '.join([*recordings, *_GENERATED, *_BUSY])}")
     return found
 
 
 def _generated(name: str, cache: Path) -> Path:
-    return made(cache / name, _GENERATED[name])
+    return made(cache / name, (_GENERATED | _BUSY)[name])
 
 
 def made(folder: Path, make: Callable[[Path], object]) -> Path:

@@ -3,6 +3,7 @@
 import filecmp
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.generated import courtyard_camera, make_courtyard, make_room, room_camera
+from ace_ros.generated.people import People
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
 from ace_ros.generated.scenes import courtyard_similarity
@@ -180,3 +182,20 @@ def test_nothing_is_overwritten(small_room):
     assert ended.returncode == 1
     assert "not empty" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_people_come_and_go_and_the_room_stays(tmp_path):
+    """The same poses and names; what differs is in front of what was there."""
+    empty, busy = (make_room(tmp_path / str(k), 3, 2, (160, 120), people=bool(k)) for k in range(2))
+    there = [(a / split / kind, b / split / kind) for a, b in [(empty, busy)] for split in ("train", "test")
+             for kind in ("poses", "calibration")]  # fmt: skip
+    assert all(filecmp.dircmp(a, b).diff_files == [] for a, b in there)
+    for later in (False, True):
+        people, pose = People(later=later), looking((-2.5, 0.0, 1.5), 0.0, -0.1)
+        camera, room = room_camera((160, 120)), Renderer(room_surfaces())
+        _, wall = room.render(camera, pose)
+        seen = [Renderer.joined([room, Renderer(people.at(t))]).render(camera, pose)[1] for t in (0.0, 0.3, 0.6, 0.9)]
+        assert all((one <= wall + 1e-3).all() for one in seen)
+        masks = [one < wall - 1e-3 for one in seen]
+        assert all(0.01 < mask.mean() < 0.9 for mask in masks)
+        assert all((a != b).mean() > 0.01 for a, b in pairwise(masks))

@@ -21,9 +21,10 @@ def room(
     size: Size = (640, 480),
     seed: int = 0,
     moved: bool = False,
+    people: bool = False,
 ) -> None:
     """Render a furnished room: a mapping drive and a query drive in ACE's layout."""
-    print(make_room(folder, train, test, size, seed, moved))
+    print(make_room(folder, train, test, size, seed, moved, people))
 
 
 def building(

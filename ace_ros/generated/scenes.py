@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from ace_ros.camera import Camera
 from ace_ros.generated.colmap import View, corners, tracked, write_model
 from ace_ros.generated.courtyard import Sky, courtyard_surfaces
+from ace_ros.generated.people import People
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
 from ace_ros.generated.sensor import exposed, fresh, room_camera, save, write_frame
@@ -26,6 +27,7 @@ def make_room(
     size: tuple[int, int] = (640, 480),
     seed: int = 0,
     moved: bool = False,
+    people: bool = False,
 ) -> Path:
     """Render a furnished room in metres: a mapping drive in ``train/`` and a query drive in ``test/``.
 
@@ -34,17 +36,21 @@ def make_room(
         train, test: frames of each drive; the way is always the same.
         size: of the images, (width, height).
         seed: of the textures and the noise. moved: a third of the furniture stands elsewhere.
+        people: stand and walk about on both drives, and a screen changes what it shows.
 
     Raises:
         InputError: the folder is not empty or can't be written, or the photographs for the posters are missing.
     """
     path = fresh(folder)
     camera = room_camera(size)
-    renderer = Renderer(room_surfaces(seed, moved))
+    empty = renderer = Renderer(room_surfaces(seed, moved))
     for part, (split, poses) in enumerate((("train", mapping_drive(train)), ("test", query_drive(test)))):
         for kind in ("rgb", "poses", "calibration"):
             (path / split / kind).mkdir(parents=True)
+        crowd = People(seed, later=split == "test")
         for index, pose in enumerate(poses):
+            if people:
+                renderer = Renderer.joined([empty, Renderer(crowd.at(index / len(poses)))])
             image, _ = renderer.render(camera, pose)
             name = f"frame-{index:06d}"
             write_frame(path / split, name, exposed(image, np.random.default_rng((seed, part, index))), camera, pose)
