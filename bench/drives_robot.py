@@ -23,7 +23,7 @@ CAMERA = room_camera((480, 360))
 LONGEST = 60  # images until a drive is given up
 BASE_FROM_CAMERA = np.array([[0.0, 0, 1, 0.2], [-1, 0, 0, 0], [0, -1, 0, 0.4], [0, 0, 0, 1]])
 WRONG = 0.3, 5.0  # m, degrees: what is told and farther off is wrong
-_WRONG_CONFIDENCE = 0.91, 0.999  # of what was wrong and sure in the recordings
+_WRONG_CONFIDENCE = 0.905, 0.99  # of what was wrong and sure in the recordings
 
 
 @dataclass(frozen=True)

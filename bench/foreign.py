@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +27,8 @@ import tyro
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
+from ace_ros.features.features import EncodedImage
+from ace_ros.features.look import AS_IT_IS, Look
 from ace_ros.files import write_whole
 from ace_ros.image import Image, Pixels
 from ace_ros.localization.localizer import Localizer
@@ -99,7 +102,28 @@ def _localizers(folder: Path) -> dict[str, Localizer]:
     torch.set_num_threads(1)
     usual = scenes.find([], folder)
     maps = [path for path in sorted(folder.glob("*.safetensors")) if path.stem in usual]
-    return {path.stem: Localizer(SceneMap.load(path), device="cpu") for path in maps}
+    localizers = {path.stem: Localizer(SceneMap.load(path), device="cpu") for path in maps}
+    shared: dict[tuple[int, float], _Once] = {}
+    for one in localizers.values():
+        header = one.scene_map.header
+        key = header.encoder_size, header.encoder_enlarge
+        one.encode = shared.setdefault(key, _Once(one.encode))  # type: ignore[method-assign]
+    return localizers
+
+
+class _Once:
+    """Encodes an image once for all maps that are asked it: most of what a try costs."""
+
+    def __init__(self, encode: Callable[[Image, Look], EncodedImage]) -> None:
+        self._encode, self._pixels = encode, np.empty(0, np.uint8)
+        self._seen: dict[Look, EncodedImage] = {}
+
+    def __call__(self, image: Image, look: Look = AS_IT_IS) -> EncodedImage:
+        if image.pixels is not self._pixels:
+            self._pixels, self._seen = image.pixels, {}
+        if look not in self._seen:
+            self._seen[look] = self._encode(image, look)
+        return self._seen[look]
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """An image looked at again, smaller and turned: its keypoints lie where they lie, and more poses are told."""
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -19,6 +20,7 @@ from ace_ros.generated.trajectory import mapping_drive, query_drive
 from ace_ros.geometry import pose_error
 from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
+from ace_ros.localization.search import PoseSearch
 from ace_ros.localization.trust import State, TrustModel
 from ace_ros.map.header import Calibration
 from ace_ros.mapping.mapper import Mapper
@@ -89,8 +91,9 @@ def test_keypoints_of_any_look_lie_on_what_they_show(room, localizer, turns):
 def test_a_smear_is_seen_through(room, localizer):
     """Some that are not believed at first are, and rightly; what is believed at first stays what it is."""
     more = 0
-    for image, pose in zip(room.query_images, room.query_poses, strict=True):
-        image = smeared(image, 9)
+    shown = zip(room.query_images, room.query_poses, strict=True)
+    for (sharp, pose), length in itertools.product(shown, (9, 11)):
+        image = smeared(sharp, length)
         first = localizer.answer(localizer.encode(Image(image, room.camera)))
         answer = localizer.localize(image, room.camera)
         if first.state is State.LOCALIZED:
@@ -169,8 +172,8 @@ def test_what_is_seen_smaller_has_to_say_more(room, localizer):
         localizer.answer(localizer.encode(Image(room.query_images[3], room.camera), look)).sight.found[0].estimate
         for look in (Look(), Look(0.6))
     )
-    assert trust.calibration_for(as_it_is) == trust.calibration
-    wider = trust.calibration_for(smaller)
+    assert trust.calibration_for(as_it_is.encoded.scale) == trust.calibration
+    wider = trust.calibration_for(smaller.encoded.scale)
     for name in ("chance_landmarks", "chance_head", "self_similar", "self_matched"):
         assert getattr(wider, name) == pytest.approx(getattr(trust.calibration, name) / np.sqrt(smaller.encoded.scale))
     beyond = smaller.evidence.landmark_inliers - wider.chance_landmarks
@@ -246,3 +249,22 @@ def test_a_map_is_asked_as_it_was_made(tiny_maps):
         assert encoded.focal == pytest.approx(camera.focal * enlarge, rel=0.1)
     encoded = Localizer(with_header(maps[1], encoder_enlarge=1.0), device="cpu").encode(Image(queries[0], camera))
     assert encoded.focal == pytest.approx(camera.focal, rel=0.1)
+
+
+def test_a_look_that_could_not_be_believed_is_not_searched(room, localizer, monkeypatch):
+    """What too few matches agree with is not led on; what enough agree with is found just as it is otherwise."""
+    led = []
+    whole = PoseSearch._polish
+    monkeypatch.setattr(PoseSearch, "_polish", lambda self, *given: led.append(1) or whole(self, *given))
+    known = localizer.encode(Image(room.query_images[3], room.camera))
+    usual, sure = localizer.answer(known), localizer.answer(known, sure_only=True)
+    assert usual.state is sure.state is State.LOCALIZED
+    assert np.array_equal(usual.map_from_camera, sure.map_from_camera)
+    (header,) = room.map.headers
+    elsewhere = localizer.encode(Image(noise((400, 300)), room.camera))
+    del led[:]
+    first = localizer.answer(elsewhere)
+    assert first.state is State.LOST and led and first.evidence.matched < header.calibration.self_matched
+    del led[:]
+    again = localizer.answer(elsewhere, sure_only=True)
+    assert again.state is State.LOST and not led and again.map_from_camera is None

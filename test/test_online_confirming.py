@@ -12,7 +12,7 @@ from ace_ros.online.tracking import Belief, Tracker
 from ace_ros.online.witnesses import Seen
 
 DEPTH = 3.0
-WEAK, WRONG, SURE = (2.0, 0.5), (2.5, 0.3), (6.0, 0.5)  # decades of an image, mean and sigma
+WEAK, WRONG, SURE = (1.5, 0.25), (1.7, 0.15), (4.0, 0.25)  # decades of an image, mean and sigma
 
 
 class Robot:
@@ -148,11 +148,11 @@ def test_what_somebody_says_is_a_witness():
     """A robot that stands at a view that is not beyond doubt needs one more word, and not a wrong one."""
     robot = Robot(3)
     there, spread = robot.wheels.true @ pose(0.3, 0.2, yaw=10.0), np.diag(np.square([0.5, 0.5, 1.0, 0.3, 0.3, 0.26]))
-    assert isinstance(robot.see(said=(3.6, 0.0)), Fault)
+    assert isinstance(robot.see(said=(2.8, 0.0)), Fault)
     robot.tracker.suppose(there @ pose(x=4.0), spread, robot.odom, robot.wheels.stamp)
-    assert isinstance(robot.see(said=(3.6, 0.0)), Fault)
+    assert isinstance(robot.see(said=(2.8, 0.0)), Fault)
     robot.tracker.suppose(there, spread, robot.odom, robot.wheels.stamp)
-    assert isinstance(robot.see(said=(3.6, 0.0)), Belief)
+    assert isinstance(robot.see(said=(2.8, 0.0)), Belief)
 
 
 def test_far_from_where_it_was_last_seen_a_robot_needs_more_than_a_weak_image():
@@ -191,7 +191,7 @@ def test_a_wrong_match_on_the_way_costs_no_more_than_its_own_image():
         robot.drive()
         assert isinstance(robot.see(robot.anywhere(), WRONG), Fault)
         robot.drive()
-        answer = robot.see(said=(4.0, 0.3))
+        answer = robot.see(said=(2.5, 0.15))
         assert isinstance(answer, Belief) and robot.right(answer) and not answer.jump
 
 

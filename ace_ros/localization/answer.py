@@ -26,7 +26,7 @@ class Localization:
         map_from_camera: (4, 4) float64, OpenCV camera axes; None when no pose was found.
         covariance: (6, 6) in the order and axes of :func:`ace_ros.geometry.pose_residual`; None without a
             pose or when the geometry is degenerate.
-        confidence: a score in [0, 1] that grows with the evidence; no probability.
+        confidence: probability that the pose is right, as far as its evidence tells (:func:`.trust.confidence_of`).
         inliers, candidates: 2D-3D pairs that agree with the pose, of how many (two a keypoint at most).
         reprojection_error: median of the inliers, pixels of the given image.
         pixels: (N, 2). scene_coordinates: (N, 3) map frame. inlier_mask: (N,). What was seen where.

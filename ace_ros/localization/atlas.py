@@ -84,12 +84,13 @@ class Atlas:
         if not several:
             self.place(0)
 
-    def find(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Judged]:
+    def find(self, encoded: EncodedImage, prior: Matrix | None = None, sure_only: bool = False) -> list[Judged]:
         """Poses, the best first, each elsewhere than those before it.
 
         Args:
             prior: expected map_from_camera. Places near it are asked first; others, as votes have it, when these don't
                 convince, or when as much speaks for them.
+            sure_only: what could not be believed need not be found: most of the time that a foreign image takes.
 
         Raises:
             MapFileError: a place of the map's file can't be read.
@@ -98,7 +99,11 @@ class Atlas:
         for number in self._order(encoded, prior, found):
             estimator, trust = self.place(number)
             depth = self._map.headers[number].median_depth
-            found += [Judged.by(trust, estimate, number, depth) for estimate in estimator.estimates(encoded, prior)]
+            least = trust.calibration_for(encoded.scale).self_matched if sure_only else 0.0
+            estimates = estimator.estimates(encoded, prior, least)
+            found += [Judged.by(trust, estimate, number, depth) for estimate in estimates]
+        if sure_only and self._votes is not None and any(one.verdict.state is State.LOCALIZED for one in found):
+            return self.find(encoded, prior)  # rivals in other places count all the same
         found.sort(key=lambda one: -one.rank)
         return [one for i, one in enumerate(found) if not any(one.same(better) for better in found[:i])]
 

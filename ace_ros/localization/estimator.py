@@ -79,19 +79,22 @@ class PoseEstimator:
         """Whether the second witness is there at all."""
         return len(self._landmarks) > 0
 
-    def estimates(self, encoded: EncodedImage, prior: Matrix | None = None) -> list[Estimate]:
+    def estimates(
+        self, encoded: EncodedImage, prior: Matrix | None = None, least_matched: float = 0.0
+    ) -> list[Estimate]:
         """The pose that ranks first, and its rivals: poses elsewhere that explain the image about as well.
 
         Args:
             prior: expected map_from_camera; makes a tracked frame cheaper, and is dropped at once when the image does
                 not bear it out.
+            least_matched: with fewer matches that agree on a pose none is sought.
         """
         start = time.perf_counter()
         head_points = self._predict(encoded)
         tracked = None if prior is None else self.search.track(encoded, head_points, self._local(prior))
         asked = Asked(head_points, tracked.near if tracked is not None else self._landmarks.match(encoded.features))
         matched = time.perf_counter()
-        found = self.search.found(encoded, asked) if tracked is None else [tracked]
+        found = self.search.found(encoded, asked, least_matched) if tracked is None else [tracked]
         seconds = {"match": matched - start, "solve": time.perf_counter() - matched}
         if not found:
             return [Estimate(encoded, self._nothing(encoded, head_points), seconds, len(encoded), asked=asked)]

@@ -76,7 +76,7 @@ class Localizer:
         first = answer = self._seen(taken, usual, prior)
         seconds = dict(first.timings)
         for look in self._others(first, usual.turns, prior):
-            again = self._seen(taken, look, prior)
+            again = self._seen(taken, look, prior, sure_only=True)
             _add(seconds, again)
             if again.state is State.LOCALIZED:
                 answer = self._larger(first, again, seconds) if look.turns == usual.turns else again
@@ -94,16 +94,16 @@ class Localizer:
         """
         return self._encoder.encode(image, self.options.keypoints, look)
 
-    def answer(self, encoded: EncodedImage, prior: Matrix | None = None) -> Localization:
-        """The second half of :meth:`localize`, for one look."""
-        return Localization.of(self._atlas.find(encoded, prior))
+    def answer(self, encoded: EncodedImage, prior: Matrix | None = None, sure_only: bool = False) -> Localization:
+        """The second half of :meth:`localize`, for one look; ``sure_only``: as :meth:`.Atlas.find`."""
+        return Localization.of(self._atlas.find(encoded, prior, sure_only))
 
-    def _seen(self, image: Image, look: Look, prior: Matrix | None) -> Localization:
+    def _seen(self, image: Image, look: Look, prior: Matrix | None, sure_only: bool = False) -> Localization:
         """The answer to an image as it is looked at."""
         start = time.perf_counter()
         encoded = self.encode(image, look)
         took = time.perf_counter() - start
-        answer = self.answer(encoded, prior)
+        answer = self.answer(encoded, prior, sure_only)
         answer.timings.update(encode=took)
         return answer
 

@@ -203,6 +203,7 @@ class RigEstimator:
         poses, own, _ = chain.refine(poses, observed, focals)
         # What is strange makes a pose less exact, but excuses no odometry.
         strain = max([self._trust.strain(told[k].evidence) for k in speaking], default=1.0)
+        strain *= self._trust.dilution(self._trust.calibration.chance_landmarks + sum(speaking.values()))
         strained = replace(chain, worth=chain.worth / strain)
         _, _, information = strained.refine(poses, observed, focals, steps=1)
         covariance = self._trust.spread(information, 1.0, seen[-1].view.sight.encoded.focal)
@@ -254,7 +255,7 @@ class RigEstimator:
         The last is heard first; where it has nothing to say, nobody has.
         """
         shown = [set(p.landmark[t.inlier[t.is_landmark]].tolist()) for p, t in zip(paired, told, strict=True)]
-        last, chance = len(shown) - 1, [self._trust.calibration_for(one).chance_landmarks for one in told]
+        last, chance = len(shown) - 1, [self._trust.calibration_for(one.encoded.scale).chance_landmarks for one in told]
         known: set[int] = set()
         speaking: dict[int, int] = {}
         for k in [last, *sorted(range(last), key=lambda k: -len(shown[k]))]:

@@ -90,12 +90,14 @@ class PoseSearch:
         found = self.weigh(encoded, head_points, self._polish(encoded, prior, (_PRIOR, _FINE)))
         return found if found.sharp >= _TRACKED * self._settled else None
 
-    def found(self, encoded: EncodedImage, asked: Asked) -> list[Hypothesis]:
-        """Poses proposed by both witnesses, each judged by both."""
+    def found(self, encoded: EncodedImage, asked: Asked, least_matched: float = 0.0) -> list[Hypothesis]:
+        """Poses proposed by both witnesses, each judged by both; none where fewer matches agree on the first."""
         pairs, head_points = asked.matches, asked.head_points
         points = self.points_of(pairs)
         rays, focal = encoded.rays, encoded.focal
-        proposals, inliers = self._by_landmarks(rays[pairs.keypoint], points, focal)
+        proposals, inliers = self._by_landmarks(rays[pairs.keypoint], points, focal, least_matched)
+        if inliers < least_matched:
+            return []
         # The head is asked only where landmarks leave a doubt: it costs as much again.
         if inliers < self._settled:
             found = solver.ransac(rays[: len(head_points)], head_points, focal, _PREDICTED, self._iterations)
@@ -161,9 +163,10 @@ class PoseSearch:
         return new
 
     def _by_landmarks(
-        self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float
+        self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float, least: float = 0.0
     ) -> tuple[list[Matrix], int]:
-        """Poses by matches with landmarks, and how many matches agree with the first.
+        """Poses by matches with landmarks, and how many matches agree with the first; that alone, where they are fewer
+        than ``least``.
 
         Of two places that look the same each takes half of the matches: what does not agree with a pose is asked for
         another one, as long as it might have nearly as many; and twice where it has few, as it may be the room, and the
@@ -173,7 +176,7 @@ class PoseSearch:
         if found is None:
             return [], 0
         poses, first, few = [found[0]], found[1], 0
-        while len(poses) <= _MOST_RIVALS and few < _FEW:
+        while len(poses) <= _MOST_RIVALS and few < _FEW and first >= least:
             rest = solver.reprojection_errors(poses[-1], rays, points, focal) > MATCHED
             rays, points = rays[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:

@@ -22,7 +22,7 @@ class GateOptions(Options):
         without="no gate",
     )
     confirm_probability: float = option(
-        0.9999,
+        0.999,
         "A pose that odometry does not bear out (the first, one after the robot was carried) is believed where images "
         "say with this probability that it is right: one alone, or several from different places.",
         low=0.0,

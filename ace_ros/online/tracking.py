@@ -243,12 +243,13 @@ class Tracker:
     def _vouched(self, carried: PoseFilter | None, new: PoseFilter) -> float:
         """Decades by which a pose is likelier right for lying where it was expected: a wrong one does so by chance.
 
-        Where images said meanwhile that the robot is elsewhere, it is expected by so much less.
+        Where images said meanwhile that the robot is elsewhere, it is expected less, and one more witness.
         """
         if carried is None or not self._agree(carried, new):
             return 0.0
         by_chance = -math.log10(max(carried.chance(new.covariance, new.depth), 10.0**-_NEVER_ALONE))
-        return max(0.0, by_chance - (self._doubts.decades if carried is self._belief else 0.0))
+        doubted = self._doubts.decades if carried is self._belief else 0.0
+        return max(0.0, min(by_chance - doubted, FURTHER) if doubted > 0 else by_chance)
 
     def _carry(self, odom_from_base: Matrix | None, stamp: int) -> None:
         for carried in self._carried():
