@@ -104,8 +104,8 @@ _PLAY = 0.04, 4.0
 _MOST_SLACK = 0.95, 0.8
 # Of what is wrong (see promise.py): a pose with this standard deviation is, once in ten times.
 _INEXACT = 0.6
-# Times chance: with fewer landmarks no pose is believed. With 2.5 to 4 times the ellipsoid held the truth of 84 % of 450
-# poses, with more of 95 %, and now of 91 %.
+# Times chance: with fewer landmarks no pose is believed. With 2.5 to 4 times as many the ellipsoid held the truth of
+# 84 % of 450 poses where with more it held that of 95 %; diluted, of 90 %.
 _LEAST_DILUTED = 2.0
 _SETTLED, _SETTLED_RATIO = 50.0, 3.0  # landmarks, and times chance
 # A pixel of an image that was encoded smaller is wider, and takes in more: with 0.6 of the size views of which the map
