@@ -10,7 +10,6 @@ from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.errors import InputError
 from ace_ros.features.encoder import Encoder
-from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import Matrix
 from ace_ros.growing.options import GrowOptions
 from ace_ros.image import Pixels
@@ -35,21 +34,18 @@ class Newcomers:
 
     def __init__(self, scene_map: SceneMap, options: GrowOptions | None = None, encoder: Encoder | None = None) -> None:
         self.scene_map, self.options = scene_map, options or GrowOptions()
-        header = scene_map.header
         if encoder is None:
-            where = resolve_device(self.options.device)
-            encoder = make_encoder(
-                header.encoder, where, header.encoder_size, self.options.encoder_weights, header.encoder_enlarge
-            )
-        scene_map.check_encoder(encoder)
+            encoder = scene_map.make_encoder(resolve_device(self.options.device), self.options.encoder_weights)
+        else:
+            scene_map.check_encoder(encoder)
         self.encoder: Encoder = encoder
         if not self.encoder.has_keypoints:
             raise InputError(
-                f"maps of encoder {header.encoder} have no landmarks by which to tell what is new; map the recording "
-                "by itself and lay both maps side by side: ace merge"
+                f"maps of encoder {scene_map.header.encoder} have no landmarks by which to tell what is new; map the "
+                "recording by itself and lay both maps side by side: ace merge"
             )
         self.views: list[View] = []
-        self._keypoints = self.options.mapping(header).keypoints
+        self._keypoints = self.options.mapping(scene_map.header).keypoints
 
     def __len__(self) -> int:
         return len(self.views)

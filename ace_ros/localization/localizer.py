@@ -10,7 +10,6 @@ from ace_ros.camera import Camera
 from ace_ros.device import resolve_device
 from ace_ros.features.features import EncodedImage
 from ace_ros.features.look import AS_IT_IS, Look
-from ace_ros.features.registry import make_encoder
 from ace_ros.geometry import Matrix
 from ace_ros.image import Image, Pixels
 from ace_ros.localization.answer import Localization
@@ -46,12 +45,8 @@ class Localizer:
     def __init__(self, scene_map: SceneMap, options: LocalizeOptions | None = None, device: str = "auto") -> None:
         self.options = options or LocalizeOptions()
         self.scene_map = scene_map
-        header = scene_map.header
         where = resolve_device(device)
-        self._encoder = make_encoder(
-            header.encoder, where, header.encoder_size, self.options.encoder_weights, header.encoder_enlarge
-        )
-        scene_map.check_encoder(self._encoder)
+        self._encoder = scene_map.make_encoder(where, self.options.encoder_weights)
         self._atlas = Atlas(scene_map, self._encoder.profile, where, self.options.iterations)
         self._turns: dict[Camera, int] = {}  # how the cameras are held that were localized: quarter turns
 

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ace_ros.errors import MapFileError, MapVersionError
 from ace_ros.features.encoder import Encoder
+from ace_ros.features.registry import make_encoder
 from ace_ros.map.atlas_file import StoredPlaces, open_atlas, write_atlas
 from ace_ros.map.describing import describe
 from ace_ros.map.header import MapHeader
@@ -109,6 +111,17 @@ class SceneMap:
         else:
             count = sum(len(place.points) for place in self.places)
         return describe(self.headers, count, len(self.mapped))
+
+    def make_encoder(self, device: torch.device, weights: Path | None = None) -> Encoder:
+        """An encoder as the map's own; ``weights``: its file where it is not the packaged one.
+
+        Raises:
+            InputError: its weights are not to be had. MapVersionError: they are others.
+        """
+        header = self.header
+        encoder = make_encoder(header.encoder, device, header.encoder_size, weights, header.encoder_enlarge)
+        self.check_encoder(encoder)
+        return encoder
 
     def check_encoder(self, encoder: Encoder) -> None:
         """Find out whether the map goes with that encoder.
