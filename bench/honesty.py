@@ -49,6 +49,8 @@ class Command:
     harder: Literal["", "dark", "blurred", "half covered", "small"] = ""
     """What is made of the queries: lit by a tenth, smeared over 15 to 40 pixels, half to four fifths of them covered, a
     third of their size."""
+    seed: int = 0
+    """Of what makes them harder."""
     out: Path = measure.ROOT / "build" / "bench" / "honesty"
     """Folder for the generated scenes, the maps and figures.json; with ``blocks`` these two are in blocks/ there."""
 
@@ -85,7 +87,7 @@ def main(command: Command) -> int:
             mapping, queries = recording.frames, scenes.query_frames(path)
         scene_map, _ = mapped(mapping, recording.metric)
         scene_map.save(folder / f"{name}.safetensors")
-        figures[name] = row = measured(scene_map, queries, command.harder)
+        figures[name] = row = measured(scene_map, queries, command.harder, command.seed)
         write_whole(folder / "figures.json", json.dumps(figures, indent=2).encode())
         print(f"{name}: {one_line(row)}", *row["wrong"], sep="\n  ", flush=True)
     print("confidence of a pose, and how many are right, of all recordings:")
@@ -96,9 +98,9 @@ def main(command: Command) -> int:
     return 0
 
 
-def measured(scene_map: SceneMap, frames: list[PosedFrame], way: str = "") -> Row:
+def measured(scene_map: SceneMap, frames: list[PosedFrame], way: str = "", seed: int = 0) -> Row:
     """What a map makes of queries, as they are or made harder (:func:`bench.trust.harder`)."""
-    localizer, found, queries, rng = Localizer(scene_map, device="cpu"), [], 0, np.random.default_rng(0)
+    localizer, found, queries, rng = Localizer(scene_map, device="cpu"), [], 0, np.random.default_rng(seed)
     for frame, image in prefetched(frames):
         if isinstance(image, InputError):
             continue
