@@ -9,11 +9,14 @@ examples:
   python -m bench --stages ours structure --scenes room    two methods on one scene
   python -m bench --stages recipe --recipe ace --clock cpu on a busy machine: processor seconds, not wall time
   python -m bench --stages                                 tables and plots alone
+  python -m bench trust                                    may what maps say be believed? (bench/trusted.py)
+  python -m bench drives                                   as python -m bench.drives; so the others in bench/
 """
 
 from __future__ import annotations
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -88,6 +91,16 @@ def _has_pycolmap() -> bool:
     return done.returncode == 0
 
 
+def _other(name: str) -> str | None:
+    """The module of another bench, by its name."""
+    name = {"trust": "trusted"}.get(name, name)
+    return f"bench.{name}" if name.isidentifier() and (Path(__file__).parent / f"{name}.py").exists() else None
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] and (module := _other(sys.argv[1])):
+        del sys.argv[1]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        sys.exit()
     config = (tyro.conf.FlagCreatePairsOff,)
     sys.exit(main(tyro.cli(Command, prog="python -m bench", description=__doc__, config=config)))

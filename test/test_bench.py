@@ -261,3 +261,11 @@ def test_what_other_code_has_made_is_made_anew(tmp_path, monkeypatch):
     assert drives._code("map") == before
     (tmp_path / "ace_ros" / "map" / "header.py").write_text("VERSION = 2")
     assert drives._code("map") != before
+
+
+@pytest.mark.parametrize(("name", "says"), [("trust", "--every"), ("honesty", "--blocks")])
+def test_every_bench_is_found_by_its_name(name, says):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", name, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and says in done.stdout and "--stages" not in done.stdout

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ace_ros.generated.room import HALF
 from ace_ros.generated.surfaces import Surface, box, moved
-from ace_ros.generated.textures import any_colour, fabric, photograph, plain
+from ace_ros.generated.textures import Texture, any_colour, fabric, photograph, plain
 
 # Where those who stand do so, one after the other: while the room is mapped, and later.
 _STANDS = {
@@ -66,7 +66,7 @@ def _screen(number: int) -> list[Surface]:
     return box((-0.6, y + 0.05, 1.0), (0.9, y + 0.1, 1.9), black, faces={"north": shown})
 
 
-def _picture(name: str, width: int, height: int) -> np.ndarray:
+def _picture(name: str, width: int, height: int) -> Texture:
     return cv2.resize(photograph(name), (width, height), interpolation=cv2.INTER_AREA)
 
 

@@ -43,15 +43,14 @@ def make_room(
     """
     path = fresh(folder)
     camera = room_camera(size)
-    empty = renderer = Renderer(room_surfaces(seed, moved))
+    renderer = Renderer(room_surfaces(seed, moved))
     for part, (split, poses) in enumerate((("train", mapping_drive(train)), ("test", query_drive(test)))):
         for kind in ("rgb", "poses", "calibration"):
             (path / split / kind).mkdir(parents=True)
-        crowd = People(seed, later=split == "test")
+        crowd = People(seed, later=split == "test") if people else None
         for index, pose in enumerate(poses):
-            if people:
-                renderer = Renderer.joined([empty, Renderer(crowd.at(index / len(poses)))])
-            image, _ = renderer.render(camera, pose)
+            there = [renderer] if crowd is None else [renderer, Renderer(crowd.at(index / len(poses)))]
+            image, _ = Renderer.joined(there).render(camera, pose)
             name = f"frame-{index:06d}"
             write_frame(path / split, name, exposed(image, np.random.default_rng((seed, part, index))), camera, pose)
     return path
