@@ -100,8 +100,7 @@ def main(command: Command) -> int:
 @lru_cache
 def _localizers(folder: Path) -> dict[str, Localizer]:
     torch.set_num_threads(1)
-    usual = scenes.find([], folder)
-    maps = [path for path in sorted(folder.glob("*.safetensors")) if path.stem in usual]
+    maps = [path for path in sorted(folder.glob("*.safetensors")) if path.stem in scenes.usual()]
     localizers = {path.stem: Localizer(SceneMap.load(path), device="cpu") for path in maps}
     shared: dict[tuple[int, float], _Once] = {}
     for one in localizers.values():

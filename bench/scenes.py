@@ -20,17 +20,25 @@ _BUSY = {"people": partial(make_room, people=True)}
 _CONFIRMED = {"tello_moved": "test_strong.txt"}
 
 
+def usual() -> list[str]:
+    """Names of the scenes that are measured on where none is named; no two are of one place."""
+    return [*_recordings(), *_GENERATED]
+
+
+def _recordings() -> dict[str, Path]:
+    return {path.name: path for path in sorted(RECORDINGS.glob("*")) if path.is_dir()}
+
+
 def find(names: list[str], cache: Path) -> dict[str, Path]:
     """Folders of the scenes of these names (all that there are, if none is given); renders what is generated."""
-    recordings = {path.name: path for path in sorted(RECORDINGS.glob("*")) if path.is_dir()}
-    found = {}
-    for name in names or [*recordings, *_GENERATED]:
+    recordings, found = _recordings(), {}
+    for name in names or usual():
         if name in _GENERATED or name in _BUSY:
             found[name] = _generated(name, cache)
         elif name in recordings:
             found[name] = recordings[name]
         else:
-            raise SystemExit(f"bench: no scene '{name}'; there are: {', '.join([*recordings, *_GENERATED, *_BUSY])}")
+            raise SystemExit(f"bench: no scene '{name}'; there are: {', '.join([*usual(), *_BUSY])}")
     return found
 
 
