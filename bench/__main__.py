@@ -16,7 +16,7 @@ examples:
 from __future__ import annotations
 
 import importlib.util
-import runpy
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -99,8 +99,7 @@ def _other(name: str) -> str | None:
 
 if __name__ == "__main__":
     if sys.argv[1:] and (module := _other(sys.argv[1])):
-        del sys.argv[1]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        sys.exit()
+        # A process of its own: what a bench gives to its workers is looked for in the module that was started.
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[2:]])
     config = (tyro.conf.FlagCreatePairsOff,)
     sys.exit(main(tyro.cli(Command, prog="python -m bench", description=__doc__, config=config)))
