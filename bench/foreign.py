@@ -111,7 +111,7 @@ def _localizers(folder: Path) -> dict[str, Localizer]:
 
 
 class _Once:
-    """Encodes an image once for all maps that are asked it: most of what a try costs."""
+    """Encodes an image once for all maps that are asked it: half of what a try costs."""
 
     def __init__(self, encode: Callable[[Image, Look], EncodedImage]) -> None:
         self._encode, self._pixels = encode, np.empty(0, np.uint8)

@@ -49,8 +49,8 @@ def make_room(
             (path / split / kind).mkdir(parents=True)
         crowd = People(seed, later=split == "test") if people else None
         for index, pose in enumerate(poses):
-            there = [renderer] if crowd is None else [renderer, Renderer(crowd.at(index / len(poses)))]
-            image, _ = Renderer.joined(there).render(camera, pose)
+            there = Renderer.joined([renderer, Renderer(crowd.at(index / len(poses)))]) if crowd else renderer
+            image, _ = there.render(camera, pose)
             name = f"frame-{index:06d}"
             write_frame(path / split, name, exposed(image, np.random.default_rng((seed, part, index))), camera, pose)
     return path

@@ -165,18 +165,17 @@ class PoseSearch:
     def _by_landmarks(
         self, rays: NDArray[np.float64], points: NDArray[np.float64], focal: float, least: float = 0.0
     ) -> tuple[list[Matrix], int]:
-        """Poses by matches with landmarks, and how many matches agree with the first; that alone, where they are fewer
-        than ``least``.
+        """Poses by matches with landmarks, and how many matches agree with the first; none where fewer than ``least``.
 
         Of two places that look the same each takes half of the matches: what does not agree with a pose is asked for
         another one, as long as it might have nearly as many; and twice where it has few, as it may be the room, and the
         first a thing that was moved.
         """
         found = solver.ransac(rays, points, focal, MATCHED, self._iterations, True)
-        if found is None:
+        if found is None or found[1] < least:
             return [], 0
         poses, first, few = [found[0]], found[1], 0
-        while len(poses) <= _MOST_RIVALS and few < _FEW and first >= least:
+        while len(poses) <= _MOST_RIVALS and few < _FEW:
             rest = solver.reprojection_errors(poses[-1], rays, points, focal) > MATCHED
             rays, points = rays[rest], points[rest]
             if len(points) < _RIVAL * first or first < solver.LEAST_PAIRS:

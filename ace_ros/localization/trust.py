@@ -257,14 +257,16 @@ def _elsewhere(evidence: Evidence, calibration: Calibration) -> bool:
 def confidence_of(support: float) -> float:
     """Probability that a pose with so much support is right, as images of all kinds have it: see docs/benchmarks.md."""
     odds = SLOPE * math.log(max(support, _LEAST_RATIO) / EVEN)
-    return 1 / (1 + math.exp(-odds if odds <= _LEAST_ODDS else -_LEAST_ODDS - _SURE_SLOPE * (odds - _LEAST_ODDS)))
+    odds = min(odds, _LEAST_ODDS) + _SURE_SLOPE * max(0.0, odds - _LEAST_ODDS)
+    return 1 / (1 + math.exp(-odds))
 
 
 def support_of(confidence: float) -> float:
     """Inverse of :func:`confidence_of`."""
     share = min(max(confidence, 1e-12), 1 - 1e-12)
     odds = math.log(share / (1 - share))
-    return EVEN * math.exp((odds if odds <= _LEAST_ODDS else _LEAST_ODDS + (odds - _LEAST_ODDS) / _SURE_SLOPE) / SLOPE)
+    odds = min(odds, _LEAST_ODDS) + max(0.0, odds - _LEAST_ODDS) / _SURE_SLOPE
+    return EVEN * math.exp(odds / SLOPE)
 
 
 def _explain(evidence: Evidence, calibration: Calibration, state: State) -> tuple[Reason, str]:
