@@ -16,6 +16,7 @@ import psutil
 import pytest
 import safetensors
 from ace_command import PROGRAM, ace, ace_here, refused, succeeded
+from processes import asked, below
 from twin_making import SHIFT, half_twin
 
 from ace_ros import __version__
@@ -326,10 +327,10 @@ def test_places_are_built_by_workers(place, tmp_path):
         [sys.executable, "-c", PROGRAM, *map(str, command), "--steps", "100000"], stderr=subprocess.PIPE, text=True
     )
     children = []
-    while not children:
+    while not children and process.poll() is None:
         time.sleep(0.1)
-        tree = psutil.Process(process.pid).children(recursive=True)
-        children = [child for child in tree if child.cpu_times().user > 5]
+        tree = below(process.pid)
+        children = [child for child, times in asked(tree, psutil.Process.cpu_times) if times.user > 5]
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.rstrip().endswith("the same command with --resume goes on")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import torch
 from core_making import QUICK, contents, room_renderer
+from processes import asked, below
 
 from ace_ros.errors import Cancelled, InputError, MappingError
 from ace_ros.generated import room_camera
@@ -78,14 +79,11 @@ def cluster_of(workers):
 
 def workers_here():
     """Processes that build places."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "spawn_main" in " ".join(child.cmdline()) and child.num_threads() > 1:
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
+
+    def builds(child):
+        return "spawn_main" in " ".join(child.cmdline()) and child.num_threads() > 1
+
+    return [child for child, yes in asked(below(), builds) if yes]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -122,10 +120,9 @@ def test_nobody_else_reaches_the_workers(mapper):
     seen = set()
 
     def look(now):
-        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-        for process in processes:
-            with_ports = [c for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-            seen.update(connection.laddr.ip for connection in with_ports)
+        processes = [psutil.Process(), *below()]
+        for _, connections in asked(processes, lambda process: process.net_connections("inet")):
+            seen.update(each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN)
 
     mapper.build(look, cluster=cluster_of(1))
     assert seen == {"127.0.0.1"}
