@@ -55,7 +55,7 @@ ALTERED: dict[str, tuple[Callable[[Matrix], Matrix], Callable[[Camera], Camera],
 @dataclass
 class Command:
     scenes: list[str] = field(default_factory=list)
-    """Folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
+    """Folders in ../shared/scenes, room and courtyard, which are generated (all these by default), or any other's."""
     cache: Path = measure.ROOT / "build" / "bench"
     """Where generated scenes are kept."""
 

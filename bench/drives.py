@@ -91,25 +91,25 @@ def main(command: Command) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     localizer = Localizer(_map(command, folder), device="cpu")
     long = _stretches(command, localizer, folder)
-    figures = measured([stretch[: command.length] for stretch in long], long[-2:], localizer.scene_map, command.drives)
+    figures = measured([stretch[: command.length] for stretch in long], long[-2:], localizer, command.drives)
     write_whole(folder / "figures.json", json.dumps(figures, indent=2).encode())
     return 0
 
 
-def measured(stretches: Sequence[Stretch], steady: Sequence[Stretch], scene_map: SceneMap, drives: int) -> Row:
+def measured(stretches: Sequence[Stretch], steady: Sequence[Stretch], localizer: Localizer, drives: int) -> Row:
     """All figures; ``steady``: stretches long enough to measure errors on."""
     answers = [frame.answer for stretch in stretches for frame in stretch]
     figures: Row = {
         "images": len(answers),
         "localized": sum(answer.state is State.LOCALIZED for answer in answers),
         "ambiguous": sum(answer.reason_code is Reason.AMBIGUOUS for answer in answers),
-        **{way.name: smoothness(steady, scene_map, way) for way in _SMOOTH},
+        **{way.name: smoothness(steady, localizer, way) for way in _SMOOTH},
     }
     print(json.dumps(figures, indent=2), flush=True)
     for way in WAYS:
         for kidnapped in (False, True):
             name = f"{'kidnappings' if kidnapped else 'cold starts'}, {way.name}"
-            figures[name] = row = started(stretches, scene_map, way, kidnapped, drives)
+            figures[name] = row = started(stretches, localizer, way, kidnapped, drives)
             print(f"{name}: {json.dumps(row)}", flush=True)
     return figures
 
@@ -164,11 +164,11 @@ def _seen(
     return Frame(pose, localizer.localize(image, CAMERA))
 
 
-def smoothness(stretches: Sequence[Stretch], scene_map: SceneMap, way: Way) -> Row:
+def smoothness(stretches: Sequence[Stretch], localizer: Localizer, way: Way) -> Row:
     """Errors of what is told and of single images, and steps of map <- odom where the robot is; once all is steady."""
     told, single, steps, nees = [], [], [], []
     for number, stretch in enumerate(stretches):
-        robot, before, since = Robot(scene_map, np.random.default_rng([1, number]), way), None, 0
+        robot, before, since = Robot(localizer, np.random.default_rng([1, number]), way), None, 0
         for frame in stretch:
             placed = robot.look(frame, frame.answer).placed
             if placed is None or placed.map_from_odom is None:
@@ -193,13 +193,13 @@ def smoothness(stretches: Sequence[Stretch], scene_map: SceneMap, way: Way) -> R
     }
 
 
-def started(stretches: Sequence[Stretch], scene_map: SceneMap, way: Way, kidnapped: bool, drives: int) -> Row:
+def started(stretches: Sequence[Stretch], localizer: Localizer, way: Way, kidnapped: bool, drives: int) -> Row:
     """Of so many drives, how long the first right pose took, and how many poses that were told were wrong."""
     took: list[float] = []
     wrong, poses, undecidable = 0, 0, 0
     for number in range(drives):
         rng = np.random.default_rng([2, number])
-        robot = Robot(scene_map, rng, way)
+        robot = Robot(localizer, rng, way)
         here, there = rng.choice(len(stretches), 2, replace=False)
         if kidnapped:
             for frame in drive_from_anywhere(stretches[here], rng, 0):

@@ -14,7 +14,6 @@ from ace_ros.geometry import Matrix, invert, pose_error
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
-from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.localizing import OnlineAnswer, OnlineLocalizer, OnlineOptions
 from ace_ros.online.robot import MissingTransform
 
@@ -62,8 +61,8 @@ class Way:
 class Replayed:
     """A :class:`Localizer` that has seen all images before; of an image it is given the answer."""
 
-    def __init__(self, scene_map: SceneMap) -> None:
-        self.scene_map = scene_map
+    def __init__(self, localizer: Localizer) -> None:
+        self.scene_map, self.together = localizer.scene_map, localizer.together
         self.answer: Localization | None = None
 
     def localize(self, *_: Any) -> Localization:
@@ -74,8 +73,8 @@ class Replayed:
 class Robot:
     """A drive: wheels that drift, and what is localized on the way."""
 
-    def __init__(self, scene_map: SceneMap, rng: np.random.Generator, way: Way) -> None:
-        self._replayed, self._rng, self._way = Replayed(scene_map), rng, way
+    def __init__(self, localizer: Localizer, rng: np.random.Generator, way: Way) -> None:
+        self._replayed, self._rng, self._way = Replayed(localizer), rng, way
         self._online = OnlineLocalizer(cast(Localizer, self._replayed), self, options=way.options)
         self._longer, self._turned, self._astray = rng.normal(0, (0.02, 0.02, np.radians(1.0)))
         self._odom, self.odom, self.stamp = np.eye(4), np.eye(4), 0
@@ -126,7 +125,8 @@ def befallen(frame: Frame, stretches: Sequence[Stretch], rng: np.random.Generato
     chance = rng.random()
     answer = frame.answer
     if chance < way.covered:
-        return replace(answer, state=State.LOST, reason_code=Reason.TOO_FEW_INLIERS, reason="covered", alternatives=())
+        covered: dict[str, Any] = {"reason_code": Reason.TOO_FEW_INLIERS, "reason": "covered", "sight": None}
+        return replace(answer, state=State.LOST, alternatives=(), **covered)
     if chance < way.covered + way.wrong:
         others = [one.answer for stretch in stretches for one in stretch if one.answer.state is State.LOCALIZED]
         return replace(others[rng.integers(len(others))], confidence=float(rng.uniform(*_WRONG_CONFIDENCE)))

@@ -6,7 +6,7 @@ truth of 95 % of the poses.
 
 examples:
   python -m bench.honesty                              all recordings in ../shared/scenes, and the generated ones
-  python -m bench.honesty --scenes room tello_moved
+  python -m bench.honesty --scenes room tello_moved ~/my_recording
   python -m bench.honesty --blocks 6                   the queries are whole stretches of the drive, kept out of the map
   python -m bench.honesty --harder blurred             the queries as a camera gives them that moves too fast
 """
@@ -41,8 +41,9 @@ Row = dict[str, Any]
 @dataclass
 class Command:
     scenes: tuple[str, ...] = ()
-    """Folders in ../shared/scenes, and room and courtyard, which are generated; all these by default. And people, the
-    room again, with people about who walk and stand there, others than the queries see them."""
+    """Folders in ../shared/scenes, and room and courtyard, which are generated; all these by default. Any other
+    recording's folder; and people, the room again, with people about who walk and stand there, others than the queries
+    see them."""
     blocks: int | None = None
     """Queries are so many stretches of the mapping frames, every third one and kept out of the map: what
     they show the map has seen from elsewhere, on another visit, or never."""

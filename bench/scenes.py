@@ -30,15 +30,19 @@ def _recordings() -> dict[str, Path]:
 
 
 def find(names: list[str], cache: Path) -> dict[str, Path]:
-    """Folders of the scenes of these names (all that there are, if none is given); renders what is generated."""
+    """Folders of the scenes of these names, or of recordings anywhere (all that have names, if none is given); renders
+    what is generated."""
     recordings, found = _recordings(), {}
     for name in names or usual():
         if name in _GENERATED or name in _BUSY:
             found[name] = _generated(name, cache)
         elif name in recordings:
             found[name] = recordings[name]
+        elif Path(name).is_dir():
+            found[Path(name).resolve().name] = Path(name)
         else:
-            raise SystemExit(f"bench: no scene '{name}'; there are: {', '.join([*usual(), *_BUSY])}")
+            known = ", ".join([*usual(), *_BUSY])
+            raise SystemExit(f"bench: no scene and no folder '{name}'; the scenes are: {known}")
     return found
 
 

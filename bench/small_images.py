@@ -32,7 +32,7 @@ _SCALES = {"kitti00_small": 1.0, "bonsai": 0.25, "tello_moved": 0.5, "room": 0.5
 @dataclass
 class Command:
     scenes: tuple[str, ...] = tuple(_SCALES)
-    """Folders in ../shared/scenes, and room and courtyard, which are generated."""
+    """Folders in ../shared/scenes, room and courtyard, which are generated, or any recording's."""
     scale: float | None = None
     """Of the images of all of them; by default those of the table, some 130 to 240 pixels high."""
     enlarge: tuple[float, ...] = (1.0, 2.0, 3.0)

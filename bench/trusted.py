@@ -22,7 +22,7 @@ from bench import foreign, honesty
 @dataclass
 class Command:
     scenes: tuple[str, ...] = ()
-    """Folders in ../shared/scenes, and room and courtyard, which are generated; all that there are by default."""
+    """Folders in ../shared/scenes, room and courtyard, which are generated (all these by default), or any other's."""
     every: int = 10
     """Every so many of their images are asked of the maps of the others."""
     out: Path = honesty.Command.out

@@ -5,9 +5,13 @@ furniture was moved since it was mapped, of which two images that follow each ot
 made from the true poses: it is 2 % off in the way and in each turn. Each is asked as it is, and with 50 to 80 % of each
 image covered. Wrong and sure as in bench.honesty. Times are processor seconds as ratios of one run, to one image alone.
 
+With --stretches, along drives that had no part in it: a third of each recording, in stretches that the map leaves out,
+as they are, half covered, and smeared; and images of all other places.
+
 examples:
   python -m bench.window                       some minutes; maps and drives are kept in build/bench/window
   python -m bench.window --scenes courtyard
+  python -m bench.window --stretches           half an hour of mapping and asking
 """
 
 from __future__ import annotations
@@ -16,55 +20,44 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tyro
 from scipy.spatial.transform import Rotation
 
 from ace_ros.files import write_whole
-from ace_ros.generated import courtyard_camera
-from ace_ros.generated.courtyard import Sky, courtyard_surfaces
-from ace_ros.generated.renderer import Renderer
-from ace_ros.generated.scenes import UNIT, courtyard_similarity
-from ace_ros.generated.sensor import exposed, fresh, write_frame
-from ace_ros.generated.trajectory import looking
 from ace_ros.geometry import Matrix, invert
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import State
-from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.window import Window
-from ace_ros.recordings import PosedFrame, open_recording
 from bench import honesty, measure, scenes, trust
-from bench.building import mapped
+from bench.window_drives import DRIVEN, Drive, Shot, drives_of, map_of, stretches
 
 Row = dict[str, Any]
-_RATE, _SECONDS, _DRIVES = 4.0, 8.0, 4  # of the generated drives
-_HISTORY = 3.0  # s: what is asked has so much before it
 _DRIFT, _LIE = 0.02, 0.3  # of the way and of each turn
 _WAYS = ("as they are", "half covered")
+_ODOMETRY = {
+    "with 3 s of odometry": (3.0, _DRIFT),
+    "10 s, 5 % off": (10.0, 0.05),
+    "3 s, 10 % off": (3.0, 0.1),
+    "3 s, 30 % off": (3.0, _LIE),
+}
+_SOME = 20  # images of each other place's stretches
 
 
 @dataclass
 class Command:
-    scenes: tuple[Literal["courtyard", "tello_moved"], ...] = ("courtyard", "tello_moved")
-    """What is driven through."""
+    scenes: tuple[str, ...] = ()
+    """What is driven through: courtyard and tello_moved. With --stretches, folders in ../shared/scenes, room and
+    courtyard, or any recording's."""
+    stretches: bool = False
+    """Drive along stretches of recordings that were kept out of the map, as bench.honesty --blocks 6 asks them."""
     out: Path = measure.ROOT / "build" / "bench" / "window"
     """Folder for drives, maps and figures.json."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    """An image of a drive: when it was taken (s), by which camera, and whether it is asked or stands before others."""
-
-    stamp: float
-    camera: str
-    frame: PosedFrame
-    asked: bool
 
 
 @dataclass(frozen=True)
@@ -78,23 +71,42 @@ class Alone:
 
 def main(command: Command) -> int:
     command.out.mkdir(parents=True, exist_ok=True)
-    drives = {name: _drives(name, command.out) for name in ("courtyard", "tello_moved") if name in command.scenes}
     figures: Row = {}
-    for name, drive in drives.items():
-        localizer = Localizer(_map(name, command.out), device="cpu")
-        for way in _WAYS:
-            rows = measured(localizer, drive, way)
-            if way == _WAYS[0]:
-                elsewhere = [shots for other in drives.values() if other is not drive for shots in other]
-                if elsewhere:
-                    rows["images of elsewhere, 3 s"] = _foreign(localizer, elsewhere)
-            figures[f"{name}, {way}"] = rows
-            write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
-            print(f"{name}, {way}", *table(rows), sep="\n", flush=True)
+    for name, rows in _along_stretches(command) if command.stretches else _driven(command):
+        figures[name] = rows
+        write_whole(command.out / "figures.json", json.dumps(figures, indent=2).encode())
+        print(name, *table(rows), sep="\n", flush=True)
     return 0
 
 
-def measured(localizer: Localizer, drive: Sequence[Sequence[Shot]], way: str) -> Row:
+def _driven(command: Command) -> Iterator[tuple[str, Row]]:
+    if unknown := set(command.scenes) - set(DRIVEN):
+        raise SystemExit(f"bench: no drive through {', '.join(sorted(unknown))}; --stretches takes any recording")
+    drives = {name: drives_of(name, command.out) for name in command.scenes or DRIVEN}
+    for name, drive in drives.items():
+        localizer = Localizer(map_of(name, command.out), device="cpu")
+        elsewhere = [shots for other in drives.values() if other is not drive for shots in other]
+        for way in _WAYS:
+            rows = measured(localizer, drive, way)
+            if way == _WAYS[0] and elsewhere:
+                rows["images of elsewhere, 3 s"] = _foreign(localizer, elsewhere)
+            yield f"{name}, {way}", rows
+
+
+def _along_stretches(command: Command) -> Iterator[tuple[str, Row]]:
+    paths = scenes.find(list(command.scenes), command.out)
+    drives = {name: stretches(path, name, command.out) for name, path in paths.items()}
+    for name, (scene_map, drive, metric) in drives.items():
+        localizer = Localizer(scene_map, device="cpu")
+        for way in (*_WAYS, "blurred"):
+            yield f"{name}, {way}", along(localizer, drive, way, metric)
+        # Some of each: another place's own images cost most.
+        elsewhere = [part[:_SOME] for other, (_, parts, _) in drives.items() if other != name for part in parts[::2]]
+        if elsewhere:
+            yield f"{name}, images of elsewhere", {"with 3 s of odometry": _foreign(localizer, elsewhere)}
+
+
+def measured(localizer: Localizer, drive: Drive, way: str) -> Row:
     """What each way of asking finds."""
     alone = [_alone(localizer, part, way) for part in drive]
     one = [_only(part, "ahead") for part in alone]
@@ -108,7 +120,16 @@ def measured(localizer: Localizer, drive: Sequence[Sequence[Shot]], way: str) ->
     }
 
 
-def _foreign(localizer: Localizer, elsewhere: Sequence[Sequence[Shot]]) -> Row:
+def along(localizer: Localizer, drive: Drive, way: str, metric: bool) -> Row:
+    """What odometry adds on stretches of a recording, true, or off by more than it says."""
+    alone = [_alone(localizer, part, way) for part in drive]
+    rows = {"one image": _row(localizer, [[(a, a.found, 0.0) for a in part] for part in alone], metric)}
+    for name, (seconds, drift) in _ODOMETRY.items():
+        rows[name] = _row(localizer, [_played(localizer, part, seconds, drift) for part in alone], metric)
+    return rows
+
+
+def _foreign(localizer: Localizer, elsewhere: Drive) -> Row:
     """What is made of drives through other places, by the camera that looks ahead."""
     alone = [_alone(localizer, [s for s in part if s.camera == "ahead"], _WAYS[0]) for part in elsewhere]
     return _row(localizer, [_played(localizer, part, 3.0, _DRIFT) for part in alone])
@@ -178,10 +199,10 @@ def _pairs(part: Sequence[Alone]) -> list[tuple[Alone, Alone]]:
     return [(one, other) for one, other in zip(ahead, beside, strict=True) if one.shot.asked]
 
 
-def _row(localizer: Localizer, parts: Sequence[Sequence[Asked]]) -> Row:
+def _row(localizer: Localizer, parts: Sequence[Sequence[Asked]], metric: bool = False) -> Row:
     asked = [told for part in parts for told in part if told[0].shot.asked]
     sure = [
-        honesty.asked(localizer, one.shot.frame, found, metric=False)  # neither recording has a scale
+        honesty.asked(localizer, one.shot.frame, found, metric)
         for one, found, _ in asked
         if found.state is State.LOCALIZED
     ]
@@ -207,69 +228,6 @@ def table(rows: Row) -> list[str]:
                  f"{row['latency']:.2f}"]  # fmt: skip
         lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
     return lines
-
-
-# --- drives and maps
-
-
-def _map(name: str, out: Path) -> SceneMap:
-    path = out / f"{name}.safetensors"
-    if not path.exists():
-        print(f"mapping {name}", flush=True)
-        (scene,) = scenes.find([name], out).values()
-        mapped(scenes.mapping_frames(scene).frames)[0].save(path)
-    return SceneMap.load(path)
-
-
-def _drives(name: str, out: Path) -> list[list[Shot]]:
-    return _flight() if name == "tello_moved" else _courtyard(out)
-
-
-def _flight() -> list[list[Shot]]:
-    """The second flight; its images are called by the time. Those are asked whose poses are known well enough."""
-    path = scenes.RECORDINGS / "tello_moved"
-    confirmed = {frame.name for frame in scenes.query_frames(path)}
-    shots = []
-    for frame in open_recording(path, "test").frames:
-        taken = datetime.strptime(Path(frame.name).stem.removeprefix("image_"), "%Y%m%d_%H%M%S_%f").timestamp()
-        shots.append(Shot(taken, "ahead", frame, frame.name in confirmed))
-    return [shots]
-
-
-def _courtyard(out: Path) -> list[list[Shot]]:
-    folder = scenes.made(out / "courtyard_drives", _render)
-    drives: list[list[Shot]] = [[] for _ in range(_DRIVES)]
-    for frame in open_recording(folder, "test").frames:
-        drive, moment, camera = Path(frame.name).name.split(".")[0].split("-")
-        stamp = int(moment) / _RATE
-        drives[int(drive)].append(Shot(stamp, camera, frame, camera == "ahead" and stamp >= _HISTORY))
-    return drives
-
-
-def _render(folder: Path) -> None:
-    split = fresh(folder) / "test"
-    for kind in ("rgb", "poses", "calibration"):
-        (split / kind).mkdir(parents=True)
-    camera, sky, renderer = courtyard_camera(), Sky(0), Renderer(courtyard_surfaces(0), tile=1.5)
-    units = courtyard_similarity()
-    for drive in range(_DRIVES):
-        rng = np.random.default_rng((0, drive))
-        for moment in range(round(_SECONDS * _RATE)):
-            for name, pose in zip(("ahead", "aside"), _driven(drive, moment / _RATE), strict=True):
-                image, _ = renderer.render(camera, pose, sky.seen(camera, pose))
-                placed = np.eye(4)
-                placed[:3, :3] = units[:3, :3] / UNIT @ pose[:3, :3]
-                placed[:3, 3] = units[:3, :3] @ pose[:3, 3] + units[:3, 3]
-                write_frame(split, f"{drive}-{moment:03d}-{name}", exposed(image, rng), camera, placed)
-
-
-def _driven(drive: int, seconds: float) -> tuple[Matrix, Matrix]:
-    """A part of a round at 0.7 m/s, looking where it goes and now and then elsewhere; the other camera looks left."""
-    radius = (5.0, 5.8, 6.6, 7.2)[drive]
-    around = (1.57 * drive + 0.4) + 0.7 * seconds / radius
-    eye = (radius * np.cos(around), radius * np.sin(around), 1.5)
-    yaw = around + np.pi / 2 + 0.6 * np.sin(0.8 * seconds + drive)
-    return looking(eye, yaw, 0.03), looking(eye, yaw + np.pi / 2, 0.03)
 
 
 if __name__ == "__main__":

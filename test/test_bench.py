@@ -14,6 +14,7 @@ from scene_making import colmap_scene
 
 from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.answer import Localization
+from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.trust import Reason, State
 from ace_ros.recordings import open_recording
 
@@ -79,6 +80,18 @@ def test_stretches_of_the_drive_are_kept_out_of_the_map(tmp_path):
     mapping, queries = scenes.block_split(frames, 2)
     assert [frame.name[:2] for frame in queries] == ["03", "04", "05", "12", "13", "14"]
     assert [frame.name for frame in frames if frame not in queries] == [frame.name for frame in mapping]
+
+
+def test_a_recording_anywhere_is_measured_on_by_its_folder(tmp_path, monkeypatch):
+    from bench import scenes
+
+    mine = tmp_path / "my office"
+    mine.mkdir()
+    assert scenes.find([str(mine)], tmp_path) == {"my office": mine}
+    monkeypatch.chdir(mine)
+    assert list(scenes.find(["."], tmp_path)) == ["my office"]
+    with pytest.raises(SystemExit, match="no scene and no folder 'my offices'"):
+        scenes.find(["my offices"], tmp_path)
 
 
 def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
@@ -221,7 +234,8 @@ def test_drives_are_counted_by_what_became_of_them(capsys):
         _driven(rng, pose(x=9.0), turn=-2.0),
         _driven(rng, pose(y=9.0), alternatives=twins),
     ]
-    figures = drives.measured(stretches, [_driven(rng, pose(), 200)], made_map(), drives=6)
+    localizer = Localizer(made_map(), device="cpu")
+    figures = drives.measured(stretches, [_driven(rng, pose(), 200)], localizer, drives=6)
     assert (figures["images"], figures["localized"], figures["ambiguous"]) == (360, 240, 120)
     for name in ("smoothness", "smoothness, odometry that drifts alike only"):
         row = figures[name]
