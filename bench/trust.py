@@ -16,7 +16,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import within
 from ace_ros.geometry import pose_error
-from ace_ros.localization import trust
+from ace_ros.localization import verdict
 from ace_ros.localization.localizer import Localizer
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MapOptions
@@ -194,10 +194,10 @@ def _covered(camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def support(confidence: float) -> float:
     """What a confidence stands for: evidence as a multiple of what chance gives, up to 100."""
-    return round(min(trust.support_of(confidence), 100.0), 4)
+    return round(min(verdict.support_of(confidence), 100.0), 4)
 
 
-SHIPPED = support(trust.LOCALIZED)
+SHIPPED = support(verdict.LOCALIZED)
 
 
 def good(part: Row, row: Row) -> NDArray[np.float64]:

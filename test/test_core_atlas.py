@@ -15,7 +15,7 @@ from ace_ros.features.features import Features
 from ace_ros.geometry import pose_error
 from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.trust import Reason, State, judge
+from ace_ros.localization.verdict import Reason, State, judge
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.scene_map import SceneMap

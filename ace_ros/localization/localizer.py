@@ -17,7 +17,7 @@ from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.rig import find_together
 from ace_ros.localization.sight import RigView
-from ace_ros.localization.trust import DARK, State
+from ace_ros.localization.verdict import DARK, State
 from ace_ros.map.scene_map import SceneMap
 
 # An image that is not enough is looked at again, smaller: what was near is then as large as mapping saw it, and a smear

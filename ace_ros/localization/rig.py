@@ -31,7 +31,8 @@ from ace_ros.localization.estimator import Paired, PoseEstimator
 from ace_ros.localization.objections import Opinion, objection
 from ace_ros.localization.search import same_pose
 from ace_ros.localization.sight import RigView
-from ace_ros.localization.trust import Reason, TrustModel, doubted, judge
+from ace_ros.localization.trust import TrustModel
+from ace_ros.localization.verdict import Reason, doubted, judge
 from ace_ros.map.header import Calibration
 from ace_ros.map.landmarks import Likely
 from ace_ros.map.scene_map import SceneMap

@@ -18,7 +18,7 @@ from ace_ros.camera import Camera
 from ace_ros.errors import InputError, MappingError
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Pixels
-from ace_ros.localization.trust import DARK
+from ace_ros.localization.verdict import DARK
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import FEW_FRAMES
 from ace_ros.online.album import Album

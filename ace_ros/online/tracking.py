@@ -10,7 +10,7 @@ import numpy as np
 
 from ace_ros.geometry import Matrix, invert, move_covariance, pose_error
 from ace_ros.localization.alternatives import Alternative
-from ace_ros.localization.trust import LOCALIZED
+from ace_ros.localization.verdict import LOCALIZED
 from ace_ros.online.hypotheses import Hypotheses
 from ace_ros.online.odometry_gate import GateOptions, agreement
 from ace_ros.online.placing import bounded_covariance
