@@ -74,7 +74,7 @@ def test_a_header_without_one_of_its_values(data):
     path = data.draw(st.sampled_from(paths(HEADER)))
     values = json.loads(json.dumps(HEADER))
     replace_value(values, path, None)
-    later = [("calibration", name) for name in ("landmark_weight", "landmark_share", "self_similar", "self_matched")]
+    later = [("calibration", name) for name in ("landmark_weight", "self_similar", "self_matched")]
     optional = ("training",), ("head", "layout"), *later, ("sources",), ("encoder_enlarge",)
     if path in optional[1:] or (path[0] == "training" and len(path) > 1):
         parse_headers(json.dumps(values))

@@ -44,7 +44,7 @@ def test_a_field_is_refused_in_code_by_its_name():
 
 def test_numbers_of_python_and_numpy_are_taken_and_truth_values_are_none():
     calibration = Calibration(head_sigma=4, landmark_sigma=np.float32(0.5), covariance_scale=np.int64(3))
-    assert [type(value) for value in asdict(calibration).values()] == [float] * 9
+    assert [type(value) for value in asdict(calibration).values()] == [float] * 8
     assert type(HeldBack(np.int32(4)).frames) is int
     for wrong in (True, "4", None, [4.0], float("inf"), 10**400):
         assert "calibration.head_sigma" in refusal(lambda wrong=wrong: Calibration(head_sigma=wrong))
@@ -129,7 +129,7 @@ def test_a_tensor_that_is_not_what_the_header_says_is_refused_by_its_name(saved,
 def test_maps_of_before_some_fields_are_read(saved):
     header = asdict(made_map().header)
     del header["head"]["layout"], header["encoder_enlarge"]
-    for name in ("landmark_weight", "landmark_share", "self_similar", "self_matched"):
+    for name in ("landmark_weight", "self_similar", "self_matched"):
         del header["calibration"][name]
     rewritten(saved, {"frames.digests": None, "frames.stamps": None}, **header)
     back = SceneMap.load(saved)

@@ -48,11 +48,6 @@ class Evidence:
     misfit: float = 0.0
 
     @property
-    def landmark_share(self) -> float:
-        """Of the keypoints, so many are landmark inliers."""
-        return self.landmark_inliers / max(1, self.keypoints)
-
-    @property
     def rank(self) -> float:
         """The best of several poses has most; what one is worth to believe, a trust model judges otherwise.
 

@@ -203,8 +203,8 @@ class RigEstimator:
         observed = [one.observed if k in speaking else nothing for k, one in enumerate(paired)]
         poses, own, _ = chain.refine(poses, observed, focals)
         # What is strange makes a pose less exact, but excuses no odometry.
-        strain = max([self._trust.strain(told[k].evidence) for k in speaking], default=1.0)
-        strain *= self._trust.dilution(self._trust.calibration.chance_landmarks + sum(speaking.values()))
+        landmarks = self._trust.calibration.chance_landmarks + sum(speaking.values())
+        strain = self._trust.strain(landmarks, max([told[k].evidence.misfit for k in speaking], default=0.0))
         strained = replace(chain, worth=chain.worth / strain)
         _, _, information = strained.refine(poses, observed, focals, steps=1)
         covariance = self._trust.spread(information, 1.0, seen[-1].view.sight.encoded.focal)

@@ -48,8 +48,6 @@ class Calibration(Checked):
             two and a half standard deviations).
         chance_head: likewise the fraction of head predictions.
         landmark_weight: in [0, 1], how much the landmarks say about a pose on this map; the head has the rest.
-        landmark_share: of the keypoints of a view of the same drive, so many are landmark inliers (median);
-            0: not known.
         self_similar: landmark inliers of the best pose for a view of this place when all that it shows was taken out of
             the map (the most of several views); 0: not known.
         self_matched: likewise of matches found before there was a pose, as many as few such views reach (the mean and
@@ -64,7 +62,6 @@ class Calibration(Checked):
     chance_landmarks: float = field(default=20.0, metadata=reads(number(1e-3, 1e6)))  # divides: not zero
     chance_head: float = field(default=0.03, metadata=reads(number(0, 1)))
     landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
-    landmark_share: float = field(default=0.0, metadata=reads(number(0, 1), later=True))
     self_similar: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
     self_matched: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
 

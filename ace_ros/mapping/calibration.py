@@ -105,11 +105,7 @@ def calibrate(
     landmarks, head = _chance(_first(estimates_of(_decoys(images), calibration)), len(place.points))
     calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head)
     estimates = estimates_of(images, calibration)
-    calibration = replace(
-        calibration,
-        landmark_weight=_landmark_weight(_first(estimates), calibration),
-        landmark_share=float(np.median([one.evidence.landmark_share for one in _first(estimates)] or [0.0])),
-    )
+    calibration = replace(calibration, landmark_weight=_landmark_weight(_first(estimates), calibration))
     trust, depth = TrustModel(calibration, lean), place.header.median_depth
     judged = later = _judged(estimates, held_back, trust, depth)
     if revisited is not None:
