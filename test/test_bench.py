@@ -94,6 +94,21 @@ def test_a_recording_anywhere_is_measured_on_by_its_folder(tmp_path, monkeypatch
         scenes.find(["my offices"], tmp_path)
 
 
+def test_a_window_is_driven_along_the_stretches_that_a_map_leaves_out(tmp_path):
+    from bench import window_drives
+
+    names = tuple(f"{index:02d}.png" for index in range(37))
+    (tmp_path / "stretches").mkdir()
+    made_map().save(tmp_path / "stretches" / "place.safetensors")  # kept from before
+    folder = colmap_scene(tmp_path / "place", names=names)
+    (folder / "test.txt").write_text(names[-1])
+    scene_map, drive, metric = window_drives.stretches(folder, "place", tmp_path)
+    assert scene_map.header == made_map().header and not metric
+    asked = [[shot.frame.name for shot in part] for part in drive]
+    assert asked == [[names[first], names[first + 1]] for first in (2, 8, 14, 20, 26, 32)]
+    assert [shot.stamp for shot in drive[0]] == [0.0, 0.25] and all(shot.asked for part in drive for shot in part)
+
+
 def test_the_recipe_is_measured_until_it_reaches_our_head_alone():
     from bench import plan
 
