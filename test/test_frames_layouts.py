@@ -93,6 +93,9 @@ def test_rtabmap_poses_of_the_camera_are_preferred(tmp_path):
         ("f_dataset.txt", lambda i, ns: f"{ns}.000000 {making.words(making.numbers(pose(i)))}"),
         ("vins_result.csv", lambda i, ns: ",".join([str(ns), *map(repr, making.numbers(pose(i), True))]) + ",0,"),
         ("CameraTrajectory.txt", lambda i, ns: making.rows(pose(i))),
+        ("poses.txt", lambda i, ns: making.words(pose(i).ravel())),
+        ("poses.txt", lambda i, ns: f"{ns} {making.words(making.numbers(pose(i)))} images/{ns}.png  # tracked"),
+        ("traj_estimate.txt", lambda i, ns: f"{ns} {making.words([*making.numbers(pose(i)), *range(12)])}"),
         ("poses.csv", lambda i, ns: ("#timestamp,tx,ty,tz,qx,qy,qz,qw\n" if not i else "")
             + f"{ns}," + ",".join(map(repr, making.numbers(pose(i), w_first=True)))),
     ],
@@ -101,6 +104,33 @@ def test_trajectories_as_slam_systems_write_them(tmp_path, name, line):
     scene = open_recording(making.trajectory(tmp_path / "run", name=name, lines=line), "all")
     assert_same_poses(scene.frames, range(12))
     assert f"images of images/, poses of {name}" in scene.notes
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (lambda i: making.words([*pose(i)[:3, 3], *pose(i)[:3, :3].ravel()]),
+         r"no usable pose \(12 of 12 poses left out: .*\); expected .*r11 r12 r13 tx r21"),
+        (lambda i: making.words(pose(i).T.ravel()), r"the last row of a pose must be 0 0 0 1"),
+        (lambda i: making.words([*pose(i).ravel()[:15], 0.5]), r"the last row of a pose must be 0 0 0 1"),
+        (lambda i: making.words(making.numbers(pose(i))) + " 1 2 3", r"10 numbers a row; expected timestamp tx ty tz"),
+        (lambda i: making.words([i, *pose(i)[:3].ravel()]), r"13 numbers a row; .*8 numbers a row.*\(12\).*\(16\)"),
+        (lambda i: "one two", "it holds no poses"),
+    ],
+)  # fmt: skip
+def test_rows_that_are_neither_poses_at_times_nor_matrices(tmp_path, line, said):
+    folder = making.trajectory(tmp_path / "run", name="of_tuesday.dat", lines=lambda index, stamp: line(index))
+    with pytest.raises(InputError, match=said):
+        open_recording(folder, "all", SplitOptions(poses=str(folder / "of_tuesday.dat")))
+
+
+def test_a_matrix_whose_last_row_is_wrong_costs_its_frame_alone(tmp_path):
+    def line(index, stamp):
+        return making.words([*pose(index).ravel()[:15], 2.0 if index == 0 else 1.0])
+
+    scene = open_recording(making.trajectory(tmp_path / "run", name="poses.txt", lines=line), "all")
+    assert_same_poses(scene.frames, range(1, 12))
+    assert scene.notes[0].startswith("1 of 12 poses left out: the last row of the pose is not 0 0 0 1, e.g. ")
 
 
 def test_a_trajectory_that_is_named_and_one_of_another_clock(tmp_path):

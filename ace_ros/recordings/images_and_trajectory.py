@@ -22,7 +22,7 @@ from ace_ros.recordings.options import SplitOptions, poses_file
 from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
 from ace_ros.recordings.trajectory import MAX_GAP
-from ace_ros.recordings.trajectory_files import parse_stamp, read_matrices, read_trajectory, rows
+from ace_ros.recordings.trajectory_files import holds_matrices, parse_stamp, read_matrices, read_trajectory, rows
 
 NAME = "trajectory"
 FILES = "a folder of images and a trajectory, CameraTrajectory.txt for one (SLAM systems)"
@@ -103,10 +103,7 @@ def at_images(file: Path, stamps: Sequence[int] | None, count: int, left_out: Le
     Raises:
         InputError: nothing tells which pose belongs to which image.
     """
-    first = next(iter(rows(file)), None)
-    if first is None:
-        raise InputError(f"{file}: it holds no poses")
-    if len(first[1]) == 12:
+    if holds_matrices(file):
         poses = read_matrices(file, left_out)
         if len(poses) != count:
             raise InputError(f"{file}: {len(poses)} poses without times for {count} images: which belongs to which?")

@@ -1,15 +1,20 @@
 """Trajectory files of SLAM systems and motion capture, whichever of the usual forms they have.
 
 ====== ===============================================================================================================
-TUM    ``timestamp tx ty tz qx qy qz qw``; seconds or nanoseconds; ORB-SLAM, rtabmap, Kimera, evo and many others
+TUM    ``timestamp tx ty tz qx qy qz qw``; seconds or nanoseconds; ORB-SLAM, Kimera, evo and many others; rtabmap adds
+       an id, OpenVINS twelve numbers of covariances
 EuRoC  ``timestamp[ns],px,py,pz,qw,qx,qy,qz,...``; a ground truth of ASL, or what VINS and OpenVINS write
 KITTI  twelve numbers a line, the rows of a 3x4 matrix; no times
+4x4    sixteen numbers a line, the rows of a 4x4 matrix; no times
 ====== ===============================================================================================================
+
+Which one a file has, most of its rows say: one row that is short of a column costs itself alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -25,6 +30,13 @@ from ace_ros.recordings.trajectory import Trajectory
 _NANOSECONDS = 10**12  # a larger number of seconds would be 30,000 years; a smaller one of nanoseconds, 17 minutes
 _COMMENT = re.compile(r"(?<!\.)#.*")  # -1.#IND is a number of Windows
 _LATEST = 2**62  # ns; int64 ends there twice
+_TIMED = (8, 9, 20)  # numbers a row: TUM's, with rtabmap's id, with OpenVINS' covariances
+_MATRICES = {12: "a 3x4 matrix, row by row,", 16: "a 4x4 matrix, row by row,"}
+_TUM = "timestamp tx ty tz qx qy qz qw"
+_READ = (
+    f"{_TUM} (8 numbers a row), or a matrix, row by row: r11 r12 r13 tx r21 r22 r23 ty r31 r32 r33 tz (12), "
+    "with 0 0 0 1 behind them (16)"
+)
 
 
 def rows(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -57,18 +69,19 @@ def read_trajectory(path: Path, left_out: LeftOut) -> Trajectory:
     Raises:
         InputError: it holds no usable pose.
     """
-    found = list(rows(path))
     euroc = path.suffix.lower() == ".csv" or _is_euroc(path)
+    count = _numbers_a_row(path)
+    if count and count not in _TIMED and not (euroc and count > 8):
+        raise InputError(f"{path}: expected {_TUM}, 8 numbers a row, got {count} numbers a row")
     samples: list[tuple[int, Matrix]] = []
-    for where, words in found:
+    for where, words in rows(path):
         if not samples and not _is_number(words[0]):
             continue  # the names of columns
         left_out.listed["pose"] += 1
         with left_out.trying(where, "pose"):
-            expected = "timestamp tx ty tz qx qy qz qw"
-            if len(words) < 8:
-                raise FrameError(where, f"expected {expected}", f"expected {expected}, got '{' '.join(words)[:60]}'")
-            values = numbers(words[1:8], where, expected + ", numbers only,")
+            if len(words) < 8 or (not euroc and _leading_numbers(words) > count):
+                raise FrameError(where, f"expected {_TUM}", f"expected {_TUM}, got '{' '.join(words)[:60]}'")
+            values = numbers(words[1:8], where, _TUM + ", numbers only,")
             quaternion = values[[4, 5, 6, 3]] if euroc else values[3:]
             samples.append((parse_stamp(words[0], where), pose_from_quaternion(values[:3], quaternion, where)))
     if not samples:
@@ -87,21 +100,55 @@ def _is_number(word: str) -> bool:
     try:
         float(word)
     except ValueError:
-        return False
+        return "#" in word  # what Windows prints for NaN
     return True
 
 
+def _leading_numbers(words: Sequence[str]) -> int:
+    """How many numbers a row begins with; what is behind them, an image's name for one, is not read."""
+    return next((index for index, word in enumerate(words) if not _is_number(word)), len(words))
+
+
+def _numbers_a_row(path: Path) -> int:
+    """How many numbers most rows begin with; 0 where none does."""
+    counts = Counter(count for _, words in rows(path) if (count := _leading_numbers(words)))
+    return max(counts, key=lambda count: counts[count], default=0)
+
+
+def holds_matrices(path: Path) -> bool:
+    """Whether the rows of a trajectory are matrices, which have no times; else they are poses at times.
+
+    Raises:
+        InputError: it holds no poses, or rows of which nothing tells what they are.
+    """
+    count = _numbers_a_row(path)
+    if not count:
+        raise InputError(f"{path}: it holds no poses; expected {_READ}")
+    if _is_euroc(path):
+        return False
+    if count not in (*_MATRICES, *_TIMED) and not (path.suffix.lower() == ".csv" and count > 8):
+        raise InputError(f"{path}: {count} numbers a row; expected {_READ}")
+    return count in _MATRICES
+
+
 def read_matrices(path: Path, left_out: LeftOut) -> list[Matrix | None]:
-    """The pose of each line of twelve numbers; None where it can't be used."""
+    """The pose of each line of twelve or sixteen numbers; None where it can't be used.
+
+    Raises:
+        InputError: none can be used.
+    """
+    count = _numbers_a_row(path)
     found: list[Matrix | None] = []
     for where, words in rows(path):
         found.append(None)
         left_out.listed["pose"] += 1
         with left_out.trying(where, "pose"):
-            found[-1] = check_pose(_matrix(words, where), where)
+            found[-1] = check_pose(_matrix(words, where, count if count in _MATRICES else 12), where)
+    if all(pose is None for pose in found):
+        raise InputError(f"{path}: it holds no usable pose ({left_out.reasons() or 'it is empty'}); expected {_READ}")
     return found
 
 
-def _matrix(words: Sequence[str], where: str) -> Matrix:
-    values = numbers(words, where, "a 3x4 matrix, row by row,", 12)
-    return np.vstack([values.reshape(3, 4), [0.0, 0.0, 0.0, 1.0]])
+def _matrix(words: Sequence[str], where: str, count: int) -> Matrix:
+    values = numbers(words, where, _MATRICES[count], count)
+    return np.append(values, [0.0, 0.0, 0.0, 1.0] if count == 12 else []).reshape(4, 4)

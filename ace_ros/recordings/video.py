@@ -24,7 +24,7 @@ from ace_ros.recordings.options import SplitOptions, poses_file
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose
 from ace_ros.recordings.trajectory import MAX_GAP
-from ace_ros.recordings.trajectory_files import read_matrices, read_trajectory, rows
+from ace_ros.recordings.trajectory_files import holds_matrices, read_matrices, read_trajectory
 
 NAME = "video"
 FILES = "*.mp4, *.mov, *.avi, *.mkv, *.webm with --poses FILE (video)"
@@ -66,11 +66,8 @@ def _beside(path: Path) -> Path | None:
 
 
 def _poses(file: Path, video: Video, left_out: LeftOut) -> tuple[list[Matrix | None], list[str]]:
-    first = next(iter(rows(file)), None)
-    if first is None:
-        raise InputError(f"{file}: it holds no poses")
     count = len(video.times)
-    if len(first[1]) == 12:
+    if holds_matrices(file):
         poses = read_matrices(file, left_out)
         if len(poses) != count:
             raise InputError(f"{file}: {len(poses)} poses without times for {count} frames: which belongs to which?")
