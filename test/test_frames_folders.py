@@ -171,6 +171,59 @@ def test_nerfstudio_missing_images_are_counted_with_examples(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("path", "lie", "told"),
+    [
+        (lambda index: f"../shots\\{index}.png", "images", "named in ../shots/ and were found in images/"),
+        (lambda index: f"shots/{index}.PNG", ".", "10 images are named in shots/ and were found in ./"),
+        (lambda index: f"./data/walk/images/{index}", "images", "in data/walk/images/ and were found in images/"),
+        (lambda index: f"walk/images/{index}.png", "kept/walk/images", "and were found in kept/walk/images/"),
+        (lambda index: f"{'ab'[index % 2]}/{index}.png", "images", "named in a/ and were found in images/, 5 more"),
+    ],
+)  # fmt: skip
+def test_images_that_lie_elsewhere_than_they_are_named(tmp_path, path, lie, told):
+    folder = nerfstudio_scene(tmp_path / "room", path=path, fl_x=60.0)
+    if lie != "images":
+        (folder / lie).mkdir(parents=True, exist_ok=True)
+        for file in (folder / "images").iterdir():
+            file.rename(folder / lie / file.name)
+    if "walk" in lie:  # others that are called so, but less alike
+        for index in range(10):
+            write_picture(folder / f"images/{index}.png", picture())
+    for index in range(10):
+        write_picture(folder / f"masks/{index}.png", picture())
+    scene = open_recording(folder, "all")
+    assert_same_poses(scene.frames, range(10))
+    np.testing.assert_array_equal(scene.frames[5].read(), picture(5))
+    assert any(told in note for note in scene.notes)
+
+
+def test_an_image_that_could_be_one_of_several_is_left_out(tmp_path):
+    folder = nerfstudio_scene(tmp_path, path=lambda index: f"shots/{index}.png", fl_x=60.0)
+    write_picture(folder / "thumbs/3.png", picture())
+    scene = open_recording(folder, "all")
+    assert_same_poses(scene.frames, [index for index in range(10) if index != 3])
+    kind = "the image is not where it is named, and several are called so"
+    assert scene.notes[0].startswith(f"1 of 10 frames left out: {kind}, e.g. ")
+    with pytest.raises(InputError, match=rf"{kind}: images/3.png and thumbs/3.png; which is meant, its path"):
+        open_recording(folder, "all", SplitOptions(strict=True))
+
+
+def test_an_image_is_never_taken_for_another_frame_than_its_own(tmp_path):
+    folder = nerfstudio_scene(
+        tmp_path, path=lambda index: f"{'left' if index < 5 else 'right'}/{index % 5}.png", fl_x=60.0
+    )
+    (folder / "images").rename(folder / "right")  # left/ is not there
+    scene = open_recording(folder, "all")
+    assert_same_poses(scene.frames, range(5, 10))
+    assert scene.notes == ["5 of 10 frames left out: the image is missing, e.g. left/0.png"]
+    content = json.loads((folder / "transforms.json").read_text())
+    for frame in content["frames"]:  # both could be these by name alone
+        frame["file_path"] = frame["file_path"].replace("right", "further/right")
+    (folder / "transforms.json").write_text(json.dumps(content))
+    assert_same_poses(open_recording(folder, "all").frames, range(5, 10))
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"fl_x": 0.0}, "focal lengths must be positive"),

@@ -73,6 +73,14 @@ def test_where_else_the_intrinsics_come_from(tmp_path):
     assert open_recording(folder).frames[0].camera.distortion == (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
+def test_images_that_lie_elsewhere_than_they_are_listed(tmp_path):
+    folder = tum_scene(tmp_path)
+    (folder / "rgb").rename(folder / "colour")
+    scene = open_recording(folder, "all")
+    assert scene.notes == ["9 images are named in rgb/ and were found in colour/"]
+    np.testing.assert_array_equal(scene.frames[3].read(), picture(3))
+
+
 def test_without_ground_truth_frames_have_no_pose(tmp_path):
     folder = tum_scene(tmp_path)
     (folder / "groundtruth.txt").unlink()

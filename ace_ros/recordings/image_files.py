@@ -30,13 +30,18 @@ def is_image(path: Path) -> bool:
         return False
 
 
+def is_beside(stem: str) -> bool:
+    """Whether what is called so is a depth image, a mask or such beside photographs, or a folder of them."""
+    return bool(_BESIDE.search(stem))
+
+
 def photographs(folder: Path) -> list[Path]:
     """Images of a folder in the order of their names, without the depth images and masks that lie beside them."""
     if not folder.is_dir():
         return []
     images = sorted((path for path in folder.iterdir() if is_image(path)), key=lambda path: natural(path.name))
-    pictures = {_COLOUR.sub("", path.stem) for path in images if not _BESIDE.search(path.stem)}
-    return [path for path in images if not _BESIDE.search(path.stem) or _BESIDE.sub("", path.stem) not in pictures]
+    pictures = {_COLOUR.sub("", path.stem) for path in images if not is_beside(path.stem)}
+    return [path for path in images if not is_beside(path.stem) or _BESIDE.sub("", path.stem) not in pictures]
 
 
 def found_image(folder: Path, name: str) -> Path:

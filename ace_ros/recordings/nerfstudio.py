@@ -12,7 +12,7 @@ import numpy as np
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import OPENGL_FROM_OPENCV, Matrix
-from ace_ros.recordings.image_files import found_image
+from ace_ros.recordings.image_search import NamedImages
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
@@ -69,19 +69,25 @@ def _file(
     held = _held(content, path)
     entries = []
     left_out.listed["frame"] += len(listed)
+    images = NamedImages(path.parent, (frame["file_path"] for frame in listed if _names_an_image(frame)))
     for index, frame in enumerate(listed):
         where = f"{path}: frame {index}"
         with left_out.trying(where):
-            if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            if not _names_an_image(frame):
                 raise FrameError(where, "'file_path' is missing")
-            image = found_image(path.parent, frame["file_path"].replace("\\", "/"))
+            image = images.path(frame["file_path"])
             where = f"{path}: {frame['file_path']}"
             name, camera = _name(image, path.parent), _Intrinsics(shared | frame, where)
             with left_out.trying(name):
                 kept = query if held is None else PurePosixPath(frame["file_path"]) in held
                 entries.append(Entry(name, image, camera, _pose(frame, where), where, query=kept))
     entries.sort(key=lambda entry: natural(entry.name))
-    return frames_of(entries, left_out, str(path), first_index)
+    frames, notes = frames_of(entries, left_out, str(path), first_index)
+    return frames, [*images.notes, *notes]
+
+
+def _names_an_image(frame: Any) -> bool:
+    return isinstance(frame, dict) and isinstance(frame.get("file_path"), str)
 
 
 def _held(content: dict[str, Any], path: Path) -> set[PurePosixPath] | None:

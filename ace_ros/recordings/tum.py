@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ace_ros.errors import FrameError, InputError
 from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
-from ace_ros.recordings.image_files import found_image
+from ace_ros.recordings.image_search import NamedImages
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import Entry, frames_of
@@ -62,13 +62,15 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     else:
         poses = [None] * len(images)
         notes.append(f"there is no {truth}: the frames have no true poses")
+    found_images = NamedImages(path, (name for _, name, _ in images))
+    notes += found_images.notes
     entries = []
     for (stamp, name, where), pose in zip(images, poses, strict=True):
         with left_out.trying(name):
             if pose is None and truth.is_file():
                 kind = f"no pose in {truth.name} around them (within {MAX_GAP:g} s)"
                 raise FrameError(name, kind)
-            entries.append(Entry(name, found_image(path, name), camera, pose, where, stamp))
+            entries.append(Entry(name, found_images.path(name), camera, pose, where, stamp))
     found, more = frames_of(entries, left_out, str(path))
     frames, split_notes = choose(found, split, options, path)
     notes += [*more, *split_notes]
