@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from scene_making import assert_same_poses, colmap_scene, picture, pose
+from scene_making import assert_same_poses, colmap_scene, picture, pose, write_picture
 
 from ace_ros.errors import InputError
 from ace_ros.geometry import invert, quaternion_xyzw
@@ -109,6 +109,59 @@ def test_colmap_without_images(tmp_path):
     shutil.rmtree(folder / "images")
     with pytest.raises(InputError, match="none of its 2 images was found"):
         open_recording(folder)
+
+
+def splatting_scene(folder):
+    """Two models of distorted images, the second of which is the largest, and one of what was undistorted."""
+    colmap_scene(folder, names=("a.png",))
+    colmap_scene(folder, names=("b.png",), model="distorted/sparse/0")
+    colmap_scene(folder, names=("c.png", "d.png", "e.png"), model="distorted/sparse/1")
+    return folder
+
+
+@pytest.mark.parametrize("given", ["", "distorted", "distorted/sparse", "distorted/sparse/1"])
+@pytest.mark.parametrize("images", ["images", "input"])
+def test_colmap_model_with_most_images_is_read(tmp_path, given, images):
+    folder = splatting_scene(tmp_path / "statue")
+    (folder / "images").rename(folder / images)
+    if images == "input":  # and what was undistorted, of other sizes
+        for name in ("c.png", "d.png", "e.png"):
+            write_picture(folder / "images" / name, picture(0, 60, 40))
+    scene = open_recording(folder / given, "all")
+    assert scene.name == "statue" and [frame.name for frame in scene.frames] == ["c.png", "d.png", "e.png"]
+    assert_same_poses(scene.frames, range(3))
+    np.testing.assert_array_equal(scene.frames[2].read(), picture(2))
+    usual = {"": "sparse/0", "distorted": "distorted/sparse/0", "distorted/sparse": "distorted/sparse/0"}
+    told = [note for note in scene.notes if note.endswith("has 1")]
+    wanted = f"{folder / 'distorted/sparse/1'} was read, of 3 images; {folder / usual.get(given, '')} has 1"
+    assert told == ([wanted] if given in usual else [])
+
+
+@pytest.mark.parametrize("size", [None, (128, 72)])
+def test_colmap_model_whose_images_are_not_there_is_passed_by(tmp_path, size):
+    folder = splatting_scene(tmp_path)
+    for name in ("c.png", "d.png", "e.png"):
+        (folder / "images" / name).unlink()
+        if size:
+            write_picture(folder / "images" / name, picture(0, *size))
+    scene = open_recording(folder, "all")
+    assert [frame.name for frame in scene.frames] == ["a.png"]
+    told = "of 3 images, was passed by: none of its images was found in its camera's size"
+    assert scene.notes == [f"{folder / 'distorted/sparse/1'}, {told}"]
+    with pytest.raises(InputError, match=r"the image is 128 x 72, its camera 64 x 48" if size else "was found"):
+        open_recording(folder / "distorted/sparse/1", "all")
+
+
+def test_colmap_model_that_cannot_be_read_is_passed_by_with_the_reason(tmp_path):
+    folder = splatting_scene(tmp_path)
+    (folder / "distorted/sparse/1/cameras.txt").write_text("1 SWIRL 64 48 60 61 31.5 24\n")
+    (folder / "distorted/sparse/0/images.txt").write_text("")
+    scene = open_recording(folder, "all")
+    assert [frame.name for frame in scene.frames] == ["a.png"]
+    assert len(scene.notes) == 1 and "passed by: " in scene.notes[0] and "SWIRL is not known" in scene.notes[0]
+    (folder / "sparse/0/images.txt").write_text("")
+    with pytest.raises(InputError, match=r"sparse/0: the model has no images"):
+        open_recording(folder, "all")
 
 
 def test_bonsai(bonsai):

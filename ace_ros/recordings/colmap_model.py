@@ -56,6 +56,26 @@ def read_model(folder: Path, left_out: LeftOut) -> tuple[dict[int, Camera], list
     Raises:
         InputError: files that are missing or truncated, or a camera model that is not known.
     """
+    kind, cameras_file, images_file, notes = _files(folder)
+    if kind == "txt":
+        return _text_cameras(cameras_file), _text_images(images_file, left_out), notes
+    return _binary_cameras(cameras_file), _binary_images(images_file, left_out), notes
+
+
+def image_count(folder: Path) -> int:
+    """How many images the model in ``folder`` has, without reading all of it; 0 where it can't be read."""
+    try:
+        kind, _, file, _ = _files(folder)
+        if kind == "txt":
+            return sum(1 for _ in _image_lines(file))
+        with file.open("rb") as content:
+            return int.from_bytes(content.read(8), "little")
+    except (InputError, OSError):
+        return 0
+
+
+def _files(folder: Path) -> tuple[str, Path, Path, list[str]]:
+    """Whether a model is ``txt`` or ``bin``, its files of cameras and images, and notes."""
     kinds = {kind: [folder / f"{name}.{kind}" for name in ("cameras", "images")] for kind in ("txt", "bin")}
     there = [kind for kind, files in kinds.items() if all(file.is_file() for file in files)]
     if not there:
@@ -66,10 +86,8 @@ def read_model(folder: Path, left_out: LeftOut) -> tuple[dict[int, Camera], list
     notes = []
     if len(there) == 2:
         notes = [f"{folder} holds the model as text and binary: images.{kind}, the newer one, was read"]
-    cameras_file, images_file = kinds[kind]
-    if kind == "txt":
-        return _text_cameras(cameras_file), _text_images(images_file, left_out), notes
-    return _binary_cameras(cameras_file), _binary_images(images_file, left_out), notes
+    cameras, images = kinds[kind]
+    return kind, cameras, images, notes
 
 
 def _camera(model: str, width: int, height: int, values: list[float], where: str) -> Camera:
@@ -135,17 +153,20 @@ def _text_cameras(path: Path) -> dict[int, Camera]:
     return cameras
 
 
-def _text_images(path: Path, left_out: LeftOut) -> list[ModelImage]:
+def _image_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Every other line is an image, followed by its points: blank, or numbers that end with a point's id."""
-    images = []
     points_next = False
     for number, line in _lines(path):
         if points_next and (not line or _is_integer(line.rsplit(maxsplit=1)[-1])):
             points_next = False
-            continue
-        if not line:
-            continue
-        points_next = True
+        elif line:
+            points_next = True
+            yield number, line
+
+
+def _text_images(path: Path, left_out: LeftOut) -> list[ModelImage]:
+    images = []
+    for number, line in _image_lines(path):
         words = line.split(maxsplit=9)
         where = f"{path}, line {number}" + (f": {words[9]}" if len(words) == 10 else "")
         left_out.listed["frame"] += 1
