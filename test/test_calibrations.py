@@ -257,6 +257,36 @@ def test_k_and_the_files_of_ace(tmp_path):
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 60, 32, 24)
 
 
+K, P = "60 0 31 0 61 23.5 0 0 1", "60 0 31 {} 0 61 23.5 0 0 0 1 0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        K,
+        f"{K}\n70 0 31 0 70 23.5 0 0 1\n",
+        P.format(0),
+        f"{P.format('-0.0')}\n{P.format(-32.1)}",
+        f"P0: {P.format(0)}\nP1: {P.format(-32.1)}\nP2: {P.format(4)}\n",
+        "60 0 31 0\n0 61 23.5 0\n0 0 1 0",
+        "60 0 31 0\n0 61 23.5 0\n0 0 1 0\n0 0 0 1",
+    ],
+)
+def test_matrices_of_cameras_whole_or_one_a_row(tmp_path, text):
+    (tmp_path / "calib.txt").write_text(text)
+    camera = camera_argument(str(tmp_path / "calib.txt"))(tmp_path, 64, 48)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy, camera.distortion) == (60, 61, 31, 23.5, ())
+
+
+def test_matrices_are_told_from_coefficients(tmp_path):
+    camera = camera_argument("60 0 31 0 61 23.5 0 0 1 0.1 -0.05 0.001 0.002")(tmp_path, 64, 48)
+    same(camera)
+    assert camera_argument(P.format(0).replace(" ", ","))(tmp_path, 64, 48).fy == 61
+    for values in ((60, 61, 31, 23.5, 0.1, 0, 0, 0, 0), (60, 61, 31, 23.5, 0, 0, 0, 0, 0, 0, 0, 0)):
+        camera = camera_argument(",".join(map(str, values)))(tmp_path, 64, 48)
+        assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 61, 31, 23.5)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -6,7 +6,8 @@ Kalibr                  ``camchain*.yaml``: cam0 (``intrinsics``, ``distortion_c
 EuRoC / ASL             ``sensor.yaml`` (``intrinsics``, ``distortion_coefficients``, ``resolution``)
 OpenCV                  FileStorage, YAML or XML: :mod:`ace_ros.recordings.file_storage`
 COLMAP                  a line ``CAMERA_ID MODEL WIDTH HEIGHT PARAMS``, of ``cameras.txt`` or alone
-numbers                 ``fx fy cx cy`` and distortion; K, 3x3; one focal length, as ACE's files have it
+numbers                 ``fx fy cx cy`` and distortion; K, 3x3, or a projection, 3x4 or 4x4; a matrix a row, the first
+                        of which is read, as KITTI's ``calib.txt``; one focal length, as ACE's files have it
 ======================= =============================================================================================
 """
 
@@ -37,6 +38,7 @@ _COLMAP_LINE = re.compile(
     r"^\s*(\d+\s+)?(SIMPLE_|FULL_)?[A-Z_]*(PINHOLE|RADIAL|OPENCV|FOV|FISHEYE|DIVISION|EUCM|EQUIRECTANGULAR)\w*\s+\d+\s+\d+\s"
 )
 _EXPECTED = "fx fy cx cy and distortion, a 3x3 K or a focal length: numbers only,"
+_LABEL = re.compile(r"^\s*P\d:")  # of KITTI
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,15 @@ def calibration_of_file(path: Path) -> Calibration:
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if lines and _COLMAP_LINE.match(lines[0]):
         return Calibration(camera_of_line(lines[0], str(path)))
-    return Calibration(_of_numbers(" ".join(line.split("#")[0] for line in lines).replace(",", " "), path))
+    rows = [_LABEL.sub("", line).split("#")[0].replace(",", " ") for line in lines]
+    counts = {len(row.split()) for row in rows}
+    return Calibration(_of_numbers(rows[0] if len(counts) == 1 and min(counts) >= 9 else " ".join(rows), path))
 
 
 def _of_numbers(text: str, path: Path) -> CameraFor:
     values = numbers(text.split(), str(path), _EXPECTED)
     if values.size == 1:
         return focal_or_matrix(text, path)
-    if values.size >= 9 and not values[[1, 3, 6, 7]].any() and values[8] == 1:
-        values = np.concatenate([values[[0, 4, 2, 5]], values[9:]])
     if values.size < 4:
         raise InputError(f"{path}: {_EXPECTED} is expected, it holds {values.size} numbers")
     return camera_of_numbers(" ".join(map(repr, map(float, values))), str(path))

@@ -15,11 +15,20 @@ from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 #: gives the camera for an image of some width and height
 CameraFor = Callable[[int, int], Camera]
 
+# Numbers of a camera as a matrix, row by row: how many, where fx, fy, cx and cy stand, and where ones and zeros do. The
+# second of all would be fy, which is never zero: nothing else looks like one.
+_MATRICES = (
+    (16, (0, 5, 2, 6), (10, 15), (1, 4, 8, 9, 12, 13, 14)),
+    (12, (0, 5, 2, 6), (10,), (1, 4, 8, 9)),
+    (9, (0, 4, 2, 5), (8,), (1, 3, 6, 7)),
+)
+
 
 def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
     """Camera of ``fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]]``; messages name their ``source`` and what ``other`` it takes.
 
-    Of another lens than a pinhole the name comes first: ``equidistant,fx,fy,cx,cy,k1,k2,k3,k4``.
+    Of another lens than a pinhole the name comes first: ``equidistant,fx,fy,cx,cy,k1,k2,k3,k4``. In the place of the
+    first four there may be K, 3x3, or a projection, 3x4 or 4x4, row by row, of which the translation is left out.
 
     Raises:
         InputError: not at least four numbers, or ones that no camera has.
@@ -35,8 +44,16 @@ def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
         ) from None
     if len(values) < 4:
         raise InputError(f"{source} '{text}': at least the four numbers fx,fy,cx,cy are needed, got {len(values)}")
-    fx, fy, cx, cy, *coefficients = values
+    fx, fy, cx, cy, *coefficients = _out_of_matrix(values)
     return camera_of_any_size((fx, fy, cx, cy), lens_named(model or "", coefficients, source), source)
+
+
+def _out_of_matrix(values: list[float]) -> list[float]:
+    """fx, fy, cx, cy and what follows, of numbers that begin with a matrix; others as they are."""
+    for count, pinhole, ones, zeros in _MATRICES:
+        if len(values) >= count and all(values[at] == 1 for at in ones) and not any(values[at] for at in zeros):
+            return [*(values[at] for at in pinhole), *values[count:]]
+    return values
 
 
 def camera_of_any_size(pinhole: tuple[float, ...], lens: NamedLens, source: str) -> CameraFor:
