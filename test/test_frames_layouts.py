@@ -149,6 +149,43 @@ def test_a_trajectory_that_is_named_and_one_of_another_clock(tmp_path):
         open_recording(folder)
 
 
+@pytest.mark.parametrize("name", ["image_left", "image_l"])
+def test_folders_of_a_left_camera_are_known(tmp_path, name):
+    folder = making.trajectory(tmp_path / "run")
+    (folder / "images").rename(folder / name)
+    assert_same_poses(open_recording(folder, "all").frames, range(12))
+
+
+@pytest.mark.parametrize("name", ["Left", "photos of tuesday/raw", "."])
+def test_the_only_folder_of_images_is_taken_where_the_trajectory_is_named(tmp_path, name):
+    folder = making.trajectory(tmp_path / "run", name="of_tuesday.dat")
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for file in sorted((folder / "images").iterdir()):
+        shutil.copy(file, folder / name / file.name)
+        file.rename(file.with_suffix(".txt"))
+    shutil.copytree(folder / name, folder / "depth_left", ignore=lambda *_: {"images"})
+    options = SplitOptions(poses=str(folder / "of_tuesday.dat"))
+    scene = open_recording(folder, "all", options)
+    assert_same_poses(scene.frames, range(12))
+    assert f"images of {name}/, poses of of_tuesday.dat" in scene.notes
+
+
+def test_of_several_folders_of_images_none_is_taken(tmp_path):
+    folder = making.trajectory(tmp_path / "run", name="of_tuesday.dat")
+    options = SplitOptions(poses=str(folder / "of_tuesday.dat"), intrinsics="60,61,31,23.5")
+    (folder / "images").rename(folder / "west")
+    shutil.copytree(folder / "west", folder / "east")
+    with pytest.raises(
+        InputError, match=r"several folders hold images \(east/, west/\): give .*/east --poses FILE --int"
+    ):
+        open_recording(folder, "all", options)
+    assert_same_poses(open_recording(folder / "west", "all", options).frames, range(12))
+    for name in ("west", "east"):
+        shutil.rmtree(folder / name)
+    with pytest.raises(InputError, match=r"there are no images in it, nor in a folder below \(images, rgb, "):
+        open_recording(folder, "all", options)
+
+
 def test_images_without_times_follow_the_poses_in_order(tmp_path):
     folder = making.trajectory(tmp_path / "run", named=lambda stamp: f"img{(stamp - making.START) // making.STEP}")
     assert_same_poses(open_recording(folder, "all").frames, range(12))

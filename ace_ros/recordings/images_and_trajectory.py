@@ -14,7 +14,7 @@ from pathlib import Path
 from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix
 from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
-from ace_ros.recordings.image_files import photographs
+from ace_ros.recordings.image_files import is_beside, photographs
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.listing import Entry, frames_of, natural
@@ -31,7 +31,10 @@ _TRAJECTORY = re.compile(
     r"(gt_?)?poses|est(imate)?|groundtruth|odom(etry)?",
     re.I,
 )
-_IMAGES = ("images", "rgb", "image", "color", "image_0", "image_2", "cam0/data", "cam0", "frames", "data", "left", ".")
+_IMAGES = (
+    "images", "rgb", "image", "color", "image_0", "image_2", "image_left", "image_l", "cam0/data", "cam0", "frames",
+    "data", "left", ".",
+)  # fmt: skip
 _LISTS = ("times.txt", "timestamps.txt", "rgb.txt", "data.csv", "associations.txt", "images.txt")
 _CALIBRATIONS = (
     "calibration.*", "camera.*", "calib.*", "intrinsics.*", "K.txt", "camera_info.*", "sensor.yaml", "camchain*.yaml",
@@ -46,9 +49,7 @@ def matches(path: Path) -> bool:
 
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     left_out = LeftOut(options.strict)
-    images = _images(path)
-    if not images:
-        raise InputError(f"{path}: there are no images in it ({', '.join(_IMAGES[:-1])})")
+    images = _images(path) or _only_images(path)
     named = poses_file(options)
     candidates = [named] if named else _trajectories(path)
     if not candidates:
@@ -145,6 +146,26 @@ def _holds_poses(file: Path) -> bool:
 
 def _images(path: Path) -> list[Path]:
     return next((found for name in _IMAGES if (found := photographs(path / name))), [])
+
+
+def _only_images(path: Path) -> list[Path]:
+    """Images of the only folder that holds any, whatever it is called.
+
+    Raises:
+        InputError: none does, or several do.
+    """
+    below = sorted(place for depth in ("*", "*/*") for place in path.glob(depth) if place.is_dir())
+    names = [place.relative_to(path) for place in below]
+    wanted = [name for name in names if not any(is_beside(part) or part.startswith(".") for part in name.parts)]
+    folders = [name for name in wanted if photographs(path / name)]
+    if not folders:
+        raise InputError(f"{path}: there are no images in it, nor in a folder below ({', '.join(_IMAGES[:-1])}, ...)")
+    if len(folders) > 1:
+        raise InputError(
+            f"{path}: several folders hold images ({', '.join(f'{name}/' for name in folders)}): give the one of the "
+            f"trajectory instead, with both options: {path / folders[0]} --poses FILE --intrinsics fx,fy,cx,cy"
+        )
+    return photographs(path / folders[0])
 
 
 def _stamps(images: Sequence[Path], path: Path) -> list[int] | None:
