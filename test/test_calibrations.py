@@ -291,7 +291,15 @@ def test_matrices_are_told_from_coefficients(tmp_path):
     ("name", "text", "said"),
     [
         ("a.yaml", "nothing: here\n", "no calibration of a kind that is known: a camera_info of ROS"),
-        ("a.yaml", "a: [1\n", "not YAML that can be read"),
+        ("a.yaml", "a: [1\n", r"not YAML that can be read \(line 2, column 1: expected ',' or ']'"),
+        ("a.yaml", "T_BS: !!opencv-matrix\n  rows: 4 cols: 4\n", r"line 2, column 15: mapping values are not allowed"),
+        (
+            "a.yaml",
+            "K: !!opencv-matrix\n  rows: 3\n",
+            r"line 1, column 4: could not determine a constructor for the tag",
+        ),
+        ("a.yaml", "a: 1\nb: \x01\n", r"line 2, column 4: special characters are not allowed"),
+        ("a.yaml", "%YAML:1.0\n---\na: [1\n", r"not a FileStorage that OpenCV reads \(line 3: "),
         ("a.yaml", "%YAML:1.0\n---\nsteps: 3\n", "without a camera matrix"),
         ("a.yaml", "camera_matrix: {data: [1, 2]}\n", "a calibration, but not a whole one"),
         ("a.yaml", FILES["camchain.yaml"].replace("radtan", "swirl"), "distortion model 'swirl' is not known"),

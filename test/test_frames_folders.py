@@ -240,6 +240,14 @@ def test_nerfstudio_cameras_that_are_wrong(tmp_path, change, said):
         open_recording(nerfstudio_scene(tmp_path, **{"fl_x": 60.0, **change}))
 
 
+def test_nerfstudio_file_that_is_no_json_is_told_with_the_place(tmp_path):
+    (tmp_path / "transforms.json").write_text('{"frames": [\n  {"file_path": 1,}\n]}')
+    with pytest.raises(
+        InputError, match=r"transforms\.json: the file is not JSON, or truncated \(line 2, column 1\d: "
+    ):
+        open_recording(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"frames": []}', '{"frames": [{}]}', '{"frames": [{"file_path": "a"}]}'])
 def test_nerfstudio_file_that_is_wrong_is_named(tmp_path, text):
     (tmp_path / "transforms.json").write_text(text)

@@ -72,6 +72,16 @@ def test_kitti_a_sequence_by_its_folder_and_which_of_several(tmp_path):
     assert_same_poses(scene.frames, [index for index in range(12) if index != 4])
 
 
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", r"not JSON, or truncated \(line 1, column 2: "), ("{}", "it has no 'K' and 'poses'")]
+)
+def test_record3d_with_another_metadata(tmp_path, text, said):
+    folder = making.record3d(tmp_path / "scan")
+    (folder / "metadata.json").write_text(text)
+    with pytest.raises(InputError, match=rf"metadata\.json: .*{said}"):
+        open_recording(folder, "all", SplitOptions(layout="record3d"))
+
+
 def test_seven_scenes_keeps_its_split_and_leaves_depth_alone(tmp_path):
     folder = making.seven_scenes(tmp_path / "chess")
     assert [len(open_recording(folder, split).frames) for split in ("train", "test")] == [6, 6]

@@ -104,7 +104,7 @@ def test_a_file_of_it_is_read_as_it_was_written_or_refused(tmp_path):
     assert np.allclose(back.map_from_recording, found.map_from_recording, atol=1e-12)
     assert (back.scale, back.agreeing, back.rms_translation) == (found.scale, found.agreeing, found.rms_translation)
     for content, said in (
-        ("no", "is no JSON"), ("[]", "not an alignment"), ("{}", "not an alignment"),
+        ("no", r"is no JSON \(Expecting value: line 1"), ("[]", "not an alignment"), ("{}", "not an alignment"),
         (json.dumps(found.to_json() | {"scale": 0}), "scale of 0"),
         (json.dumps(found.to_json() | {"map_from_recording": np.diag([1, 1, 2, 1]).tolist()}), "not a rotation"),
     ):  # fmt: skip

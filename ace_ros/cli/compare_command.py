@@ -71,6 +71,8 @@ def read_run(path: Path) -> dict[str, Any]:
         figures["recall"]["5cm_5deg"], figures["metric"], figures["query_ms"]["median"], figures["frames"]
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not a file that 'ace evaluate --json' wrote: no JSON ({error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file that 'ace evaluate --json' wrote") from error
     return figures

@@ -61,8 +61,8 @@ class Alignment:
             values = json.loads(path.read_text())
         except OSError as error:
             raise InputError(f"{path}: can't be read ({error.strerror}); 'ace align' makes an alignment") from None
-        except ValueError:
-            raise InputError(f"{path}: is no JSON; 'ace align' makes an alignment") from None
+        except ValueError as error:
+            raise InputError(f"{path}: is no JSON ({error}); 'ace align' makes an alignment") from None
         try:
             pose = check_pose(values["map_from_recording"], f"{path}: map_from_recording")
             scale = float(values["scale"])

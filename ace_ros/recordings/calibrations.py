@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
@@ -111,7 +112,7 @@ def _of_yaml(text: str, path: Path) -> Calibration:
     try:
         documents = [one for one in YAML(typ="safe", pure=True).load_all(text) if isinstance(one, Mapping)]
     except (YAMLError, ValueError) as error:
-        raise InputError(f"{path}: not YAML that can be read ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: not YAML that can be read ({_fault(error, text)})") from None
     content: Mapping[str, Any] = documents[0] if documents else {}
     if isinstance(content.get("cam0"), Mapping):
         content = content["cam0"]
@@ -126,6 +127,17 @@ def _of_yaml(text: str, path: Path) -> Calibration:
         f"{path}: no calibration of a kind that is known: a camera_info of ROS (image_width, camera_matrix, ...; or "
         "width, k, d as 'ros2 topic echo' prints it), Kalibr's camchain, EuRoC's sensor.yaml or OpenCV's FileStorage"
     )
+
+
+def _fault(error: Exception, text: str) -> str:
+    """Where a file is no YAML, and why."""
+    if isinstance(error, ReaderError):  # a character that no YAML holds
+        lines = text[: error.position + 1].split("\n")
+        return f"line {len(lines)}, column {len(lines[-1])}: {error.reason}"
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return str(error).splitlines()[0]
 
 
 def _of_info(content: Mapping[str, Any], where: str) -> Camera | CameraFor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,8 +35,8 @@ def camera_of_storage(text: str, where: str) -> tuple[Camera | CameraFor, Matrix
         matrix = _first(storage, _MATRICES)
         mount = _matrix(storage.getNode("local_transform"))
         width, height = (_size(storage, side) for side in ("width", "height"))
-    except cv2.error as error:
-        raise InputError(f"{where}: not a FileStorage that OpenCV reads ({error.err})") from None
+    except (cv2.error, SystemError) as error:
+        raise InputError(f"{where}: not a FileStorage that OpenCV reads ({_fault(error)})") from None
     if matrix is None:
         found = _of_orb_slam(storage, where) or _of_camodocal(storage, width, height, where)
         if found is not None:
@@ -45,6 +46,14 @@ def camera_of_storage(text: str, where: str) -> tuple[Camera | CameraFor, Matrix
     fx, _, cx, _, fy, cy = matrix.ravel()[:6]
     camera = camera_of(width, height, (fx, fy, cx, cy), _lens(storage, where), where)
     return camera, None if mount is None else np.vstack([mount.reshape(3, 4), [0.0, 0.0, 0.0, 1.0]])
+
+
+def _fault(error: Exception) -> str:
+    """Where a file is no FileStorage, and why: OpenCV tells a line in brackets, in the place of a function's name."""
+    cause = error.__cause__ if isinstance(error, SystemError) else error  # what it raises within a constructor
+    if found := re.search(r"\((\d+)\): ([^'\n]+)", str(cause)):
+        return f"line {found[1]}: {found[2]}"
+    return str(getattr(cause, "err", cause))
 
 
 def _lens(storage: Any, where: str) -> NamedLens:

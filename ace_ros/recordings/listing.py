@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,6 +62,19 @@ def read_text(path: Path, what: str = "the file") -> str:
         raise FrameError(str(path), f"{what} is missing", f"{what} can't be read (it is not there)") from None
     except (OSError, UnicodeDecodeError) as error:
         raise FrameError(str(path), f"{what} can't be read", f"{what} can't be read ({error})") from None
+
+
+def read_json(path: Path, what: str = "the file") -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        FrameError: it can't be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_text(path, what))
+    except json.JSONDecodeError as error:
+        kind = f"{what} is not JSON, or truncated"
+        raise FrameError(str(path), kind, f"{kind} (line {error.lineno}, column {error.colno}: {error.msg})") from None
 
 
 def numbers(words: Sequence[str], where: str, expected: str, count: int | None = None) -> Matrix:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +14,7 @@ from ace_ros.geometry import OPENGL_FROM_OPENCV, Matrix
 from ace_ros.recordings.image_search import NamedImages
 from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
-from ace_ros.recordings.listing import Entry, frames_of, natural, read_text
+from ace_ros.recordings.listing import Entry, frames_of, natural, read_json
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import PosedFrame, Recording
 from ace_ros.recordings.splits import Split, choose, is_explicit
@@ -57,10 +56,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 def _file(
     path: Path, left_out: LeftOut, first_index: int = 0, query: bool | None = None
 ) -> tuple[list[PosedFrame], list[str]]:
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON, or truncated ({error})") from None
+    content = read_json(path)
     listed = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{path}: it lists no frames (a list 'frames' is expected)")

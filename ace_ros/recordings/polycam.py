@@ -5,7 +5,6 @@ Images and cameras that Polycam has corrected itself are preferred.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import OPENGL_FROM_OPENCV
 from ace_ros.recordings.image_files import leave_out_missing, photographs
 from ace_ros.recordings.left_out import LeftOut
-from ace_ros.recordings.listing import Entry, frames_of, read_text
+from ace_ros.recordings.listing import Entry, frames_of, read_json
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
@@ -59,11 +58,11 @@ def _folders(path: Path) -> tuple[Path, Path] | None:
 
 def _entry(image: Path, file: Path) -> Entry:
     try:
-        values: dict[str, Any] = json.loads(read_text(file, "its camera"))
+        values: dict[str, Any] = read_json(file, "its camera")
         top = [[float(values[f"t_{row}{column}"]) for column in range(4)] for row in range(3)]
         fx, fy, cx, cy = (float(values[key]) for key in ("fx", "fy", "cx", "cy"))
         camera = Camera(int(values["width"]), int(values["height"]), fx, fy, cx, cy)
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         kind = "its camera (t_00 ... t_23, fx, fy, cx, cy, width, height) is not whole"
         raise FrameError(str(file), kind, f"{kind}: {type(error).__name__} {error}") from None
     except InputError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import OPENGL_FROM_OPENCV, Matrix, pose_from_quaternion
 from ace_ros.recordings.image_files import photographs
 from ace_ros.recordings.left_out import LeftOut
-from ace_ros.recordings.listing import Entry, frames_of, read_text
+from ace_ros.recordings.listing import Entry, frames_of, read_json
 from ace_ros.recordings.options import SplitOptions
 from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose
@@ -25,15 +24,17 @@ _IMAGES = ("rgb", "rgbd", "images", "EXR_RGBD/rgb", ".")
 
 def matches(path: Path) -> bool:
     try:
-        content = json.loads(read_text(path / "metadata.json"))
-    except (InputError, json.JSONDecodeError):
+        content = read_json(path / "metadata.json")
+    except InputError:
         return False
     return isinstance(content, dict) and "poses" in content and "K" in content
 
 
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     file = path / "metadata.json"
-    values: dict[str, Any] = json.loads(read_text(file))
+    values = read_json(file)
+    if not isinstance(values, dict) or "poses" not in values or "K" not in values:
+        raise InputError(f"{file}: it has no 'K' and 'poses'")
     poses = values["poses"]
     images = next((found for name in _IMAGES if (found := photographs(path / name))), [])
     if not images:
