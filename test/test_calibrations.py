@@ -287,6 +287,14 @@ def test_matrices_are_told_from_coefficients(tmp_path):
         assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 61, 31, 23.5)
 
 
+@pytest.mark.parametrize("matrix", ["60 {} 31 0 61 23.5 0 0 1", "60 {} 31 0 0 61 23.5 0 0 0 1 0"])
+def test_a_matrix_with_a_skew_is_not_taken_for_focal_lengths(tmp_path, matrix):
+    """Its second number would be fy. What a fit leaves of it is nothing."""
+    assert camera_argument(matrix.format(0.001))(tmp_path, 64, 48).fy == 61
+    with pytest.raises(InputError, match="the matrix has a skew, 2.5 beside fx = 60; 0 is read"):
+        camera_argument(matrix.format(2.5))(tmp_path, 64, 48)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -15,13 +15,14 @@ from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 #: gives the camera for an image of some width and height
 CameraFor = Callable[[int, int], Camera]
 
-# Numbers of a camera as a matrix, row by row: how many, where fx, fy, cx and cy stand, and where ones and zeros do. The
-# second of all would be fy, which is never zero: nothing else looks like one.
+# Numbers of a camera as a matrix, row by row: how many, where fx, fy, cx and cy stand, and where ones and zeros do. As
+# numbers that are no matrix they would be those of a camera whose cy is zero.
 _MATRICES = (
-    (16, (0, 5, 2, 6), (10, 15), (1, 4, 8, 9, 12, 13, 14)),
-    (12, (0, 5, 2, 6), (10,), (1, 4, 8, 9)),
-    (9, (0, 4, 2, 5), (8,), (1, 3, 6, 7)),
+    (16, (0, 5, 2, 6), (10, 15), (4, 8, 9, 12, 13, 14)),
+    (12, (0, 5, 2, 6), (10,), (4, 8, 9)),
+    (9, (0, 4, 2, 5), (8,), (3, 6, 7)),
 )
+_MOST_SKEW = 0.5  # pixels: what fits leave, a quarter of it at the edge of an image
 
 
 def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
@@ -44,14 +45,20 @@ def camera_of_numbers(text: str, source: str, other: str = "") -> CameraFor:
         ) from None
     if len(values) < 4:
         raise InputError(f"{source} '{text}': at least the four numbers fx,fy,cx,cy are needed, got {len(values)}")
-    fx, fy, cx, cy, *coefficients = _out_of_matrix(values)
+    fx, fy, cx, cy, *coefficients = _out_of_matrix(values, source)
     return camera_of_any_size((fx, fy, cx, cy), lens_named(model or "", coefficients, source), source)
 
 
-def _out_of_matrix(values: list[float]) -> list[float]:
-    """fx, fy, cx, cy and what follows, of numbers that begin with a matrix; others as they are."""
+def _out_of_matrix(values: list[float], source: str) -> list[float]:
+    """fx, fy, cx, cy and what follows, of numbers that begin with a matrix; others as they are.
+
+    Raises:
+        InputError: it is skewed, as no lens is.
+    """
     for count, pinhole, ones, zeros in _MATRICES:
         if len(values) >= count and all(values[at] == 1 for at in ones) and not any(values[at] for at in zeros):
+            if abs(values[1]) > _MOST_SKEW:
+                raise InputError(f"{source}: the matrix has a skew, {values[1]:g} beside fx = {values[0]:g}; 0 is read")
             return [*(values[at] for at in pinhole), *values[count:]]
     return values
 
