@@ -291,7 +291,7 @@ def test_matrices_are_told_from_coefficients(tmp_path):
 def test_a_matrix_with_a_skew_is_not_taken_for_focal_lengths(tmp_path, matrix):
     """Its second number would be fy. What a fit leaves of it is nothing."""
     assert camera_argument(matrix.format(0.001))(tmp_path, 64, 48).fy == 61
-    with pytest.raises(InputError, match="the matrix has a skew, 2.5 beside fx = 60; 0 is read"):
+    with pytest.raises(InputError, match=r"the matrix has a skew, 2\.5 beside fx = 60; 0 is read"):
         camera_argument(matrix.format(2.5))(tmp_path, 64, 48)
 
 
