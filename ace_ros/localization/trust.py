@@ -17,7 +17,7 @@ from ace_ros.map.header import Calibration
 # Pixels by which a whole image is seen off: intrinsics are not exact, nor do the poses of another day lie in the map's
 # frame exactly.
 _SHIFT = 1.0
-# Of 2,834 poses in twenty places, of views as they are, half covered and smeared, the worst twentieth was farther off
+# Of 2,834 poses in nineteen places, of views as they are, half covered and smeared, the worst twentieth was farther off
 # than covariances of views of the map's own drive say by what these two make up for, and nothing else that was looked
 # at added to them (decision 0020): landmarks, as multiples of what chance gives, fewer than so many; and what they lie
 # farther off than is usual. With fewer than the last no pose is believed.
