@@ -73,7 +73,7 @@ def check(folder, made, judged, *said):
         text = succeeded(done).stderr.replace("\n", " ")
         assert all(part in text for part in said), text
     figures = json.loads((folder / "e.json").read_text())
-    assert figures["frames"] == 32 and figures["localized"] >= 24 and figures["recall"]["10cm_5deg"] > 0.7
+    assert figures["frames"] == 32 and figures["localized"] >= 20 and figures["recall"]["10cm_5deg"] > 0.7
 
 
 def test_a_bag_that_is_as_it_should_be(frames, good_map, kind, tmp_path):
@@ -190,7 +190,7 @@ def test_frames_that_the_map_was_made_from_are_left_out_and_counted(frames, kind
 @pytest.mark.slow
 def test_there_and_back(tmp_path):
     """A scene and the bags of it: maps of either judge either alike; a bag knows which frames are queries."""
-    make_room(tmp_path / "room", train=24, test=12, size=(240, 180))
+    make_room(tmp_path / "room", train=40, test=12, size=(240, 180))
     for storage in ("mcap", "sqlite3"):
         succeeded(ace_here("bag", tmp_path / "room", "-o", tmp_path / storage, "--storage", storage))
     figures = {}
