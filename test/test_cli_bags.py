@@ -73,7 +73,7 @@ def check(folder, made, judged, *said):
         text = succeeded(done).stderr.replace("\n", " ")
         assert all(part in text for part in said), text
     figures = json.loads((folder / "e.json").read_text())
-    assert figures["frames"] == 32 and figures["localized"] >= 20 and figures["recall"]["10cm_5deg"] > 0.7
+    assert figures["frames"] == 32 and figures["localized"] >= 16 and figures["recall"]["10cm_5deg"] > 0.7
 
 
 def test_a_bag_that_is_as_it_should_be(frames, good_map, kind, tmp_path):
@@ -202,7 +202,7 @@ def test_there_and_back(tmp_path):
             succeeded(ace_here("evaluate", path, tmp_path / queries, "--split", "test", "--json", written))
             figures[source, queries] = json.loads(written.read_text())
     first = figures["room", "room"]
-    assert first["frames"] == 12 and first["localized"] >= 3
+    assert first["frames"] == 12 and first["localized"] >= 6
     for pair, other in figures.items():
         assert other["frames"] == 12 and abs(other["localized"] - first["localized"]) <= 1, pair
         for name in first["recall"]:
