@@ -13,6 +13,7 @@ from ace_ros.recordings import PosedFrame, Recording, SplitOptions, open_recordi
 from ace_ros.recordings.posed_frame import evenly
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "scenes"
+BLOCKS = 6  # stretches that are kept out of a map
 _GENERATED = {"room": make_room, "courtyard": make_courtyard}
 # By name alone: the room once more.
 _BUSY = {"people": partial(make_room, people=True)}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tyro
 
-from bench import foreign, honesty
+from bench import foreign, honesty, scenes
 
 
 @dataclass
@@ -33,7 +33,7 @@ def main(command: Command) -> int:
     print("queries:", flush=True)
     honesty.main(honesty.Command(command.scenes, out=command.out))
     print("stretches that were kept out of the map:", flush=True)
-    honesty.main(honesty.Command(command.scenes, blocks=6, out=command.out))
+    honesty.main(honesty.Command(command.scenes, blocks=scenes.BLOCKS, out=command.out))
     print("images of elsewhere:", flush=True)
     return foreign.main(foreign.Command(command.scenes, command.every, maps=command.out))
 

@@ -25,7 +25,6 @@ from bench.building import mapped
 DRIVEN = ("courtyard", "tello_moved")
 _RATE, _SECONDS, _DRIVES = 4.0, 8.0, 4  # of the generated drives; stretches are taken as driven at that rate
 _HISTORY = 3.0  # s: what is asked has so much before it
-_BLOCKS = 6  # as bench.trust
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def map_of(name: str, out: Path) -> SceneMap:
 def stretches(path: Path, name: str, out: Path) -> tuple[SceneMap, Drive, bool]:
     """A map of most of a recording; the stretches that it leaves out; and whether their poses are in metres."""
     recording = scenes.mapping_frames(path)
-    mapping, asked = scenes.block_split(recording.frames, _BLOCKS)
+    mapping, asked = scenes.block_split(recording.frames, scenes.BLOCKS)
     left_out = {id(frame) for frame in asked}
     parts = [list(part) for kept, part in groupby(recording.frames, lambda one: id(one) not in left_out) if not kept]
     drive = [[Shot(k / _RATE, "ahead", frame, True) for k, frame in enumerate(part)] for part in parts]

@@ -157,15 +157,15 @@ def _only_images(path: Path) -> list[Path]:
     below = sorted(place for depth in ("*", "*/*") for place in path.glob(depth) if place.is_dir())
     names = [place.relative_to(path) for place in below]
     wanted = [name for name in names if not any(is_beside(part) or part.startswith(".") for part in name.parts)]
-    folders = [name for name in wanted if photographs(path / name)]
+    folders = {name: images for name in wanted if (images := photographs(path / name))}
     if not folders:
         raise InputError(f"{path}: there are no images in it, nor in a folder below ({', '.join(_IMAGES[:-1])}, ...)")
     if len(folders) > 1:
         raise InputError(
             f"{path}: several folders hold images ({', '.join(f'{name}/' for name in folders)}): give the one of the "
-            f"trajectory instead, with both options: {path / folders[0]} --poses FILE --intrinsics fx,fy,cx,cy"
+            f"trajectory instead, with both options: {path / next(iter(folders))} --poses FILE --intrinsics fx,fy,cx,cy"
         )
-    return photographs(path / folders[0])
+    return next(iter(folders.values()))
 
 
 def _stamps(images: Sequence[Path], path: Path) -> list[int] | None:

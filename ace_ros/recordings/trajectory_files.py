@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -70,11 +70,12 @@ def read_trajectory(path: Path, left_out: LeftOut) -> Trajectory:
         InputError: it holds no usable pose.
     """
     euroc = path.suffix.lower() == ".csv" or _is_euroc(path)
-    count = _numbers_a_row(path)
-    if count and count not in _TIMED and not (euroc and count > 8):
+    found = list(rows(path))
+    count = _numbers_a_row(found)
+    if count and not _has_times(count, euroc):
         raise InputError(f"{path}: expected {_TUM}, 8 numbers a row, got {count} numbers a row")
     samples: list[tuple[int, Matrix]] = []
-    for where, words in rows(path):
+    for where, words in found:
         if not samples and not _is_number(words[0]):
             continue  # the names of columns
         left_out.listed["pose"] += 1
@@ -109,10 +110,15 @@ def _leading_numbers(words: Sequence[str]) -> int:
     return next((index for index, word in enumerate(words) if not _is_number(word)), len(words))
 
 
-def _numbers_a_row(path: Path) -> int:
+def _numbers_a_row(found: Iterable[tuple[str, list[str]]]) -> int:
     """How many numbers most rows begin with; 0 where none does."""
-    counts = Counter(count for _, words in rows(path) if (count := _leading_numbers(words)))
+    counts = Counter(count for _, words in found if (count := _leading_numbers(words)))
     return max(counts, key=lambda count: counts[count], default=0)
+
+
+def _has_times(count: int, euroc: bool) -> bool:
+    """Whether rows of so many numbers are poses at times; EuRoC's go on with velocities and biases."""
+    return count in _TIMED or (euroc and count > 8)
 
 
 def holds_matrices(path: Path) -> bool:
@@ -121,12 +127,12 @@ def holds_matrices(path: Path) -> bool:
     Raises:
         InputError: it holds no poses, or rows of which nothing tells what they are.
     """
-    count = _numbers_a_row(path)
+    count = _numbers_a_row(rows(path))
     if not count:
         raise InputError(f"{path}: it holds no poses; expected {_READ}")
     if _is_euroc(path):
         return False
-    if count not in (*_MATRICES, *_TIMED) and not (path.suffix.lower() == ".csv" and count > 8):
+    if count not in _MATRICES and not _has_times(count, path.suffix.lower() == ".csv"):
         raise InputError(f"{path}: {count} numbers a row; expected {_READ}")
     return count in _MATRICES
 
@@ -137,16 +143,17 @@ def read_matrices(path: Path, left_out: LeftOut) -> list[Matrix | None]:
     Raises:
         InputError: none can be used.
     """
-    count = _numbers_a_row(path)
-    found: list[Matrix | None] = []
-    for where, words in rows(path):
-        found.append(None)
+    found = list(rows(path))
+    count = _numbers_a_row(found)
+    poses: list[Matrix | None] = []
+    for where, words in found:
+        poses.append(None)
         left_out.listed["pose"] += 1
         with left_out.trying(where, "pose"):
-            found[-1] = check_pose(_matrix(words, where, count if count in _MATRICES else 12), where)
-    if all(pose is None for pose in found):
+            poses[-1] = check_pose(_matrix(words, where, count if count in _MATRICES else 12), where)
+    if all(pose is None for pose in poses):
         raise InputError(f"{path}: it holds no usable pose ({left_out.reasons() or 'it is empty'}); expected {_READ}")
-    return found
+    return poses
 
 
 def _matrix(words: Sequence[str], where: str, count: int) -> Matrix:
