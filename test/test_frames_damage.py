@@ -334,6 +334,13 @@ def test_any_one_frame_damaged_in_any_way_is_left_out_alone(tmp_path, make, dama
         read_all(tmp_path / "scene", strict=True)
 
 
+@pytest.mark.parametrize("bad", [0, 1, 2, COUNT - 1])
+def test_a_trajectory_is_known_though_one_of_its_first_rows_is_short(tmp_path, bad):
+    told = trajectory(tmp_path / "scene", bad, "short")
+    used, _, names = read_all(tmp_path / "scene")
+    assert len(used) == COUNT - 1 and len(names) == 1 and told in f"/{names.pop()}"
+
+
 def test_of_a_text_and_a_binary_model_the_newer_is_read(tmp_path):
     folder = tmp_path / "scene"
     colmap_binary(folder, 0, "")

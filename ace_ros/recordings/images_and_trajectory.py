@@ -141,7 +141,7 @@ def _holds_poses(file: Path) -> bool:
         found = [words for _, words in rows(file)][:3]
     except InputError:
         return False
-    return bool(found) and all(len(words) >= 8 for words in found)
+    return 2 * sum(len(words) >= 8 for words in found) > len(found)  # most of them: one that is damaged costs itself
 
 
 def _images(path: Path) -> list[Path]:
