@@ -51,7 +51,7 @@ def check(figures, played):
     assert live["frames_received"] + live["frames_not_received"] == played
     assert live["frames_processed"] >= figures["frames"] == sum(figures[s] for s in ("localized", "uncertain", "lost"))
     assert live["poses"] == figures["localized"] == live["frames_localized"] > 0 and figures["false_confident"] == 0
-    assert live["latency_ms"]["median"] > 0 and live["tf"]["known"] > 0
+    assert live["latency_ms"]["median"] > 0 and live["tf"]["known"] > 0, live
 
 
 def test_a_folder_of_images_as_a_robot_would_meet_it(mapped_room, room, domain, tmp_path):

@@ -1,12 +1,14 @@
 """Evaluation through the nodes, without nodes: what is played of which bag, and what a record says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scene_making import STAMPS, START, BagMaker, ace_scene, camera_messages, pose
 
 from ace_ros.camera import Camera
+from ace_ros.cli.evaluate_command import live_rows
 from ace_ros.errors import InputError
 from ace_ros.evaluation.metrics import nees_of
 from ace_ros.geometry import invert, quaternion_xyzw
@@ -52,6 +54,9 @@ def test_tf_is_played_as_far_as_it_does_not_tell_the_pose(tmp_path, edges, mode,
     assert run.parameters[LOCALIZER]["base_frame"] == "base_link"
     assert run.parameters[LOCALIZER]["odom_frame"] == ("odom" if mode == "map_to_odom" else "")
     topics = set(run.parameters[PLAYER]["topics"].split(","))
+    both = sorted({"/camera/camera_info"} | played)  # localizer and recorder listen to them
+    waited = ["/camera/image_raw/compressed", "/clock", *both, *both]
+    assert sorted(run.parameters[PLAYER]["wait_for_subscribers"].split(",")) == sorted(waited)
     assert topics == {"/camera/image_raw/compressed", "/camera/camera_info"} | played
     np.testing.assert_allclose(run.pose_from_camera, MOUNT, atol=1e-9)
 
@@ -119,7 +124,8 @@ def pose_line(kind, stamp, matrix, **more):
     return {"kind": kind, "stamp": stamp, **place, **more}
 
 
-END = {"kind": "end", "received": 7, "processed": 4, "localized": 2, "dropped": 2, "rejected": 1}
+COUNTS = {"received": 7, "processed": 4, "localized": 2, "dropped": 2, "rejected": 1}
+END = {"kind": "end", **COUNTS, "no_tf": "TF has no map"}
 
 
 def test_a_record_is_judged_by_what_was_published(tmp_path):
@@ -159,7 +165,9 @@ def test_a_record_is_judged_by_what_was_published(tmp_path):
     assert figures["frames_not_received"] == 1 and figures["frames_dropped"] == 2 and figures["poses"] == 2
     assert figures["images_hz"] == pytest.approx(10) and figures["longest_gap_s"] == pytest.approx(0.5)
     assert figures["latency_ms"] == pytest.approx({"median": 60, "p95": 60, "max": 60})
-    assert figures["tf"]["frames"] == 4 and figures["tf"]["known"] == 1
+    assert figures["tf"]["frames"] == 4 and figures["tf"]["known"] == 1 and figures["tf"]["missing"] == "TF has no map"
+    silent = live_figures(replace(record, transforms={}), frames, 8)
+    assert ("TF at the stamps of the images", "0 of 4: TF has no map") in live_rows(silent)
     assert figures["tf"]["median_translation"] == pytest.approx(0, abs=1e-9)
     with pytest.raises(InputError, match="not one of 2 frames"):
         judged(record, frames[6:], run)

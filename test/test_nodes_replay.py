@@ -44,7 +44,7 @@ def test_a_bag_is_played(bag, domain, tmp_path, looped):
     clock = probe.hear(Clock, "/clock")
     settings = {
         "bag": str(path),
-        "wait_for_subscribers": "/camera/image_raw/compressed,/camera/pose,/tf",
+        "wait_for_subscribers": "/camera/image_raw/compressed,/camera/pose,/tf,/clock",
         "start_delay": 1.0,
         "rate": 1.0,
         "loop": looped,
@@ -79,6 +79,7 @@ def test_a_bag_is_played(bag, domain, tmp_path, looped):
         ({"bag": "EMPTY"}, "EMPTY"),
         ({"bag": "BAG", "topics": "/nothing"}, "/nothing"),
         ({"bag": "BAG", "wait_for_subscribers": "/camera/pose", "wait_timeout": 0.2}, "no subscriber to /camera/pose"),
+        ({"bag": "BAG", "wait_for_subscribers": "/clock", "clock": False}, "no topic /clock"),
         ({"bag": "BAG", "rate": 0.0}, "rate"),
         ({"bag": "BAG", "start_offset": 5.0, "loop": True}, "nothing to play"),
     ],
@@ -90,3 +91,20 @@ def test_what_cannot_be_played_is_told(bag, domain, tmp_path, settings, words):
     process = Process("replay_node", domain, tmp_path / "replay.log", settings)
     assert process.wait() == 1
     assert places.get(words, words) in process.text() and "Traceback" not in process.text()
+
+
+def test_a_topic_that_is_named_twice_waits_for_two(bag, domain, tmp_path):
+    probe = Probe(domain)
+    poses = probe.hear(PoseStamped, "/camera/pose")
+    twice = {"bag": str(bag[0]), "wait_for_subscribers": "/camera/pose,/camera/pose"}
+    one = Process("replay_node", domain, tmp_path / "one.log", {**twice, "wait_timeout": 3.0})
+    try:
+        probe.until(lambda: one.process.poll() is not None, "the end of its patience")
+        assert "no subscriber to /camera/pose (2 of them) within 3 s" in one.text() and not poses
+        probe.hear(PoseStamped, "/camera/pose")
+        two = Process("replay_node", domain, tmp_path / "two.log", twice)
+        probe.until(lambda: two.process.poll() is not None, "the end")
+        probe.until(lambda: len(poses) == 20, "every pose, twice")
+    finally:
+        one.interrupt()
+        probe.close()

@@ -279,6 +279,7 @@ def live_rows(live: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("poses a second", f"{live['poses_hz']:.1f} of {live['images_hz'] or 0:.1f} images"))
     if age is not None:
         rows.append(("age of a pose at publication", f"{age['median']:.0f} ms (95 %: {age['p95']:.0f} ms)"))
-    if tf["known"]:
-        rows.append(("TF at the stamps of the images", f"{tf['known']} of {tf['frames']}"))
+    if tf["known"] or tf["missing"]:
+        why = "" if tf["known"] else f": {tf['missing']}"
+        rows.append(("TF at the stamps of the images", f"{tf['known']} of {tf['frames']}{why}"))
     return rows

@@ -110,7 +110,7 @@ def _tf_figures(record: Record, frames: Sequence[PosedFrame]) -> dict[str, Any]:
     truth = {f.stamp: f.map_from_camera for f in frames if f.map_from_camera is not None and f.stamp in record.frames}
     told = record.transforms
     errors = np.array([pose_error(told[s], truth[s]) for s in truth if s in told]).reshape(-1, 2)
-    figures: dict[str, Any] = {"frames": len(truth), "known": len(errors)}
+    figures: dict[str, Any] = {"frames": len(truth), "known": len(errors), "missing": record.counts.get("no_tf", "")}
     for name, column in (("translation", 0), ("rotation_deg", 1)):
         figures[f"median_{name}"] = float(np.median(errors[:, column])) if len(errors) else None
         figures[f"p95_{name}"] = float(np.percentile(errors[:, column], 95)) if len(errors) else None

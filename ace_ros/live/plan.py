@@ -3,6 +3,7 @@ comes out. No ROS here."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,19 @@ def plan(
             "bag": str(bag.resolve()),
             "rate": float(rate),
             "topics": ",".join(topics),
-            "wait_for_subscribers": f"{heard.image_topic},{heard.camera_info}",
+            "wait_for_subscribers": ",".join(_listened(topics, heard)),
             "start_delay": _SETTLING,
         },
     }
+    if parameters[LOCALIZER]["use_sim_time"]:
+        parameters[PLAYER]["wait_for_subscribers"] += ",/clock"
     camera = {"image": heard.images, "camera_info": heard.camera_info}
     mount = heard.tree.at(heard.base_frame, heard.camera_frame, [0], 0.0)[0] if robot else None
     remappings = {LOCALIZER: camera, RECORDER: camera, PLAYER: {}}
     return Run(heard, np.eye(4) if mount is None else mount, parameters, remappings)
+
+
+def _listened(topics: Sequence[str], heard: Streams) -> list[str]:
+    """Each topic as often as localizer and recorder listen to it: who comes late misses the start, of TF as well."""
+    both = [topic for topic in (heard.camera_info, "/tf", "/tf_static") if topic in topics]
+    return [heard.image_topic, *both, *both]

@@ -55,7 +55,8 @@ class Record:
     Attributes:
         frames: status of each image that was worked on, by its stamp (ns). poses: published ones, map_from_frame with
             covariance. ages: seconds from an image to its pose, both seen by the recorder. transforms:
-            map_from_camera as TF told it. counts: of the localizer, at the end.
+            map_from_camera as TF told it. counts: of the localizer, at the end; ``no_tf`` among them is why TF did not
+            tell it of the last image of which it didn't.
     """
 
     frames: dict[int, dict[str, Any]]

@@ -64,6 +64,7 @@ class EvaluationNode(Node):
         self._counts: dict[str, Any] = {}
         self._map_frame = ""
         self._awaited: dict[int, float] = {}  # stamps that TF has not been asked for with success, and since when
+        self._no_tf = ""  # why TF was last asked in vain
         self._log = news(self)
         self._tree = FrameTree(self, _TF_KEPT) if self._options.camera_frame else None
         self._images = self.resolve_topic_name("image")
@@ -77,7 +78,8 @@ class EvaluationNode(Node):
 
     def close(self) -> None:
         """Complete the record."""
-        self._record.finish(**self._counts)
+        no_tf = {"no_tf": self._no_tf} if self._awaited and self._no_tf else {}
+        self._record.finish(**self._counts, **no_tf)
 
     def _on_status(self, message: Status) -> None:
         self._counts = {
@@ -165,6 +167,7 @@ class EvaluationNode(Node):
             try:
                 pose = self._tree.lookup(self._map_frame, self._options.camera_frame, stamp)
             except MissingTransform as error:
+                self._no_tf = str(error)
                 if time.monotonic() - since > _TF_LATE:
                     why = why or str(error)
                 continue

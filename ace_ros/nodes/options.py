@@ -245,7 +245,8 @@ class ReplayNodeOptions(Options):
     )
     wait_for_subscribers: str = option(
         "",
-        "Start when each of these topics has a subscriber: names with commas between them; all: every topic.",
+        "Start when each of these topics has a subscriber, two where it is named twice: names with commas between "
+        "them; all: every topic.",
         without="start at once",
     )
     wait_timeout: float = option(

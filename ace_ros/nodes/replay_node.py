@@ -6,6 +6,7 @@ import importlib
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class ReplayNode(Node):
         parameters.guard(self, ReplayNodeOptions, lambda name: f"{name} is taken at the start: restart the node")
         self._bag = _open(self._options.bag)
         self._clock_publisher = self.create_publisher(Clock, "/clock", QoSProfile(depth=10))
-        wanted = _names(self._options.topics)
+        wanted = set(_names(self._options.topics))
         self._tracks = {
             connection.id: _Track(connection, self._publisher(connection))
             for connection in self._bag.connections
@@ -119,24 +120,22 @@ class ReplayNode(Node):
         return self.create_publisher(kind, connection.topic, qos)
 
     def _wait_for_subscribers(self, stop: Stop) -> None:
-        asked = _names(self._options.wait_for_subscribers)
-        if "all" in asked:
-            asked = self._topics
-        if unknown := asked - self._topics:
+        names = _names(self._options.wait_for_subscribers)
+        asked = Counter(self._topics if "all" in names else names)
+        publishers = [("/clock", self._clock_publisher)] if self._options.clock else []
+        publishers += [(track.connection.topic, track.publisher) for track in self._tracks.values()]
+        if unknown := set(asked) - {topic for topic, _ in publishers}:
             raise InputError(f"wait_for_subscribers: there is no topic {', '.join(sorted(unknown))} in the bag")
         deadline, told = time.monotonic() + (self._options.wait_timeout or float("inf")), news(self)
         while not stop.wanted:
-            waiting = {
-                track.connection.topic
-                for track in self._tracks.values()
-                if track.connection.topic in asked and not track.publisher.get_subscription_count()
-            }
+            waiting = {topic for topic, publisher in publishers if publisher.get_subscription_count() < asked[topic]}
             if not waiting:
                 return
-            names = ", ".join(sorted(waiting))
+            many = {topic: f" ({asked[topic]} of them)" if asked[topic] > 1 else "" for topic in waiting}
+            missing = ", ".join(f"{topic}{many[topic]}" for topic in sorted(waiting))
             if time.monotonic() > deadline:
-                raise InputError(f"no subscriber to {names} within {self._options.wait_timeout:g} s")
-            told.conditions([f"waiting for a subscriber to {names}"])
+                raise InputError(f"no subscriber to {missing} within {self._options.wait_timeout:g} s")
+            told.conditions([f"waiting for a subscriber to {missing}"])
             stop.sleep(0.05)
 
 
@@ -167,8 +166,8 @@ def _message_type(name: str) -> Any:
         ) from None
 
 
-def _names(text: str) -> set[str]:
-    return {name.strip() for name in text.split(",") if name.strip()}
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def main() -> int:
