@@ -114,10 +114,9 @@ def calibrate(
         later = _judged(estimates, held_back, trust, depth) or judged
     landmarks, matches = _likeness(place, images, held_back, judged, device)
     calibration = replace(calibration, self_similar=landmarks, self_matched=matches)
-    measured = HeldBack(len(held_back))
+    measured, scale = HeldBack(len(held_back)), max(before, _covariance_scale(later))
+    calibration = replace(calibration, covariance_scale=scale)
     if judged:
-        scale = max(before, _covariance_scale(later))
-        calibration = replace(calibration, covariance_scale=scale)
         translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
         nees = float(np.mean([one.nees(scale) for one in later]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
@@ -193,6 +192,8 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
 def _covariance_scale(judged: list[_Judged]) -> float:
     """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
     and never below one, which would be surer than the pixels are."""
+    if not judged:
+        return _USUAL_SCALE
 
     def mean(scale: float) -> float:
         values = np.array([one.nees(scale) for one in judged])
