@@ -1,6 +1,6 @@
 """A drive on disk: its frames outlive the process that took them, and are never mixed with those of another drive."""
 
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -35,15 +35,18 @@ class Drive:
         self.collector = Collector(new_mapper, picker, queue, most, self.said.append, metric, store=store)
         self.session = MappingSession(self.collector, SessionOptions("drive", folder))
 
-    def show(self, indices, move=np.eye(4), **more):  # noqa: B008 - nobody writes into it
+    def show(self, indices, **more):
+        self.offer(indices, **more)
+        until(lambda: self.session.counters.encoded == self.session.counters.taken)
+        return self
+
+    def offer(self, indices, move=np.eye(4), **more):  # noqa: B008 - nobody writes into it
         room = small_room()
         for index in indices:
             image = room.images[index]
             self.session.offer(
                 Candidate(str(index), index, room.camera, move @ room.poses[index], lambda image=image: image, **more)
             )
-        until(lambda: self.session.counters.encoded == self.session.counters.taken)
-        return self
 
     def built(self):
         ends = []
@@ -139,12 +142,15 @@ def test_a_full_disk_and_too_many_frames_are_told(tmp_path, monkeypatch):
 
 
 def test_frames_that_wait_take_no_gigabytes(tmp_path):
-    drive = Drive(tmp_path)
-    drive.collector._jobs.append(
-        Candidate("slow", 0, small_room().camera, small_room().poses[0], lambda: time.sleep(1))
-    )
-    drive.show(range(30), size=50_000_000)
+    drive, read = Drive(tmp_path), threading.Event()
+
+    def slow():
+        read.wait(60)
+
+    drive.collector._jobs.append(Candidate("slow", 0, small_room().camera, small_room().poses[0], slow))
+    drive.offer(range(30), size=50_000_000)
     assert drive.session.counters.overload >= 24
+    read.set()
     drive.show(range(30, 36), size=50_000_000)
     assert drive.session.counters.taken > 0
     drive.session.close()

@@ -402,12 +402,11 @@ def test_maps_are_built_when_there_is_enough_for_one(collector, tmp_path):
 
 
 def test_maps_are_built_when_the_drive_is_over(collector, tmp_path):
-    session = MappingSession(collector, SessionOptions(maps_dir=tmp_path, auto_build_idle=0.3))
+    session = MappingSession(collector, SessionOptions(maps_dir=tmp_path, auto_build_idle=3.0))
     for index in range(12):
         session.offer(candidate(index))
     assert session.build_when_due() == ""
-    time.sleep(0.4)
-    assert "since the last one" in session.build_when_due()
+    until(lambda: "since the last one" in session.build_when_due())
     session.cancel()
 
 
