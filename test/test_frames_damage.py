@@ -259,6 +259,34 @@ def record3d(folder, bad, damage):
     return f"/{bad}.jpg"
 
 
+def llff(folder, bad, damage):
+    making.llff(folder, COUNT, lambda index: POSES[damage](pose(bad)) if index == bad and damage in POSES else pose(index))
+    if damage in IMAGES:
+        damaged_image(folder / "images" / f"{bad}.png", damage)
+    elif damage == "focal":
+        values = np.load(folder / "poses_bounds.npy")
+        values[sorted(range(COUNT), key=str).index(bad), 14] = 0.0
+        np.save(folder / "poses_bounds.npy", values)
+    return f"/{bad}.png"
+
+
+def gaussian_splatting(folder, bad, damage):
+    making.gaussian_splatting(folder, COUNT)
+    file = folder / "cameras.json"
+    cameras = json.loads(file.read_text())
+    if damage in POSES:
+        matrix = POSES[damage](pose(bad))
+        cameras[bad] |= {"position": matrix[:3, 3].tolist(), "rotation": matrix[:3, :3].tolist()}
+    elif damage == "focal":
+        cameras[bad]["fx"] = None
+    elif damage == "short":
+        cameras[bad]["rotation"].pop()
+    else:
+        damaged_image(folder / "images" / f"{bad:02d}.png", damage)
+    file.write_text(json.dumps(cameras))
+    return f"/{bad:02d}"
+
+
 def rtabmap(folder, bad, damage):
     making.rtabmap(folder, COUNT)
     if damage == "calibration":
@@ -301,6 +329,8 @@ CASES = [
     *((seven_scenes, damage) for damage in (*POSES, *IMAGES) if damage != "missing"),  # the pose alone is no frame
     *((polycam, damage) for damage in (*POSES, *IMAGES, "text")),
     *((record3d, damage) for damage in BOTH),
+    *((llff, damage) for damage in (*POSES, *IMAGES, "focal") if damage != "missing"),  # poses go by the images' order
+    *((gaussian_splatting, damage) for damage in (*POSES, *IMAGES, "focal", "short")),
     *((rtabmap, damage) for damage in (*BOTH, "calibration")),
     *((trajectory, damage) for damage in (*BOTH, "short") if damage != "missing"),  # so are poses between images
     *((rosbag, damage) for damage in (*BOTH, "0x0") if damage != "missing"),

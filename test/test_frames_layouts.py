@@ -1,4 +1,4 @@
-"""Layouts of other systems: EuRoC, KITTI, 7-Scenes, Polycam, Record3D, rtabmap, SLAM's trajectories, video, hloc."""
+"""Layouts of other systems: EuRoC, KITTI, 7-Scenes, LLFF, Polycam, Record3D, rtabmap, SLAM's trajectories, video, hloc."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def test_each_is_recognised_by_its_content_and_read_whole(tmp_path, name):
 
 def test_every_layout_has_a_name_and_says_what_it_looks_for():
     names = [layout.NAME for layout in LAYOUTS]
-    assert len(set(names)) == len(names) == 13 and all(layout.FILES for layout in LAYOUTS)
+    assert len(set(names)) == len(names) == 15 and all(layout.FILES for layout in LAYOUTS)
 
 
 def test_euroc_stamps_split_and_a_ground_truth_by_another_sensor(tmp_path):
@@ -80,6 +80,42 @@ def test_record3d_with_another_metadata(tmp_path, text, said):
     (folder / "metadata.json").write_text(text)
     with pytest.raises(InputError, match=rf"metadata\.json: .*{said}"):
         open_recording(folder, "all", SplitOptions(layout="record3d"))
+
+
+@pytest.mark.parametrize("name", ["llff", "gaussian-splatting"])
+def test_poses_of_a_reconstruction_alone(tmp_path, name):
+    folder = {"llff": making.llff, "gaussian-splatting": making.gaussian_splatting}[name](tmp_path / "scene")
+    scene = open_recording(folder, "all")
+    assert scene.layout == name and not scene.metric and not scene.left_out.names() and not scene.notes
+    by_name = {int(frame.name.removesuffix(".png")): frame for frame in scene.frames}
+    assert_same_poses([by_name[index] for index in range(12)], range(12))
+    assert np.abs(by_name[10].read().astype(int) - picture(10)).mean() < 3.0
+    camera = scene.frames[0].camera
+    assert (camera.width, camera.height, camera.fx, camera.cx, camera.cy) == (64, 48, 60, 31.5, 23.5)
+
+
+def test_llff_beside_a_model_that_is_whole_or_broken(tmp_path):
+    """COLMAP's knows lenses as well; one that lacks a file is none."""
+    folder = colmap_scene(making.llff(tmp_path / "scene"), names=[f"{index}.png" for index in range(12)])
+    assert open_recording(folder, "all").layout == "colmap"
+    assert len(open_recording(folder, "all", SplitOptions(layout="llff")).frames) == 12
+    (folder / "sparse/0/images.txt").unlink()
+    scene = open_recording(folder, "all")
+    assert scene.layout == "llff" and "it could be colmap" in scene.notes[0]
+
+
+def test_llff_that_does_not_belong_to_its_images(tmp_path):
+    folder = making.llff(tmp_path / "scene")
+    (folder / "images/3.png").unlink()
+    with pytest.raises(InputError, match="12 poses, and 11 images .*: they belong together by the order of their names"):
+        open_recording(folder, "all")
+    for values, said in ((np.zeros((12, 15)), r"17 numbers an image"), (np.array([{}]), "can't be read as an array")):
+        np.save(folder / "poses_bounds.npy", values, allow_pickle=True)
+        with pytest.raises(InputError, match=rf"poses_bounds\.npy: .*{said}"):
+            open_recording(folder, "all")
+    (folder / "poses_bounds.npy").write_bytes(b"")
+    with pytest.raises(InputError, match=r"poses_bounds\.npy: can't be read"):
+        open_recording(folder, "all")
 
 
 def test_seven_scenes_keeps_its_split_and_leaves_depth_alone(tmp_path):
@@ -235,7 +271,7 @@ def test_two_layouts_that_fit_are_both_told_and_one_can_be_chosen(tmp_path):
     assert scene.notes[0].startswith("read as nerfstudio; it could be colmap (sparse/0/")
     scene = open_recording(folder, "all", SplitOptions(layout="colmap"))
     assert scene.layout == "colmap" and len(scene.frames) == 2 and "could be" not in " ".join(scene.notes)
-    with pytest.raises(InputError, match="--layout: 'colmop' is none; there are rosbag, nerfstudio, colmap"):
+    with pytest.raises(InputError, match="--layout: 'colmop' is none; there are rosbag, nerfstudio, llff, colmap"):
         open_recording(folder, "all", SplitOptions(layout="colmop"))
 
 

@@ -28,6 +28,11 @@ def matches(path: Path) -> bool:
     return _usual(path) is not None or bool(_nested(path))
 
 
+def whole(path: Path) -> bool:
+    """Whether cameras and images of a model lie below; of a broken one the other may be missing."""
+    return bool(_nested(path))
+
+
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     model, chosen = _chosen(path)
     left_out = LeftOut(options.strict)
@@ -37,7 +42,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     folder, _ = _image_folder(path, model, images, cameras)
     root = _root(path, folder)
     if others := _others(model):
-        notes.append(f"{model} was read; {', '.join(others)} beside it, of other coordinates, was left out")
+        notes.append(f"{model} was read; {', '.join(others)} beside it, of other coordinates, left out")
     entries = []
     for image in sorted(images, key=lambda image: natural(image.name)):
         with left_out.trying(image.name):

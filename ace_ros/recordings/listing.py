@@ -24,6 +24,7 @@ from ace_ros.recordings.left_out import LeftOut
 from ace_ros.recordings.posed_frame import PosedFrame
 
 _MADE_UP_START = 10**18  # ns; never zero, which means "the latest" to TF
+_TOLD = 3  # sizes that are told one by one
 _ODD = 0.1  # of the images: sizes of fewer are not what the calibration is for; set by hand
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -153,6 +154,8 @@ def frames_of(
     if not frames:
         raise InputError(_nothing_left(where, left_out, swapped))
     notes = [f"the camera was scaled to the images, {text}" for text in resized]
+    if len(notes) > _TOLD:
+        notes = [f"cameras were scaled to images of {len(notes)} sizes, {next(iter(resized))} for one"]
     if turned:
         notes.append(f"{turned} images are turned as their EXIF says: their camera is for the turned ones")
     return frames, notes

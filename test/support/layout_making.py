@@ -102,6 +102,30 @@ def record3d(folder, count=12):
     return folder
 
 
+def llff(folder, count=12, poses=lambda index: pose(index)):
+    """Images whose numbers are not padded: a row of each in the order in which a computer sorts their names."""
+    values = []
+    for index in sorted(range(count), key=str):
+        write_picture(folder / "images" / f"{index}.png", picture(index))
+        right, down, forward, position = poses(index)[:3].T
+        size = [48.0, 64.0, 60.0]
+        values.append([*np.stack([down, right, -forward, position, size], axis=1).ravel(), 0.5, 9.0])
+    np.save(folder / "poses_bounds.npy", np.array(values))
+    return folder
+
+
+def gaussian_splatting(folder, count=12):
+    cameras = []
+    for index in range(count):
+        write_picture(folder / "images" / f"{index:02d}.png", picture(index))
+        matrix = pose(index)
+        placed = {"position": matrix[:3, 3].tolist(), "rotation": matrix[:3, :3].tolist()}
+        camera = {"id": index, "img_name": f"{index:02d}", "width": 64, "height": 48, "fx": 60.0, "fy": 61.0}
+        cameras.append(camera | placed)
+    (folder / "cameras.json").write_text(json.dumps(cameras))
+    return folder
+
+
 def rtabmap(folder, count=12, of_camera=False):
     calibration = (
         "%YAML:1.0\n---\ncamera_name: cam\nimage_width: 64\nimage_height: 48\ncamera_matrix:\n   rows: 3\n   cols: 3\n"
