@@ -260,7 +260,8 @@ def record3d(folder, bad, damage):
 
 
 def llff(folder, bad, damage):
-    making.llff(folder, COUNT, lambda index: POSES[damage](pose(bad)) if index == bad and damage in POSES else pose(index))
+    damaged = POSES.get(damage, lambda matrix: matrix)
+    making.llff(folder, COUNT, lambda index: damaged(pose(index)) if index == bad else pose(index))
     if damage in IMAGES:
         damaged_image(folder / "images" / f"{bad}.png", damage)
     elif damage == "focal":

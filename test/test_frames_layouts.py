@@ -1,4 +1,4 @@
-"""Layouts of other systems: EuRoC, KITTI, 7-Scenes, LLFF, Polycam, Record3D, rtabmap, SLAM's trajectories, video, hloc."""
+"""Layouts of other systems: EuRoC, KITTI, 7-Scenes, LLFF, Polycam, Record3D, rtabmap, trajectories of SLAM, video."""
 
 import json
 import shutil
@@ -107,7 +107,7 @@ def test_llff_beside_a_model_that_is_whole_or_broken(tmp_path):
 def test_llff_that_does_not_belong_to_its_images(tmp_path):
     folder = making.llff(tmp_path / "scene")
     (folder / "images/3.png").unlink()
-    with pytest.raises(InputError, match="12 poses, and 11 images .*: they belong together by the order of their names"):
+    with pytest.raises(InputError, match="12 poses, and 11 images in "):
         open_recording(folder, "all")
     for values, said in ((np.zeros((12, 15)), r"17 numbers an image"), (np.array([{}]), "can't be read as an array")):
         np.save(folder / "poses_bounds.npy", values, allow_pickle=True)

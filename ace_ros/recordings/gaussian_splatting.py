@@ -1,7 +1,7 @@
 """What Gaussian splatting leaves beside its model: ``cameras.json``, a list of images with position and rotation.
 
-``rotation`` is world from camera, row by row, in OpenCV's axes; ``fx``, ``fy``, ``width`` and ``height`` are of the images
-that it was trained on, whose middle is the principal point (Kerbl et al., *3D Gaussian Splatting*, 2023).
+``rotation`` is world from camera, row by row, in OpenCV's axes; ``fx``, ``fy``, ``width`` and ``height`` are of the
+images that it was trained on, whose middle is the principal point (Kerbl et al., *3D Gaussian Splatting*, 2023).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def matches(path: Path) -> bool:
         content = read_json(path / _FILE)
     except InputError:
         return False
-    return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and set(_KEYS) <= set(content[0])
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and set(_KEYS) <= set(first)
 
 
 def read(path: Path, split: Split, options: SplitOptions) -> Recording:

@@ -38,8 +38,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     images = _images(path)
     if len(images) != len(values):
         raise InputError(
-            f"{file}: {len(values)} poses, and {len(images)} images in {path}: they belong together by the order of their "
-            "names, so there must be as many"
+            f"{file}: {len(values)} poses, and {len(images)} images in {path}: they belong together by the order of "
+            "the images' names, so there must be as many"
         )
     left_out = LeftOut(options.strict)
     left_out.listed["frame"] += len(images)
