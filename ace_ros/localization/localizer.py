@@ -16,6 +16,7 @@ from ace_ros.localization.answer import Localization
 from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.rig import find_together
+from ace_ros.localization.second_look import held_against, worth_another
 from ace_ros.localization.sight import RigView
 from ace_ros.localization.verdict import DARK, State
 from ace_ros.map.scene_map import SceneMap
@@ -78,6 +79,7 @@ class Localizer:
                 break
         if answer.state is State.LOCALIZED:
             self._turns[camera] = look.turns
+            answer = self._borne_out(taken, first, answer, look.turns, seconds)
         answer.timings.update(seconds, total=time.perf_counter() - start)
         return answer
 
@@ -108,13 +110,34 @@ class Localizer:
         if first.state is State.LOCALIZED or first.alternatives or told is None or told.contrast < DARK:
             return []
         assert first.sight is not None
-        camera = first.sight.encoded.camera
-        side = min(camera.width, camera.height) * first.sight.encoded.focal / camera.focal
+        camera, side = first.sight.encoded.camera, self._side(first)
         looks = [Look(scale, turns) for scale in _SMALLER if scale * side >= _LEAST_SIDE]
         # What is expected somewhere was seen a moment ago, with this camera held as it is, or with another one.
         if first.state is State.LOST and (prior is None or camera not in self._turns):
             looks += [Look(turns=(turns + more) % 4) for more in _TURNS]
         return looks
+
+    def _borne_out(
+        self, image: Image, first: Localization, answer: Localization, turns: int, seconds: dict[str, float]
+    ) -> Localization:
+        """What is believed of few landmarks, held against a look at another size."""
+        assert answer.sight is not None
+        trust = self._atlas.place(answer.sight.found[0].place)[1]
+        if not worth_another(answer, trust):
+            return answer
+        if answer.sight.encoded.scale < 1.0:
+            return held_against(answer, first, trust)
+        if _SMALLER[0] * self._side(answer) < _LEAST_SIDE:
+            return answer
+        other = self._seen(image, Look(_SMALLER[0], turns), None)
+        _add(seconds, other)
+        return held_against(answer, other, trust)
+
+    def _side(self, answer: Localization) -> float:
+        """Pixels on the short side of an image as it was encoded."""
+        assert answer.sight is not None
+        camera = answer.sight.encoded.camera
+        return min(camera.width, camera.height) * answer.sight.encoded.focal / camera.focal
 
     def _larger(self, first: Localization, smaller: Localization, seconds: dict[str, float]) -> Localization:
         """What was found smaller, as the first look has it, which is more exact; where that believes it."""
