@@ -78,8 +78,9 @@ class Localizer:
                 answer = self._larger(first, again, seconds) if look.turns == usual.turns else again
                 break
         if answer.state is State.LOCALIZED:
-            self._turns[camera] = look.turns
             answer = self._borne_out(taken, first, answer, look.turns, seconds)
+        if answer.state is State.LOCALIZED:
+            self._turns[camera] = look.turns
         answer.timings.update(seconds, total=time.perf_counter() - start)
         return answer
 
