@@ -55,7 +55,8 @@ class Localizer:
         """Where was this image taken?
 
         What is not believed at first sight is looked at again, smaller and turned. A camera that was seen to be mounted
-        on its side or upside down is taken to be so from then on.
+        on its side or upside down is taken to be so from then on. What few landmarks agree with is held against a look
+        at another size (:mod:`ace_ros.localization.second_look`).
 
         Args:
             image: uint8, (H, W) grey or (H, W, 3) RGB. camera: its intrinsics.
