@@ -35,8 +35,8 @@ class Drive:
         self.collector = Collector(new_mapper, picker, queue, most, self.said.append, metric, store=store)
         self.session = MappingSession(self.collector, SessionOptions("drive", folder))
 
-    def show(self, indices, **more):
-        self.offer(indices, **more)
+    def show(self, indices, *how, **more):
+        self.offer(indices, *how, **more)
         until(lambda: self.session.counters.encoded == self.session.counters.taken)
         return self
 
