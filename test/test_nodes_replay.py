@@ -98,13 +98,15 @@ def test_a_topic_that_is_named_twice_waits_for_two(bag, domain, tmp_path):
     poses = probe.hear(PoseStamped, "/camera/pose")
     twice = {"bag": str(bag[0]), "wait_for_subscribers": "/camera/pose,/camera/pose"}
     one = Process("replay_node", domain, tmp_path / "one.log", {**twice, "wait_timeout": 3.0})
+    started = [one]
     try:
         probe.until(lambda: one.process.poll() is not None, "the end of its patience")
         assert "no subscriber to /camera/pose (2 of them) within 3 s" in one.text() and not poses
         probe.hear(PoseStamped, "/camera/pose")
-        two = Process("replay_node", domain, tmp_path / "two.log", twice)
+        started.append(two := Process("replay_node", domain, tmp_path / "two.log", twice))
         probe.until(lambda: two.process.poll() is not None, "the end")
         probe.until(lambda: len(poses) == 20, "every pose, twice")
     finally:
-        one.interrupt()
+        for process in started:
+            process.interrupt()
         probe.close()

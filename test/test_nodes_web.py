@@ -48,7 +48,7 @@ class Web:
         code = self.process.interrupt()
         if failure[0]:
             print(self.process.text())
-        assert failure[0] or (code == 0 and time.monotonic() - begin < 20.0)
+        assert failure[0] or (code == 0 and time.monotonic() - begin < 5.0)
         assert failure[0] or not re.search("Traceback|was destroyed|never awaited", self.process.text())
 
 

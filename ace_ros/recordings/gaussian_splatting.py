@@ -43,9 +43,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
         raise InputError(f"{file}: a list of cameras is expected")
     left_out = LeftOut(options.strict)
     left_out.listed["frame"] += len(listed)
-    names = [camera["img_name"] for camera in listed if _is_named(camera)]
     folder = path / "images" if (path / "images").is_dir() else path
-    images = NamedImages(folder, names)
+    images = NamedImages(folder, (camera["img_name"] for camera in listed if _is_named(camera)))
     entries = []
     for index, camera in enumerate(listed):
         where = f"{file}: camera {index}"
@@ -53,7 +52,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
             if not _is_named(camera):
                 raise FrameError(where, "'img_name' is missing")
             image = images.path(camera["img_name"])
-            name = image.relative_to(folder).as_posix() if image.is_relative_to(folder) else str(image)
+            name = images.name(image)
             with left_out.trying(name):
                 entries.append(Entry(name, image, _camera(camera, where), _pose(camera, where), where))
     entries.sort(key=lambda entry: natural(entry.name))

@@ -46,6 +46,10 @@ class NamedImages:
             raise FrameError(name, kind, f"{kind}: {those}; which is meant, its path in the list has to say")
         return self._paths[_named(name)]
 
+    def name(self, image: Path) -> str:
+        """What an image is called: its path below the folder, or the whole where it lies elsewhere."""
+        return image.relative_to(self._folder).as_posix() if image.is_relative_to(self._folder) else str(image)
+
     def _look_for(self, lost: list[PurePosixPath], taken: set[Path]) -> None:
         called = defaultdict(list)
         for path in _images_below(self._folder, _DEPTH):

@@ -73,7 +73,7 @@ def _file(
                 raise FrameError(where, "'file_path' is missing")
             image = images.path(frame["file_path"])
             where = f"{path}: {frame['file_path']}"
-            name, camera = _name(image, path.parent), _Intrinsics(shared | frame, where)
+            name, camera = images.name(image), _Intrinsics(shared | frame, where)
             with left_out.trying(name):
                 kept = query if held is None else PurePosixPath(frame["file_path"]) in held
                 entries.append(Entry(name, image, camera, _pose(frame, where), where, query=kept))
@@ -92,13 +92,6 @@ def _held(content: dict[str, Any], path: Path) -> set[PurePosixPath] | None:
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: 'val_filenames' and 'test_filenames' must be lists of names")
     return {PurePosixPath(name) for name in names} or None
-
-
-def _name(image: Path, folder: Path) -> str:
-    try:
-        return image.relative_to(folder).as_posix()
-    except ValueError:
-        return str(image)
 
 
 def _pose(frame: dict[str, Any], where: str) -> Matrix:
