@@ -170,6 +170,20 @@ def test_other_maps_while_it_works(mapped_room, domain, tmp_path):
         assert (last.result, last.map_id) == (LoadMap.Response.RESULT_SUCCESS, old)
 
 
+def test_a_map_without_a_scale_is_told_as_such(mapped_room, domain, tmp_path):
+    """Whoever shows lengths has to know whether they are metres."""
+    scaleless = tmp_path / "scaleless.safetensors"
+    with_header(SceneMap.load(mapped_room.map), metric=False).save(scaleless)
+    with Localizing(
+        mapped_room, domain, tmp_path, odometry=False, tf_mode="map_to_camera", base_frame="", maps_dir=str(tmp_path)
+    ) as node:
+        assert node.frame(1).metric
+        answer = node.probe.call(LoadMap, f"{node.name}/load_map", map_name="scaleless")
+        assert answer.result == LoadMap.Response.RESULT_SUCCESS, answer.message
+        status = node.frame(2)
+        assert (status.state, status.metric) == (LOCALIZED, False)
+
+
 def test_a_map_that_grows_while_the_robot_drives(mapped_room, domain, tmp_path):
     """Its file is followed without a gap in poses or TF; a broken one is told of, and the old map goes on."""
     whole = SceneMap.load(mapped_room.map)

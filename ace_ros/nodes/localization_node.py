@@ -321,7 +321,9 @@ class LocalizationNode(Supervised, LifecycleNode):
     def _publish_status(self, message: Status) -> None:
         with self._lock:
             message.header.frame_id = self.map_frame
-            message.map_name, message.map_id = (self.loaded.name, self.loaded.identity) if self.loaded else ("", "")
+            if loaded := self.loaded:
+                message.map_name, message.map_id = loaded.name, loaded.identity
+                message.metric = loaded.scene_map.header.metric
             fill_counts(message, self._counters, self._work.images if self._work else None)
             self._status.publish(message)
 

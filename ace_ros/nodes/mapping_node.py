@@ -256,7 +256,7 @@ class MappingNode(Supervised, Node):
         state, message.message = self.session.state()
         message.state = STATES[state]
         fill_counts(message, self.session.counters, self._arrived())
-        message.map_name = self.session.map_name
+        message.map_name, message.metric = self.session.map_name, self.options.metric
         fill_progress(message, self.session.progress)
         fill_places(message, self.session.progress, self._collector.places_ahead)
         message.first_map_path = str(self.session.first_map or "")

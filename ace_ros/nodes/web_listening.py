@@ -141,7 +141,7 @@ def localization_of(message: LocalizationStatus) -> Localization:
         **_same(
             message,
             "confidence inliers candidates reprojection_error translation_stddev place latency frames_received "
-            "frames_localized map_name map_id",
+            "frames_localized map_name map_id metric",
         ),
     )
 
@@ -157,7 +157,7 @@ def mapping_of(message: MappingStatus) -> Mapping:
         **_same(
             message,
             "message frames_received frames_taken map_name stage progress seconds_left places places_done "
-            "held_back_frames held_back_localized held_back_translation",
+            "held_back_frames held_back_localized held_back_translation metric",
         ),
     )
 

@@ -52,6 +52,7 @@ class Localization:
     map_name: str = ""
     map_id: str = ""
     map_frame: str = ""
+    metric: bool = True
     alternatives: tuple[PlanarPose, ...] = ()
 
 
@@ -74,6 +75,7 @@ class Mapping:
     held_back_translation: float = math.nan
     first_map: bool = False
     built: str = ""
+    metric: bool = True
     advice: tuple[str, ...] = ()
 
 

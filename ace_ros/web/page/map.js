@@ -12,6 +12,7 @@ export class MapView {
     this.pose = null;
     this.sure = false;
     this.alternatives = [];
+    this.metric = true; // whether its unit is the metre
     this.view = null; // {x, y: the middle in the map, scale: px a unit}; null: the whole map
     this.old = false;
     this.pending = false;
@@ -68,7 +69,7 @@ export class MapView {
         range[axis] = [Math.min(range[axis][0], point[axis]), Math.max(range[axis][1], point[axis])];
     const [[x0, x1], [y0, y1]] = range;
     if (!(x1 >= x0)) return { x: 0, y: 0, scale: Math.min(width, height) / 10 };
-    const wide = Math.max(x1 - x0, 0.5), high = Math.max(y1 - y0, 0.5);
+    const least = this.metric ? 0.5 : 1e-6, wide = Math.max(x1 - x0, least), high = Math.max(y1 - y0, least);
     return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: 0.88 * Math.min(width / wide, height / high) };
   }
 
@@ -121,7 +122,7 @@ export class MapView {
     context.stroke();
     context.font = "12px system-ui, sans-serif";
     context.textAlign = "center";
-    context.fillText(`${step < 1 ? step.toFixed(Math.ceil(-Math.log10(step))) : step} m`, x + long / 2, y - 7);
+    context.fillText(`${step < 1 ? step.toFixed(Math.ceil(-Math.log10(step))) : step} ${this.metric ? "m" : "units"}`, x + long / 2, y - 7);
   }
 
   drawPoints(context, view, width, height, ratio) {

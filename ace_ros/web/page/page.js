@@ -71,17 +71,18 @@ function show(message) {
     item.className = good ? "" : "bad";
   });
   const said = localization.fault ? null : localization.said;
+  map.metric = metric();
   map.robot(view.pose, said && said.state === "localized", said ? said.alternatives : []);
   $("legend").textContent = said && said.map_name ? `map '${said.map_name}' seen from above, frame ${said.map_frame}` : "";
 }
 
 function figures(said) {
   const shown = [];
-  const pose = view.pose;
-  if (pose) shown.push([said && said.state === "localized" ? "x, y" : "last known x, y", `${pose.x.toFixed(2)}, ${pose.y.toFixed(2)}`]);
+  const pose = view.pose, metres = metric();
+  if (pose) shown.push([said && said.state === "localized" ? "x, y" : "last known x, y", `${short(pose.x, metres)}, ${short(pose.y, metres)}`]);
   if (pose) shown.push(["heading", `${Math.round(pose.yaw * 180 / Math.PI)}°`]);
   if (said) {
-    if (said.translation_stddev !== null && said.state !== "lost") shown.push(["± position", length(said.translation_stddev)]);
+    if (said.translation_stddev !== null && said.state !== "lost") shown.push(["± position", length(said.translation_stddev, metres)]);
     if (said.inliers) shown.push(["inliers", `${said.inliers}/${said.candidates}`]);
     if (said.confidence !== null) shown.push(["confidence", said.confidence.toFixed(2)]);
     if (said.latency !== null) shown.push(["age", `${Math.round(said.latency * 1000)} ms`]);
@@ -93,7 +94,19 @@ function figures(said) {
   }, "div");
 }
 
-const length = (metres) => metres < 0.1 ? `${(metres * 100).toFixed(1)} cm` : `${metres.toFixed(2)} m`;
+// Whether the map that is shown is in metres: that of the localizer, else the one that is being made.
+function metric() {
+  const { localization, mapping } = view;
+  if (localization.said && localization.said.map_name) return localization.said.metric;
+  return !mapping.said || mapping.said.metric;
+}
+
+function length(value, metres) {
+  if (!metres) return `${short(value, metres)} units`;
+  return value < 0.1 ? `${(value * 100).toFixed(1)} cm` : `${short(value, metres)} m`;
+}
+
+const short = (value, metres) => metres ? value.toFixed(2) : String(Number(value.toPrecision(3)));
 
 function mapped(mapping) {
   const said = mapping.fault ? null : mapping.said, training = Boolean(said) && said.state === "training";
@@ -111,7 +124,7 @@ function mapped(mapping) {
   } else if (said) {
     parts.push(`${said.frames_taken} frames taken of ${said.frames_received} images`);
     if (said.held_back_frames) {
-      const off = said.held_back_translation === null ? "" : `, median ${length(said.held_back_translation)} off`;
+      const off = said.held_back_translation === null ? "" : `, median ${length(said.held_back_translation, said.metric)} off`;
       parts.push(`map '${said.map_name}': ${Math.round(100 * said.held_back_localized)} % of ${said.held_back_frames} held-back views found${off}`);
     }
   }
