@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from core_making import CPU, OPTIONS, make_world, small_room
-from map_making import made_map, rewritten, with_header
+from map_making import made_map, moved, rewritten, together, with_header
 
 from ace_ros.errors import MapFileError
 from ace_ros.features.encoder import USUAL_LIKENESS
@@ -17,7 +17,6 @@ from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.verdict import Reason, State, judge
 from ace_ros.localization.votes import PlaceVotes
-from ace_ros.map.mapped_frames import MappedFrames
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.calibration import calibrate
 from ace_ros.mapping.covisibility import Covisibility
@@ -25,21 +24,6 @@ from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.places import cut
 
 AWAY = np.array([30.0, -4.0, 2.5])
-
-
-def moved(scene_map, shift):
-    """The same map elsewhere."""
-    return with_header(
-        scene_map,
-        origin=tuple(scene_map.header.origin + shift),
-        extent=tuple(tuple(np.add(corner, shift).tolist()) for corner in scene_map.header.extent),
-    )
-
-
-def together(*maps):
-    places = [place for scene_map in maps for place in scene_map.places]
-    digests = [*maps[0].mapped.digests, *range(131 * (len(maps) - 1))]
-    return SceneMap(places, MappedFrames.of(digests, maps[0].mapped.stamps))
 
 
 def at(pose, shift):

@@ -1,18 +1,21 @@
-"""A pose of few landmarks, held against another look at the same image."""
+"""A pose of few landmarks, or with rivals, held against another look at the same image."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from core_making import small_room
-from map_making import with_header
+from map_making import moved, together, with_header, with_place
 
-from ace_ros.geometry import pose_residual
+from ace_ros.features.look import Look
+from ace_ros.geometry import pose_error, pose_residual
 from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.second_look import held_against, worth_another
 from ace_ros.localization.trust import TrustModel
 from ace_ros.localization.verdict import Reason, State
+
+AWAY = np.array([30.0, -4.0, 2.5])
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,30 @@ def test_only_what_few_landmarks_agree_with_is_looked_at_again(room, monkeypatch
     assert worth_another(alone, TrustModel(few, 0.25)) is not many
     wider = np.linalg.eigvalsh(answer.covariance - alone.covariance)
     assert wider.max() == 0 if many else wider.max() > 0 and wider.min() > -1e-12
+
+
+def seen(room, index, scale):
+    """Numbers of the landmarks that agree with the pose of an image as it is looked at."""
+    localizer, (place,) = Localizer(room.map, device="cpu"), room.map.places
+    image = Image(room.query_images[index], room.camera)
+    estimate = localizer.answer(localizer.encode(image, Look(scale))).sight.found[0].estimate
+    points = estimate.points[estimate.inlier & estimate.is_landmark] - place.header.origin
+    return set(np.linalg.norm(place.points[:, None] - points.astype(np.float32), axis=2).argmin(0).tolist())
+
+
+@pytest.mark.parametrize("index", [3, 5])
+def test_a_rival_of_one_look_alone_is_chance_and_a_twin_is_one_at_any_size(room, index):
+    """Elsewhere is all that only the first look knows, half as many landmarks as here; or all that is here."""
+    image, (place,) = room.query_images[index], room.map.places
+    alone = sorted(seen(room, index, 1.0) - seen(room, index, 0.8))
+    for some, told in ((alone, State.LOCALIZED), (slice(None), State.UNCERTAIN)):
+        elsewhere = moved(with_place(room.map, points=place.points[some], codes=place.codes[some]), AWAY)
+        localizer = Localizer(together(room.map, elsewhere), device="cpu")
+        first = localizer.answer(localizer.encode(Image(image, room.camera)))
+        assert first.state is State.UNCERTAIN and len(first.alternatives) == 2
+        answer = localizer.localize(image, room.camera)
+        assert answer.state is told and len(answer.alternatives) == (0 if told is State.LOCALIZED else 2)
+        if told is State.LOCALIZED:
+            translation, rotation = pose_error(answer.map_from_camera, room.query_poses[index])
+            assert translation < 0.02 and rotation < 0.5
+            assert np.trace(answer.covariance) > np.trace(first.covariance)  # what the looks differ by is in it

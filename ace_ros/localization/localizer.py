@@ -78,7 +78,9 @@ class Localizer:
             if again.state is State.LOCALIZED:
                 answer = self._larger(first, again, seconds) if look.turns == usual.turns else again
                 break
-        if answer.state is State.LOCALIZED:
+        if first.alternatives:
+            answer = self._told_apart(taken, first, usual.turns, seconds)
+        elif answer.state is State.LOCALIZED:
             answer = self._borne_out(taken, first, answer, look.turns, seconds)
         if answer.state is State.LOCALIZED:
             self._turns[camera] = look.turns
@@ -107,13 +109,13 @@ class Localizer:
         return answer
 
     def _others(self, first: Localization, turns: int, prior: Matrix | None) -> list[Look]:
-        """Looks that may tell more: none of an image that shows nothing, nor of one that several poses explain."""
+        """Looks that may tell more: none of an image that shows nothing, nor of one that tells too much."""
         told = first.evidence
         if first.state is State.LOCALIZED or first.alternatives or told is None or told.contrast < DARK:
             return []
         assert first.sight is not None
-        camera, side = first.sight.encoded.camera, self._side(first)
-        looks = [Look(scale, turns) for scale in _SMALLER if scale * side >= _LEAST_SIDE]
+        camera = first.sight.encoded.camera
+        looks = [Look(scale, turns) for scale in _SMALLER if self._fits(first, scale)]
         # What is expected somewhere was seen a moment ago, with this camera held as it is, or with another one.
         if first.state is State.LOST and (prior is None or camera not in self._turns):
             looks += [Look(turns=(turns + more) % 4) for more in _TURNS]
@@ -129,17 +131,32 @@ class Localizer:
             return answer
         if answer.sight.encoded.scale < 1.0:
             return held_against(answer, first, trust)
-        if _SMALLER[0] * self._side(answer) < _LEAST_SIDE:
+        if not self._fits(answer, _SMALLER[0]):
             return answer
         other = self._seen(image, Look(_SMALLER[0], turns), None)
         _add(seconds, other)
         return held_against(answer, other, trust)
 
-    def _side(self, answer: Localization) -> float:
-        """Pixels on the short side of an image as it was encoded."""
+    def _told_apart(self, image: Image, first: Localization, turns: int, seconds: dict[str, float]) -> Localization:
+        """What several poses explain is believed where a look at another size is sure of the best of them: twins are
+        twins at any size, and what chance has for a rival at one it has not at another."""
+        if not self._fits(first, _SMALLER[0]):
+            return first
+        other = self._seen(image, Look(_SMALLER[0], turns), None)
+        _add(seconds, other)
+        if other.state is not State.LOCALIZED or not _same(first, other):
+            return first
+        answer = self._larger(first, other, seconds)
+        assert answer.sight is not None
+        trust = self._atlas.place(answer.sight.found[0].place)[1]
+        return held_against(answer, first if answer is other else other, trust)
+
+    def _fits(self, answer: Localization, scale: float) -> bool:
+        """Whether enough pixels are left of an image that is encoded so much smaller."""
         assert answer.sight is not None
         camera = answer.sight.encoded.camera
-        return min(camera.width, camera.height) * answer.sight.encoded.focal / camera.focal
+        side = min(camera.width, camera.height) * answer.sight.encoded.focal / camera.focal
+        return scale * side >= _LEAST_SIDE
 
     def _larger(self, first: Localization, smaller: Localization, seconds: dict[str, float]) -> Localization:
         """What was found smaller, as the first look has it, which is more exact; where that believes it."""
@@ -170,6 +187,12 @@ class Localizer:
         answer = replace(Localization.of(found), sight=views[-1].sight, images=len(views))
         answer.timings["total"] = time.perf_counter() - start
         return answer
+
+
+def _same(one: Localization, other: Localization) -> bool:
+    """Whether two looks at an image have the same pose for the best."""
+    assert one.sight is not None and other.sight is not None
+    return one.sight.found[0].same(other.sight.found[0])
 
 
 def _add(seconds: dict[str, float], answer: Localization) -> None:

@@ -56,6 +56,22 @@ def with_header(scene_map: SceneMap, **changes) -> SceneMap:
     return with_place(scene_map, header=replace(scene_map.header, **changes))
 
 
+def moved(scene_map: SceneMap, shift) -> SceneMap:
+    """The same map elsewhere."""
+    return with_header(
+        scene_map,
+        origin=tuple(scene_map.header.origin + shift),
+        extent=tuple(tuple(np.add(corner, shift).tolist()) for corner in scene_map.header.extent),
+    )
+
+
+def together(*maps: SceneMap) -> SceneMap:
+    """Their places as those of one map."""
+    places = [place for scene_map in maps for place in scene_map.places]
+    digests = [*maps[0].mapped.digests, *range(131 * (len(maps) - 1))]
+    return SceneMap(places, MappedFrames.of(digests, maps[0].mapped.stamps))
+
+
 def rewritten(path, tensors=None, **header):
     """The map with some tensors or fields of its header replaced; None leaves a tensor out."""
     with safetensors.safe_open(path, framework="pt") as file:
