@@ -89,11 +89,11 @@ def main(command: Command) -> int:
         for done, one in enumerate(as_completed(work), 1):
             for way, count in one.result().items():
                 counts[way].add(count)
+                for text in count.believed:
+                    print(f"  believed: {text}")
             rows = {way: vars(count) for way, count in counts.items()}
             write_whole(command.maps / "foreign.json", json.dumps(rows, indent=2).encode())
             print(f"{command.skip + done} of {len(turns)}: " + "; ".join(map(_line, counts.items())), flush=True)
-    for text in [text for count in counts.values() for text in count.believed]:
-        print(f"  believed: {text}")
     return 0
 
 

@@ -27,10 +27,7 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.progress import Progress
 from ace_ros.options import Options, option
 from ace_ros.recordings import PosedFrame, Recording, Split, SplitOptions, open_recording
-from ace_ros.recordings.posed_frame import evenly
 from ace_ros.recordings.rosbag import matches as is_bag
-
-_ASKED = 12  # frames by which poses in another frame are found out; half a second
 
 
 def alignment_option() -> Any:
@@ -72,7 +69,9 @@ class Change(Options):
         hold_against_images(scene, self.reading, newcomers.encoder)
         with progress() as stages:
             _read(newcomers, scene, alignment, is_bag(self.recording), stages)
-            asked, elsewhere = misplaced(newcomers, stages)
+            stages.begin("checking", None)
+            finder = ViewFinder(scene_map, newcomers.encoder)
+            asked, elsewhere = finder.misplaced(newcomers.views, lambda done, total: stages.update(done, total=total))
         if elsewhere > asked / 2:
             note(
                 f"{elsewhere} of {asked} frames that were asked are localized elsewhere than their poses say: if the "
@@ -147,18 +146,6 @@ def _read(newcomers: Newcomers, scene: Recording, alignment: Alignment | None, s
         raise MappingError(f"{scene.name}: not one of {len(scene.frames)} frames can be used")
     if repeated := newcomers.repeated():
         note(f"the map was made from {repeated} of these {len(newcomers)} frames already")
-
-
-def misplaced(newcomers: Newcomers, stages: Stages) -> tuple[int, int]:
-    """How many frames were asked where they are, a few of all, and how many of these the map surely has elsewhere."""
-    asked = evenly(newcomers.views, _ASKED)
-    stages.begin("checking", len(asked))
-    finder = ViewFinder(newcomers.scene_map, newcomers.encoder)
-    elsewhere = 0
-    for view in asked:
-        elsewhere += finder.elsewhere(view)
-        stages.advance()
-    return len(asked), elsewhere
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,6 +19,7 @@ from ace_ros.localization.verdict import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 
+_ASKED = 12  # views at most by which poses in another frame are found out; half a second
 _ELSEWHERE = 0.5, 20.0  # depths of the scene, degrees: no localization that is believed errs by so much; set by hand
 
 
@@ -46,7 +48,17 @@ class ViewFinder:
         """As :func:`sighted`; the view's pose is the recording's."""
         return _sighting(self._localized(view), self._map, view.map_from_camera)
 
-    def elsewhere(self, view: View) -> bool:
+    def misplaced(
+        self, views: Sequence[View], report: Callable[[int, int], None] = lambda done, total: None
+    ) -> tuple[int, int]:
+        """How many views were asked where they are, a few of all, and how many of them the map surely has elsewhere."""
+        asked, elsewhere = views[:: max(1, -(-len(views) // _ASKED))], 0
+        for done, view in enumerate(asked, 1):
+            elsewhere += self._elsewhere(view)
+            report(done, len(asked))
+        return len(asked), elsewhere
+
+    def _elsewhere(self, view: View) -> bool:
         """Whether the map is sure of the view, and has it far from its pose."""
         seen = self.sighted(view)
         if seen is None:

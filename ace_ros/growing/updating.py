@@ -15,14 +15,13 @@ from ace_ros.growing.provenance import Recorded, with_source
 from ace_ros.map.header import MapHeader
 from ace_ros.map.landmarks import quantize
 from ace_ros.map.place import Place
-from ace_ros.mapping import matching
-from ace_ros.mapping.build import hold_back
+from ace_ros.mapping.build import hold_back, tracked
 from ace_ros.mapping.calibration import calibrate
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Reporter
 from ace_ros.mapping.selection import select
-from ace_ros.mapping.triangulation import MERGE_RADIUS, Tracks, triangulate
-from ace_ros.mapping.views import PackedViews, View, spread, spread_poses
+from ace_ros.mapping.triangulation import MERGE_RADIUS, Tracks
+from ace_ros.mapping.views import PackedViews, View, spread_poses
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,7 @@ def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, r
     views = [views[i] for i in spread_poses(np.stack([view.map_from_camera for view in views]), options.views)]
     held_back, taught = hold_back(views)
     packed = PackedViews(taught, options.keypoints, encoder.device, encoder.profile.likeness)
-    report("triangulating", 0, 1)
-    depth = matching.scene_depth(packed, spread(packed, options.landmark_views))
-    if depth is None:
-        return Evidence(taught, packed, Tracks.none(packed), held_back)
-    tracks = triangulate(
-        packed,
-        options.landmark_views,
-        depth,
-        options.landmarks,
-        lambda done, total: report("triangulating", done, total),
-    )
-    return Evidence(taught, packed, tracks, held_back)
+    return Evidence(taught, packed, tracked(packed, options, encoder.profile, report)[0], held_back)
 
 
 def updated(

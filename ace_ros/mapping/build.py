@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 
 import numpy as np
 import torch
@@ -63,7 +64,8 @@ def build_place(
         poses = np.stack([view.map_from_camera for view in taught])
         taught = [taught[i] for i in spread_poses(poses, options.views)]
     packed = PackedViews(taught, options.keypoints, device, profile.likeness)
-    tracks, depth = _triangulate(packed, options, profile, report)
+    tracks, known = tracked(packed, options, profile, report)
+    depth = known or max(_GUESSED_DEPTH * float(packed.centres.norm(dim=1).max()), 1.0)
     generator = torch.Generator(device).manual_seed(options.seed)
     buffer = TrainingBuffer(
         packed, depth, options.samples, tracks.points, tracks.view, tracks.keypoint, tracks.track, generator
@@ -91,7 +93,7 @@ def build_place(
     codes = quantize(tracks.descriptors[kept], profile.code_range)
     place = Place(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
     revisited = Revisited(tracks, kept, packed, profile)
-    return calibrate(place, held_back, device, lambda done, total: report("calibrating", done, total), revisited)
+    return calibrate(place, held_back, device, partial(report, "calibrating"), revisited)
 
 
 def hold_back(views: list[View]) -> tuple[list[View], list[View]]:
@@ -101,27 +103,16 @@ def hold_back(views: list[View]) -> tuple[list[View], list[View]]:
     return [view for i, view in enumerate(views) if i in chosen], [v for i, v in enumerate(views) if i not in chosen]
 
 
-def _triangulate(
+def tracked(
     packed: PackedViews, options: MapOptions, profile: EncoderProfile, report: Reporter
-) -> tuple[Tracks, float]:
-    """Tracks, and the median depth of the scene.
-
-    Without parallax or keypoints there are no tracks, and the depth is a guess.
-    """
+) -> tuple[Tracks, float | None]:
+    """Tracks, and the median depth of the scene; none of either without parallax or keypoints."""
     report("triangulating", 0, 1)
-    chosen = spread(packed, options.landmark_views)
-    depth = matching.scene_depth(packed, chosen) if profile.has_keypoints else None
-    if depth is not None:
-        tracks = triangulate(
-            packed,
-            options.landmark_views,
-            depth,
-            options.landmarks,
-            lambda done, total: report("triangulating", done, total),
-        )
-        return tracks, depth
-    reach = float(packed.centres.norm(dim=1).max())
-    return Tracks.none(packed), max(_GUESSED_DEPTH * reach, 1.0)
+    count = options.landmark_views
+    depth = matching.scene_depth(packed, spread(packed, count)) if profile.has_keypoints else None
+    if depth is None:
+        return Tracks.none(packed), None
+    return triangulate(packed, count, depth, options.landmarks, partial(report, "triangulating")), depth
 
 
 def _train(

@@ -19,7 +19,6 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES
 from ace_ros.mapping.progress import Progress, Reporter
-from ace_ros.mapping.views import View
 from ace_ros.online.building import Outcome, Result, failure
 from ace_ros.online.drive_check import Check, UnfitPosesError
 from ace_ros.online.maps_dir import prepare_folder
@@ -29,7 +28,6 @@ Scale = Literal["found", "one", "as the units are"]
 Told = Callable[[Progress], None]
 Asked = Callable[[], bool]
 _LOCALIZED = 200  # frames at most by which a drive is aligned, as 'ace align' has it
-_CHECKED = 12  # frames by which a drive in another frame than the map's is found out, as 'ace extend' has it
 
 
 class _UnusableMapError(Exception):
@@ -153,12 +151,10 @@ def _check_frame(mapper: Mapper, scene_map: SceneMap) -> None:
 
 def _elsewhere(newcomers: Newcomers) -> str:
     """A sentence, where the map surely has most frames elsewhere than their poses say."""
-    finder = ViewFinder(newcomers.scene_map, newcomers.encoder)
-    asked: list[View] = evenly(newcomers.views, _CHECKED)
-    elsewhere = sum(finder.elsewhere(view) for view in asked)
-    if elsewhere <= len(asked) / 2:
+    asked, elsewhere = ViewFinder(newcomers.scene_map, newcomers.encoder).misplaced(newcomers.views)
+    if elsewhere <= asked / 2:
         return ""
-    return f"{elsewhere} of {len(asked)} frames that were asked are surely localized elsewhere than their poses say."
+    return f"{elsewhere} of {asked} frames that were asked are surely localized elsewhere than their poses say."
 
 
 def _units(metric: bool) -> str:
