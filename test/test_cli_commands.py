@@ -1,6 +1,7 @@
 """The `ace` command as people run it, on a small generated room: map, evaluate, localize, export, bag, Ctrl-C."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -136,6 +137,22 @@ def test_localize_tells_all_poses_of_an_image_that_fits_two_places(place, tmp_pa
         mark, maybe, *numbers = line.split()
         assert (mark, maybe) == ("#", "maybe") and f"in place {one['place']}, {one['probability']:.0%}" in line
         assert [float(number) for number in numbers[:3]] == pytest.approx(one["position"], abs=1e-6)
+
+
+def test_localize_takes_a_folder_of_images_whatever_they_are_called(place, tmp_path):
+    """In the order of their numbers; a name may be of bytes that are no UTF-8. Where there is no image, it says so."""
+    for index, name in ((8, b"shot 10.jpg"), (7, b"shot 9.jpg"), (9, b"sp\xe4t.jpg")):
+        (tmp_path / os.fsdecode(name)).write_bytes(place.queries[index].read_bytes())
+    (tmp_path / "notes.txt").write_text("no image")
+    camera = ("--camera", place.camera_text)
+    done = ace("localize", place.map, tmp_path, *camera, errors="surrogateescape")
+    one_by_one = ace_here("localize", place.map, *(place.queries[index] for index in (7, 8, 9)), *camera)
+    assert done.returncode == one_by_one.returncode, done.stderr
+    poses = [[line.split(".jpg ")[1] for line in ran.stdout.splitlines()] for ran in (done, one_by_one)]
+    assert len(poses[0]) == 3 and poses[0] == poses[1]
+    assert done.stdout.splitlines()[0].startswith(str(tmp_path / "shot 9.jpg"))
+    (tmp_path / "empty").mkdir()
+    refused(ace_here("localize", place.map, tmp_path / "empty", *camera), "there is no image in this folder")
 
 
 def test_localize_says_what_cannot_be_localized_or_read(place, tmp_path):

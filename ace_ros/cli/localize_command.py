@@ -8,7 +8,7 @@ when every image was localized, 3 when some were not, 1 when some could not be r
 examples:
   ace localize room.safetensors a.jpg b.jpg --camera 525,525,320,240
   ace localize room.safetensors a.jpg --camera camera_info.yaml
-  ace localize room.safetensors *.png --camera room/ --json poses.json
+  ace localize room.safetensors photos/ --camera room/ --json poses.json
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.options import REQUIRED, Options, device_option, option
 from ace_ros.recordings import read_image
+from ace_ros.recordings.image_files import photographs
 
 SOME_UNREADABLE = 1
 SOME_NOT_LOCALIZED = 3
@@ -38,7 +39,9 @@ SOME_NOT_LOCALIZED = 3
 @dataclass(frozen=True)
 class Command(Options):
     map: Path = map_argument()
-    images: tuple[Path, ...] = option(REQUIRED, "Image files, grey or colour.", metavar="IMAGE...", positional=True)
+    images: tuple[Path, ...] = option(
+        REQUIRED, "Image files, grey or colour, or folders of them.", metavar="IMAGE...", positional=True
+    )
     camera: str = option(
         REQUIRED,
         "fx,fy,cx,cy[,k1,k2,p1,p2[,k3...]] in pixels of the images; a calibration file (of ROS, Kalibr, EuRoC, OpenCV, "
@@ -55,8 +58,9 @@ class Command(Options):
         camera_of = camera_argument(self.camera)
         if self.json:
             check_writable(self.json)
+        images = [image for path in self.images for image in _images(path)]
         localizer = Localizer(SceneMap.load(self.map), options=self.solving, device=self.device)
-        answers = [self._answer(localizer, path, camera_of) for path in self.images]
+        answers = [self._answer(localizer, image, camera_of) for image in images]
         if self.json:
             write_json(self.json, {"images": answers})
         states = [answer["state"] for answer in answers]
@@ -88,6 +92,19 @@ class Command(Options):
             "inliers": found.inliers,
             "candidates": found.candidates,
         }
+
+
+def _images(path: Path) -> list[Path]:
+    """The image, or those of a folder.
+
+    Raises:
+        InputError: a folder that has none.
+    """
+    if not path.is_dir():
+        return [path]
+    if not (images := photographs(path)):
+        raise InputError(f"{path}: there is no image in this folder")
+    return images
 
 
 def _posed(pose: Matrix | None, covariance: Matrix | None) -> dict[str, Any]:
