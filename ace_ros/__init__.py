@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # for type checkers and editors; _MODULES says the same to Py
     from ace_ros.localization.localizer import Localizer as Localizer
     from ace_ros.localization.options import LocalizeOptions as LocalizeOptions
     from ace_ros.localization.sight import RigView as RigView
-    from ace_ros.localization.verdict import Reason as Reason
-    from ace_ros.localization.verdict import State as State
+    from ace_ros.localization.state import Reason as Reason
+    from ace_ros.localization.state import State as State
     from ace_ros.map.scene_map import SceneMap as SceneMap
     from ace_ros.mapping.mapper import Mapper as Mapper
     from ace_ros.mapping.options import MapOptions as MapOptions
@@ -56,11 +56,11 @@ _MODULES = {
     "Mapper": "mapping.mapper",
     "MappingError": "errors",
     "PosedFrame": "recordings.posed_frame",
-    "Reason": "localization.verdict",
+    "Reason": "localization.state",
     "Recording": "recordings.posed_frame",
     "RigView": "localization.sight",
     "SceneMap": "map.scene_map",
-    "State": "localization.verdict",
+    "State": "localization.state",
     "open_recording": "recordings",
     "pose_error": "geometry",
 }

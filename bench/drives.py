@@ -33,7 +33,7 @@ from ace_ros.generated.building.seen import Building
 from ace_ros.generated.sensor import exposed
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.localizing import OnlineOptions
 from bench import measure, scenes

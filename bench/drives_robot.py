@@ -13,7 +13,7 @@ from ace_ros.generated import room_camera
 from ace_ros.geometry import Matrix, invert, pose_error
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.online.localizing import OnlineAnswer, OnlineLocalizer, OnlineOptions
 from ace_ros.online.robot import MissingTransform
 

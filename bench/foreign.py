@@ -32,7 +32,7 @@ from ace_ros.features.look import AS_IT_IS, Look
 from ace_ros.files import write_whole
 from ace_ros.image import Image, Pixels
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import PosedFrame, open_recording
 from ace_ros.recordings.prefetch import prefetched

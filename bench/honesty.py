@@ -28,7 +28,7 @@ from ace_ros.files import write_whole
 from ace_ros.geometry import pose_error
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings import PosedFrame
 from ace_ros.recordings.prefetch import prefetched

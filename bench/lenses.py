@@ -28,7 +28,7 @@ from ace_ros.generated import make_wide_room, room_camera
 from ace_ros.generated.wide import FISHEYES
 from ace_ros.geometry import pose_error
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.landmarks import Landmarks
 from ace_ros.recordings import PosedFrame
 from bench import measure, scenes

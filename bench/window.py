@@ -31,7 +31,7 @@ from ace_ros.files import write_whole
 from ace_ros.geometry import Matrix, invert
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.window import Window
 from bench import honesty, measure, scenes, trust

@@ -15,7 +15,7 @@ from scene_making import colmap_scene
 from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.recordings import open_recording
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,8 @@ from ace_ros.features.features import Features
 from ace_ros.geometry import pose_error
 from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State, judge
+from ace_ros.localization.state import Reason, State
+from ace_ros.localization.verdict import judge
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.calibration import calibrate

@@ -10,7 +10,7 @@ from core_making import OPTIONS, make_world, small_room
 from ace_ros.features.xfeat import XFeatEncoder
 from ace_ros.geometry import pose_error
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.triangulation import triangulate
 

@@ -18,7 +18,7 @@ from ace_ros.image import Image
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.options import LocalizeOptions
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.map.scene_map import SceneMap
 
 

@@ -21,8 +21,8 @@ from ace_ros.geometry import pose_error
 from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.search import PoseSearch
+from ace_ros.localization.state import State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import State
 from ace_ros.map.header import Calibration
 from ace_ros.mapping.mapper import Mapper
 

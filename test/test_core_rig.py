@@ -15,7 +15,7 @@ from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.objections import Opinion, objection
 from ace_ros.localization.sight import RigView
 from ace_ros.localization.solver import Observations, covariance_from_information
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 
 SHIFT, TURN = 0.01, 0.01  # m and radians, 1 sigma, of the ways between images
 

@@ -12,8 +12,8 @@ from ace_ros.geometry import pose_error, pose_residual
 from ace_ros.image import Image
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.second_look import held_against, worth_another
+from ace_ros.localization.state import Reason, State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import Reason, State
 
 AWAY = np.array([30.0, -4.0, 2.5])
 

@@ -10,8 +10,9 @@ import torch
 from ace_ros.features.features import EncodedImage, Features
 from ace_ros.generated import room_camera
 from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.state import Reason, State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import Reason, State, confidence_of, judge, support, support_of
+from ace_ros.localization.verdict import confidence_of, judge, support, support_of
 from ace_ros.map.header import Calibration
 
 CALIBRATION = Calibration(chance_landmarks=20, chance_head=0.03, landmark_weight=0.6)

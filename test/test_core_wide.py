@@ -12,7 +12,7 @@ from ace_ros.generated.trajectory import mapping_drive
 from ace_ros.generated.wide import FISHEYES, render_through
 from ace_ros.geometry import pose_error
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.recordings import open_recording
 

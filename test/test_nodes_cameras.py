@@ -16,7 +16,7 @@ from ace_ros.generated.sensor import exposed
 from ace_ros.geometry import invert
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.sight import RigView
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import nanoseconds, pose_matrix

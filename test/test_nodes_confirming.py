@@ -6,7 +6,7 @@ from ros_harness import own_domain
 from std_srvs.srv import Empty
 
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.online.witnesses import decades

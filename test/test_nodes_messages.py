@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 
 from ace_ros.camera import Camera
 from ace_ros.errors import InputError
-from ace_ros.localization.verdict import Reason
+from ace_ros.localization.state import Reason
 from ace_ros.map.mapped_frames import pixel_digest
 from ace_ros.msg import LocalizationStatus, MappingStatus
 from ace_ros.nodes.conversions import decode

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from rclpy.parameter import Parameter
 from ace_ros.errors import InputError
 from ace_ros.nodes import config, parameters
 from ace_ros.nodes.camera_topics import camera_remaps
-from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions, ReplayNodeOptions
+from ace_ros.nodes.evaluation_options import ReplayNodeOptions
+from ace_ros.nodes.options import LocalizationNodeOptions, MappingNodeOptions
 from ace_ros.options import declared
 from ace_ros.options import from_plain as from_values
 from ace_ros.options import plain_defaults as defaults
@@ -36,6 +39,26 @@ def test_config_files_hold_every_parameter_with_its_default(name, cls):
         key: type(value) for key, value in defaults(cls).items()
     }
     assert from_values(cls, values) == cls()
+
+
+_FOR_PICTURES = {"matplotlib", "scipy.stats"}
+
+
+@pytest.mark.parametrize(
+    ("node", "spared"),
+    [
+        ("localization_node", _FOR_PICTURES),
+        ("mapping_node", _FOR_PICTURES),
+        ("replay_node", _FOR_PICTURES | {"torch", "poselib"}),
+        ("evaluation_node", _FOR_PICTURES | {"torch", "poselib"}),
+        ("web_node", _FOR_PICTURES | {"torch", "poselib", "aiohttp"}),
+    ],
+)
+def test_a_node_loads_no_more_than_it_needs(node, spared, tmp_path):
+    """PyTorch takes two seconds of a robot and 200 MB, matplotlib and scipy.stats 0.8 seconds each."""
+    program = f"import sys, ace_ros.nodes.{node}; print(*sorted({spared!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 @pytest.mark.parametrize("name", config.FILES)

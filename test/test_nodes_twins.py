@@ -8,7 +8,7 @@ from twin_making import SHIFT, half_twin
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes.conversions import pose_matrix

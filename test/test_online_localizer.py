@@ -9,7 +9,7 @@ from online_making import SECOND, pose
 
 from ace_ros.geometry import invert, pose_error
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.online.localizing import OnlineLocalizer
 from ace_ros.online.reasons import Fault, OnlineReason
 from ace_ros.online.robot import FrameNames, Whereabouts

@@ -8,7 +8,7 @@ from map_making import with_header
 
 from ace_ros.errors import InputError, MapFileError
 from ace_ros.files import fingerprint
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.loading import load_map
 from ace_ros.online.map_watch import FileVersion, MapWatch

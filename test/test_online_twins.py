@@ -11,7 +11,7 @@ from twin_making import SHIFT, half_twin
 from ace_ros.geometry import pose_error
 from ace_ros.localization.alternatives import Alternative
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.tracking import Belief, Tracker
 from ace_ros.online.witnesses import Seen

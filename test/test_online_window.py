@@ -13,7 +13,7 @@ from online_making import SECOND
 from ace_ros.generated.sensor import exposed
 from ace_ros.geometry import invert
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.online.localizing import OnlineLocalizer, OnlineOptions
 from ace_ros.online.robot import FrameNames
 from ace_ros.online.witnesses import Seen

@@ -8,7 +8,8 @@ from map_making import made_map, with_header
 
 from ace_ros.map.header import HeldBack
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.visual.atlas import atlas_png, landmark_cloud, place_colours, thin_places
+from ace_ros.visual.atlas import atlas_png, thin_places
+from ace_ros.visual.cloud import landmark_cloud, place_colours
 
 UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # a camera upright, z up
 

@@ -31,8 +31,7 @@ from ace_ros.map.official import export_head, head_bytes
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.options import Options, device_option, option, weights_option
 from ace_ros.recordings import SplitOptions, open_recording
-from ace_ros.visual.atlas import landmark_cloud
-from ace_ros.visual.cloud import Cloud, map_cloud, ply_bytes
+from ace_ros.visual.cloud import Cloud, landmark_cloud, map_cloud, ply_bytes
 
 USAGE = "MAP [RECORDING] --ply FILE [OPTIONS]\nMAP --ace FILE"
 

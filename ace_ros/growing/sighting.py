@@ -15,7 +15,7 @@ from ace_ros.image import Pixels
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.atlas import Atlas
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.views import View
 

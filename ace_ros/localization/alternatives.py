@@ -9,7 +9,8 @@ import numpy as np
 
 from ace_ros.geometry import Matrix
 from ace_ros.localization.atlas import Judged
-from ace_ros.localization.verdict import SLOPE, Reason, State, Verdict
+from ace_ros.localization.state import Reason, State
+from ace_ros.localization.verdict import SLOPE, Verdict
 
 # Set by hand on generated twins and a street.
 _RIVAL = 0.6  # of the best's inliers beyond chance: so many speak for a rival

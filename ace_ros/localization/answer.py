@@ -13,7 +13,7 @@ from ace_ros.localization.alternatives import Alternative, decide
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.sight import Sight
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.search import same_pose
+from ace_ros.localization.state import State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import State, Verdict
+from ace_ros.localization.verdict import Verdict
 from ace_ros.localization.votes import PlaceVotes
 from ace_ros.map.scene_map import SceneMap
 

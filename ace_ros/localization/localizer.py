@@ -18,7 +18,8 @@ from ace_ros.localization.options import LocalizeOptions
 from ace_ros.localization.rig import find_together
 from ace_ros.localization.second_look import held_against, worth_another
 from ace_ros.localization.sight import RigView
-from ace_ros.localization.verdict import DARK, State
+from ace_ros.localization.state import State
+from ace_ros.localization.verdict import DARK
 from ace_ros.map.scene_map import SceneMap
 
 # An image that is not enough is looked at again, smaller: what was near is then as large as mapping saw it, and a smear

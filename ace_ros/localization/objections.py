@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ace_ros.localization.atlas import Judged
 from ace_ros.localization.sight import Sight
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 
 # Of what all images have for the common pose, beyond chance, so much more may they have for poses elsewhere. Of right
 # poses in a courtyard and a hall whose furniture was moved 100 of 107 had less than a hundredth; of 76 that were off by

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from ace_ros.geometry import Matrix, invert, pose_error
 from ace_ros.localization import solver
@@ -31,8 +31,9 @@ from ace_ros.localization.estimator import Paired, PoseEstimator
 from ace_ros.localization.objections import Opinion, objection
 from ace_ros.localization.search import same_pose
 from ace_ros.localization.sight import RigView
+from ace_ros.localization.state import Reason
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import Reason, doubted, judge
+from ace_ros.localization.verdict import doubted, judge
 from ace_ros.map.header import Calibration
 from ace_ros.map.landmarks import Likely
 from ace_ros.map.scene_map import SceneMap
@@ -57,7 +58,7 @@ _PLACES = 6  # that are asked at most, as for one image among twins
 _LIKENESS = 2.0
 # Of a way that images and odometry do not agree on: odometry that is as exact as it says stretches links less than half
 # of the time. In a hall it did by 1.5 at most, and what was wrong and sure by odometry 30 % off, by 6.5 or more.
-_TENSION = float(chi2.ppf(0.5, 6))
+_TENSION = float(chdtri(6, 0.5))
 _CAP = 0.5  # confidence where they don't
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from ace_ros.geometry import pose_residual
 from ace_ros.localization.answer import Localization
+from ace_ros.localization.state import Reason
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import Reason, Verdict, doubted
+from ace_ros.localization.verdict import Verdict, doubted
 
 # Landmarks, times chance: with more, a pose is told at first sight. Of 740 poses of 22 places that were believed with
 # less than nine times, as they are, half covered and smeared, the other look was within a quarter of what is wrong of

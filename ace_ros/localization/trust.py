@@ -11,7 +11,8 @@ from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.promise import WRONG_TURN, wrong_shift
 from ace_ros.localization.solver import covariance_from_information
-from ace_ros.localization.verdict import Reason, State, Verdict, doubted, excess, judge
+from ace_ros.localization.state import Reason, State
+from ace_ros.localization.verdict import Verdict, doubted, excess, judge
 from ace_ros.map.header import Calibration
 
 # Pixels by which a whole image is seen off: intrinsics are not exact, nor do the poses of another day lie in the map's

@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 
 from ace_ros.geometry import Matrix
 from ace_ros.localization.estimate import Evidence
 from ace_ros.localization.promise import WRONG_TURN
+from ace_ros.localization.state import Reason, State
 from ace_ros.map.header import Calibration
-
-
-class State(Enum):
-    """LOCALIZED: rely on it. UNCERTAIN: a pose, for information only. LOST: none worth having."""
-
-    LOCALIZED = 1
-    UNCERTAIN = 2
-    LOST = 3
-
-
-class Reason(Enum):
-    """Why a pose is not LOCALIZED."""
-
-    NONE = 0
-    BLURRED_OR_DARK = 1
-    TOO_FEW_INLIERS = 2
-    POOR_COVERAGE = 3
-    DEGENERATE_GEOMETRY = 4
-    WITNESSES_DISAGREE = 5
-    AMBIGUOUS = 6
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from ace_ros.localization.atlas import Judged
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.solver import TYPICAL, covariance_from_information, ransac
+from ace_ros.localization.state import State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import State, ratios
+from ace_ros.localization.verdict import ratios
 from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
 from ace_ros.map.landmarks import among, directions

@@ -23,8 +23,8 @@ from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.nodes import parameters
 from ace_ros.nodes.clock_jumps import on_clock_jump
 from ace_ros.nodes.conversions import nanoseconds
+from ace_ros.nodes.evaluation_options import EvaluationNodeOptions
 from ace_ros.nodes.frames_tf import FrameTree
-from ace_ros.nodes.options import EvaluationNodeOptions
 from ace_ros.nodes.runtime import news, run, steady_timer
 from ace_ros.online.robot import MissingTransform
 

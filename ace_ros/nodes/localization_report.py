@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 
 from ace_ros.localization.answer import Localization
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.msg import LocalizationStatus as Status
 from ace_ros.msg import PoseAlternative
 from ace_ros.nodes.camera_inputs import CameraInputs

@@ -15,7 +15,7 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix
 from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.nodes.camera_inputs import CameraInputs
 from ace_ros.nodes.conversions import decode
 from ace_ros.nodes.frame_names import camera_fault

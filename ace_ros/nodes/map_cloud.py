@@ -15,8 +15,7 @@ from ace_ros.errors import Cancelled
 from ace_ros.localization.localizer import Localizer
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.online.collecting import Collector
-from ace_ros.visual.atlas import landmark_cloud
-from ace_ros.visual.cloud import map_cloud
+from ace_ros.visual.cloud import landmark_cloud, map_cloud
 
 
 class CloudPublisher:

@@ -24,7 +24,7 @@ from rosgraph_msgs.msg import Clock
 from ace_ros.errors import AceError, InputError
 from ace_ros.nodes import parameters
 from ace_ros.nodes.conversions import time_message
-from ace_ros.nodes.options import ReplayNodeOptions
+from ace_ros.nodes.evaluation_options import ReplayNodeOptions
 from ace_ros.nodes.runtime import Stop, news
 from ace_ros.recordings.bag_file import Bag
 

@@ -12,7 +12,7 @@ from ace_ros.errors import InputError
 from ace_ros.geometry import Matrix, invert
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
-from ace_ros.localization.verdict import Reason, State
+from ace_ros.localization.state import Reason, State
 from ace_ros.online.motion import planar, tilt_deg
 from ace_ros.online.odometry_gate import GateOptions
 from ace_ros.online.placing import Placed, PlacedAlternative

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ace_ros.localization.verdict import Reason
+from ace_ros.localization.state import Reason
 
 
 class OnlineReason(Enum):
-    """What is wrong around an image; what is wrong in it says :class:`~ace_ros.localization.verdict.Reason`."""
+    """What is wrong around an image; what is wrong in it says :class:`~ace_ros.localization.state.Reason`."""
 
     NO_MAP = 1  # none is loaded
     NO_IMAGE = 2  # none came, or none for some time

@@ -12,7 +12,7 @@ from ace_ros.geometry import Matrix, invert, rotation_angle_deg
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.sight import RigView, Sight
-from ace_ros.localization.verdict import State
+from ace_ros.localization.state import State
 from ace_ros.online.odometry_gate import GateOptions
 
 # Set by hand. An image is another view where the camera moved by so much of the scene's depth, or turned by so many

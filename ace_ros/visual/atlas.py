@@ -1,8 +1,7 @@
-"""A map of places to look at: landmarks in a colour for each place, and from above with what became of queries."""
+"""A map of places from above, each in its colour, with what became of queries."""
 
 from __future__ import annotations
 
-import colorsys
 import io
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,11 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ace_ros.map.scene_map import SceneMap
-from ace_ros.visual.cloud import Cloud
+from ace_ros.visual.cloud import place_colours
 from ace_ros.visual.plots import LOST, Result, sideways, upward
 
-_GREY = 160  # of 255, of the landmarks of a room: seen on light and on dark; set by hand
-_GOLDEN = 0.618  # of the colour circle between two places: neighbours in number never look alike
 _STOREY = 0.6  # depths of the scene between the heights of places on two storeys; set by hand
 _SHOWN = 40_000  # landmarks: more only take time
 _POOR = 0.8  # of the queries, or of the views held back: a place that finds fewer should be driven again
@@ -31,21 +28,6 @@ class Judged(Result, Protocol):
     @property
     def state(self) -> str:
         """LOCALIZED, UNCERTAIN or LOST."""
-
-
-def place_colours(count: int) -> NDArray[np.uint8]:
-    """(P, 3) RGB."""
-    hues = [(0.6 + index * _GOLDEN) % 1.0 for index in range(count)]
-    return (np.array([colorsys.hsv_to_rgb(hue, 0.65, 0.85) for hue in hues]) * 255).astype(np.uint8)
-
-
-def landmark_cloud(scene_map: SceneMap) -> Cloud:
-    """All landmarks: grey in a map of one place, else in the colour of their place."""
-    places = scene_map.places
-    colours = place_colours(len(places)) if len(places) > 1 else np.full((1, 3), _GREY, np.uint8)
-    points = [place.landmarks for place in places]
-    painted = [np.tile(colour, (len(some), 1)) for colour, some in zip(colours, points, strict=True)]
-    return Cloud(np.concatenate(points), np.concatenate(painted).astype(np.uint8))
 
 
 def atlas_png(scene_map: SceneMap, results: Sequence[Judged]) -> bytes:

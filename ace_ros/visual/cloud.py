@@ -1,7 +1,9 @@
-"""What a map looks like: points that the localizer relied on, with the colours of the images that it saw them in."""
+"""What a map looks like: its landmarks in a colour for each place, or points that the localizer relied on, with the
+colours of the images that it saw them in."""
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +13,12 @@ from numpy.typing import NDArray
 from ace_ros.errors import InputError
 from ace_ros.image import Pixels
 from ace_ros.localization.localizer import Localizer
+from ace_ros.map.scene_map import SceneMap
 from ace_ros.recordings.posed_frame import PosedFrame
 from ace_ros.recordings.prefetch import prefetched
+
+_GREY = 160  # of 255, of the landmarks of a room: seen on light and on dark; set by hand
+_GOLDEN = 0.618  # of the colour circle between two places: neighbours in number never look alike
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,21 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+
+def place_colours(count: int) -> NDArray[np.uint8]:
+    """(P, 3) RGB."""
+    hues = [(0.6 + index * _GOLDEN) % 1.0 for index in range(count)]
+    return (np.array([colorsys.hsv_to_rgb(hue, 0.65, 0.85) for hue in hues]) * 255).astype(np.uint8)
+
+
+def landmark_cloud(scene_map: SceneMap) -> Cloud:
+    """All landmarks: grey in a map of one place, else in the colour of their place."""
+    places = scene_map.places
+    colours = place_colours(len(places)) if len(places) > 1 else np.full((1, 3), _GREY, np.uint8)
+    points = [place.landmarks for place in places]
+    painted = [np.tile(colour, (len(some), 1)) for colour, some in zip(colours, points, strict=True)]
+    return Cloud(np.concatenate(points), np.concatenate(painted).astype(np.uint8))
 
 
 def map_cloud(
