@@ -59,7 +59,7 @@ def test_what_two_looks_differ_by_is_in_the_covariance(answer, trust):
 
 def test_looks_that_differ_by_what_is_wrong_believe_nothing(answer, trust):
     held = held_against(answer, another(answer, 0.09), trust)
-    assert held.state is State.UNCERTAIN and held.confidence == 0.5
+    assert held.state is State.UNCERTAIN and held.confidence == 0.75
     assert held.reason_code is Reason.DEGENERATE_GEOMETRY and "the pose is known to 9 cm" in held.reason
 
 

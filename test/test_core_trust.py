@@ -64,7 +64,7 @@ def test_the_states_follow_the_confidence():
 
 def test_a_corner_of_the_image_is_not_enough():
     state, confidence, reason = told(replace(GOOD, coverage=0.1), CALIBRATION)
-    assert state is State.UNCERTAIN and confidence == 0.5 and reason == "inliers cover only 10% of the image"
+    assert state is State.UNCERTAIN and confidence == 0.75 and reason == "inliers cover only 10% of the image"
     assert told(replace(GOOD, coverage=0.2), CALIBRATION)[0] is State.LOCALIZED
 
 
@@ -77,7 +77,7 @@ def test_poses_around_that_are_as_good_are_a_doubt(play):
 
 def test_geometry_that_does_not_fix_the_pose_is_not_enough():
     state, confidence, reason = told(replace(GOOD, well_conditioned=False), CALIBRATION)
-    assert state is State.UNCERTAIN and confidence == 0.5 and "does not fix the pose" in reason
+    assert state is State.UNCERTAIN and confidence == 0.75 and "does not fix the pose" in reason
     # A cap, not a gift.
     poor = replace(GOOD, landmark_inliers=3, head_inliers=2)
     assert told(replace(poor, well_conditioned=False, coverage=0.0), CALIBRATION)[1] <= told(poor, CALIBRATION)[1]
@@ -171,7 +171,7 @@ def test_what_is_found_by_looking_around_a_pose_is_not_enough():
     street = replace(CALIBRATION, self_similar=60.0, self_matched=25.0)
     assert told(replace(GOOD, matched=25), street)[0] is State.LOCALIZED
     state, confidence, reason = told(replace(GOOD, matched=24), street)
-    assert state is State.UNCERTAIN and confidence == 0.5
+    assert state is State.UNCERTAIN and confidence == 0.75
     assert "60 landmarks and 25 matches agree elsewhere" in reason and "24 matches)" in reason
 
 
@@ -190,7 +190,7 @@ def test_a_pose_that_is_as_likely_wrong_by_its_own_covariance_is_not_believed():
         verdict = trust.exact_enough(replace(judge(GOOD, CALIBRATION), covariance=covariance))
         assert (verdict.state is State.LOCALIZED) == believed and verdict.covariance is covariance
     assert verdict.sentence == "the pose is known to 2.8% of the depth and 3.1 degrees only"
-    assert verdict.reason is Reason.DEGENERATE_GEOMETRY and verdict.confidence == 0.5
+    assert verdict.reason is Reason.DEGENERATE_GEOMETRY and verdict.confidence == 0.75
     anywhere = TrustModel(CALIBRATION, 0.25).exact_enough(replace(judge(GOOD, CALIBRATION), covariance=covariance))
     assert anywhere.state is State.UNCERTAIN  # 3.1 degrees are too many at any depth
     nothing = replace(judge(replace(GOOD, landmark_inliers=1, head_inliers=1), CALIBRATION), covariance=covariance)
