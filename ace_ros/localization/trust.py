@@ -52,10 +52,17 @@ class TrustModel:
         """So many sharp landmarks leave no doubt."""
         return max(_SETTLED, _SETTLED_RATIO * self.calibration.chance_landmarks)
 
-    def judge(self, estimate: Estimate) -> Verdict:
-        """Whether to believe an estimate, and how exactly."""
-        verdict = judge(estimate.evidence, self.calibration_for(estimate.encoded.scale))
-        return self.exact_enough(replace(verdict, covariance=self.covariance(estimate)))
+    def judge(self, estimate: Estimate, covariance: Matrix | None = None) -> Verdict:
+        """Whether to believe an estimate, and how exactly; ``covariance``: where more is known than it says itself."""
+        known = self.covariance(estimate) if covariance is None else covariance
+        return self.exact_enough(replace(self._verdict(estimate), covariance=known))
+
+    def believes(self, estimate: Estimate) -> bool:
+        """Whether an estimate is believed, however exact it is."""
+        return self._verdict(estimate).state is State.LOCALIZED
+
+    def _verdict(self, estimate: Estimate) -> Verdict:
+        return judge(estimate.evidence, self.calibration_for(estimate.encoded.scale))
 
     def calibration_for(self, scale: float) -> Calibration:
         """What an image has to be held against, by the size at which it was encoded."""
