@@ -24,12 +24,10 @@ from ace_ros.localization.verdict import Verdict, doubted
 _FEW = 6.0
 # Of the landmarks: so many for a pose elsewhere, and the two looks are at odds.
 _AS_MANY = 0.6
-
-
-# Numbers that a covariance is worth: what it says of how far a pose is off is averaged with what two looks differ by, six
-# numbers. Of 896 poses of nineteen places 42 that were not believed for their covariance alone are then, none of them
-# wrong, and ellipsoids of what is believed of few landmarks hold 100, 95 and 91 % (as they are, half covered, smeared);
-# with twelve half as many are, and they hold 100, 95 and 93.
+# Numbers that a covariance is worth: what it says of how far a pose is off is averaged with what two looks differ by,
+# which is six. Of 896 poses of nineteen places 42 that were not believed for their covariance alone are then, none of
+# them wrong, and ellipsoids of what is believed of few landmarks hold 100, 95 and 91 % (as they are, half covered,
+# smeared); with twelve half as many are, and they hold 100, 95 and 93.
 _PRIOR = 6.0
 
 
