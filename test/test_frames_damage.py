@@ -230,6 +230,39 @@ def seven_scenes(folder, bad, damage):
     return f"/frame-{bad:06d}.color.png"
 
 
+def scannet(folder, bad, damage):
+    making.scannet(folder, COUNT)
+    file = folder / "pose" / f"{bad}.txt"
+    if damage in POSES:
+        np.savetxt(file, POSES[damage](pose(bad)))
+    elif damage == "lost":
+        file.write_text("-inf -inf -inf -inf\n" * 4)
+    else:
+        damaged_image(folder / "color" / f"{bad}.jpg", damage)
+    return f"/{bad}.jpg"
+
+
+def cambridge(folder, bad, damage):
+    making.cambridge(folder, COUNT)
+    name = f"seq{1 + bad // 6}/frame{bad % 6 + 1:05d}"
+    file, model = folder / f"dataset_{'test' if bad < 3 else 'train'}.txt", folder / "reconstruction.nvm"
+    line = next(line for line in file.read_text().splitlines() if line.startswith(f"{name}.png"))
+    words = line.split()
+    x, y, z, *quaternion = map(float, words[1:])
+    if damage in QUATERNIONS:
+        w, *vector = quaternion
+        *position, i, j, k, w = QUATERNIONS[damage]([x, y, z, *vector, w])
+        words[1:] = map(str, (*position, w, i, j, k))
+    elif damage == "short":
+        words.pop()
+    elif damage == "focal":
+        model.write_text(model.read_text().replace(f"{name}.jpg\t{60 + bad} ", f"{name}.jpg\t0 "))
+    else:
+        damaged_image(folder / f"{name}.png", damage)
+    file.write_text(file.read_text().replace(line, " ".join(words)))
+    return f"/{name}.png"
+
+
 def polycam(folder, bad, damage):
     making.polycam(folder, COUNT)
     file = folder / "keyframes/cameras" / f"{1000 + bad}.json"
@@ -328,6 +361,10 @@ CASES = [
     *((euroc, damage) for damage in (*BOTH, "short")),
     *((kitti, damage) for damage in (*POSES, *IMAGES, "short")),
     *((seven_scenes, damage) for damage in (*POSES, *IMAGES) if damage != "missing"),  # the pose alone is no frame
+    *((scannet, damage) for damage in (*POSES, *IMAGES, "lost") if damage != "missing"),  # neither is it here
+    *(
+        (cambridge, damage) for damage in (*BOTH, "short", "focal") if damage != "of another size"
+    ),  # each has its camera
     *((polycam, damage) for damage in (*POSES, *IMAGES, "text")),
     *((record3d, damage) for damage in BOTH),
     *((llff, damage) for damage in (*POSES, *IMAGES, "focal") if damage != "missing"),  # poses go by the images' order

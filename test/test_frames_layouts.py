@@ -19,6 +19,7 @@ MADE = {
     "polycam": making.polycam,
     "record3d": making.record3d,
     "rtabmap": making.rtabmap,
+    "scannet": making.scannet,
     "trajectory": making.trajectory,
 }
 
@@ -40,7 +41,7 @@ def test_each_is_recognised_by_its_content_and_read_whole(tmp_path, name):
 
 def test_every_layout_has_a_name_and_says_what_it_looks_for():
     names = [layout.NAME for layout in LAYOUTS]
-    assert len(set(names)) == len(names) == 15 and all(layout.FILES for layout in LAYOUTS)
+    assert len(set(names)) == len(names) == 17 and all(layout.FILES for layout in LAYOUTS)
 
 
 def test_euroc_stamps_split_and_a_ground_truth_by_another_sensor(tmp_path):
@@ -123,6 +124,80 @@ def test_seven_scenes_keeps_its_split_and_leaves_depth_alone(tmp_path):
     assert [len(open_recording(folder, split).frames) for split in ("train", "test")] == [6, 6]
     one = open_recording(folder / "seq-01", "all", SplitOptions(intrinsics="60,60,32,24"))
     assert len(one.frames) == 6 and one.frames[0].camera.fx == 60
+
+
+def test_intrinsics_that_lie_beside_seven_scenes_are_read(tmp_path):
+    """As 12-Scenes has them, beside its data/ or above it, or a file with K; where there is none, it says so."""
+    folder = making.twelve_scenes(tmp_path / "apt1")
+    for path in (folder, folder / "data"):
+        scene = open_recording(path, "all")
+        assert scene.layout == "7scenes" and "intrinsics of info.txt" in scene.notes
+        assert_same_poses(scene.frames, range(12))
+        camera = scene.frames[0].camera
+        assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
+    (folder / "info.txt").rename(folder / "info.old")
+    assert any("525 pixels at a width of 640 is taken" in note for note in open_recording(folder, "all").notes)
+    (folder / "camera-intrinsics.txt").write_text("60 0 31\n0 61 23.5\n0 0 1\n")
+    assert open_recording(folder, "all").frames[0].camera.cx == 31
+    (folder / "info.txt").write_text("m_calibrationColorIntrinsic = 60 0 31\n")
+    with pytest.raises(InputError, match=r"info\.txt: m_calibrationColorIntrinsic: 16 numbers are expected, it has 3"):
+        open_recording(folder, "all")
+
+
+def test_a_frame_of_scannet_in_which_the_camera_was_lost_is_left_out(tmp_path):
+    folder = making.scannet(tmp_path / "scene0000_00")
+    (folder / "pose/4.txt").write_text("-inf -inf -inf -inf\n" * 4)
+    scene = open_recording(folder, "all")
+    assert scene.left_out.names() == ["4.jpg"]
+    assert_same_poses(scene.frames, [index for index in range(12) if index != 4])
+    (folder / "intrinsic/intrinsic_color.txt").unlink()
+    with pytest.raises(InputError, match=r"intrinsic: there is no intrinsic_color\.txt.*give --intrinsics"):
+        open_recording(folder, "all")
+    assert open_recording(folder, "all", SplitOptions(intrinsics="60,61,31,23.5")).frames[0].camera.fx == 60
+
+
+def test_cambridge_landmarks_with_their_split_and_focal_lengths(tmp_path):
+    folder = making.cambridge(tmp_path / "ShopFacade")
+    assert [len(open_recording(folder, split).frames) for split in ("train", "test")] == [9, 3]
+    scene = open_recording(folder, "all")
+    assert scene.layout == "cambridge" and scene.metric and not scene.left_out.names()
+    assert_same_poses(scene.frames, range(12))
+    assert [frame.camera.fx for frame in scene.frames] == [60 + index for index in range(12)]
+    assert (scene.frames[0].camera.cx, scene.frames[0].camera.cy) == (31.5, 23.5)
+    lines = (folder / "dataset_train.txt").read_text().splitlines()
+    lines[4] = lines[4].rsplit(" ", 1)[0]
+    (folder / "dataset_train.txt").write_text("\n".join(lines))
+    assert open_recording(folder, "all").left_out.names() == ["seq1/frame00005.png"]
+    (folder / "reconstruction.nvm").write_text("NVM_V3\n\n0\n")
+    with pytest.raises(InputError, match=r"reconstruction\.nvm: it has no cameras"):
+        open_recording(folder, "all")
+    (folder / "reconstruction.nvm").unlink()
+    with pytest.raises(InputError, match=r"nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy, or put"):
+        open_recording(folder, "all")
+    assert open_recording(folder, "test", SplitOptions(intrinsics="60,60,32,24")).frames[0].camera.cx == 32
+
+
+def test_replica_and_its_depth_images(tmp_path):
+    """Which are called as the others, but for the word; its camera is one for all scenes, a folder up."""
+    scene = open_recording(making.replica(tmp_path), "all")
+    assert scene.layout == "trajectory" and len(scene.frames) == 12
+    assert_same_poses(scene.frames, range(12))
+    camera = scene.frames[0].camera
+    assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (64, 48, 60, 61, 31, 23.5)
+    (tmp_path / "cam_params.json").write_text('{"camera": {"fx": 60}}')
+    with pytest.raises(
+        InputError, match=r"cam_params\.json: no calibration of a kind that is known: fx, fy, cx and cy"
+    ):
+        open_recording(tmp_path / "room0", "all")
+
+
+def test_a_folder_of_euroc_with_a_trajectory_of_slam(tmp_path):
+    folder = making.euroc(tmp_path / "MH_01")
+    lines = [f"{making.START // 10**9 + index}.0 {making.words(making.numbers(pose(index)))}" for index in range(12)]
+    (tmp_path / "CameraTrajectory.txt").write_text("\n".join(lines))
+    scene = open_recording(folder, "all", SplitOptions(poses=str(tmp_path / "CameraTrajectory.txt")))
+    assert_same_poses(scene.frames, range(12))
+    assert scene.frames[0].camera.fx == 60
 
 
 def test_rtabmap_poses_of_the_camera_are_preferred(tmp_path):

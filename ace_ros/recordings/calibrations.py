@@ -6,6 +6,8 @@ Kalibr                  ``camchain*.yaml``: cam0 (``intrinsics``, ``distortion_c
 EuRoC / ASL             ``sensor.yaml`` (``intrinsics``, ``distortion_coefficients``, ``resolution``)
 OpenCV                  FileStorage, YAML or XML: :mod:`ace_ros.recordings.file_storage`
 COLMAP                  a line ``CAMERA_ID MODEL WIDTH HEIGHT PARAMS``, of ``cameras.txt`` or alone
+Replica                 ``cam_params.json`` (``fx``, ``fy``, ``cx``, ``cy``, and a size, perhaps below ``camera``)
+12-Scenes               ``info.txt`` (``m_calibrationColorIntrinsic``, ``m_colorWidth``)
 numbers                 ``fx fy cx cy`` and distortion; K, 3x3, or a projection, 3x4 or 4x4; a matrix a row, the first
                         of which is read, as KITTI's ``calib.txt``; one focal length, as ACE's files have it
 ======================= =============================================================================================
@@ -14,7 +16,7 @@ numbers                 ``fx fy cx cy`` and distortion; K, 3x3, or a projection,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +34,15 @@ from ace_ros.recordings.colmap_model import camera_of_line
 from ace_ros.recordings.file_storage import camera_of_storage
 from ace_ros.recordings.intrinsics import CameraFor, camera_of, camera_of_numbers, fitted
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
-from ace_ros.recordings.listing import numbers, read_text
+from ace_ros.recordings.listing import numbers, read_json, read_text
 
-SUFFIXES = (".yaml", ".yml", ".xml", ".txt")
+SUFFIXES = (".yaml", ".yml", ".xml", ".txt", ".json")
 _COLMAP_LINE = re.compile(
     r"^\s*(\d+\s+)?(SIMPLE_|FULL_)?[A-Z_]*(PINHOLE|RADIAL|OPENCV|FOV|FISHEYE|DIVISION|EUCM|EQUIRECTANGULAR)\w*\s+\d+\s+\d+\s"
 )
 _EXPECTED = "fx fy cx cy and distortion, a 3x3 K or a focal length: numbers only,"
+_SENSOR_DATA = "m_calibrationColorIntrinsic"
+_SIZE = ("w", "width"), ("h", "height")
 _LABEL = re.compile(r"^\s*P\d:")  # of KITTI
 
 
@@ -88,6 +92,10 @@ def calibration_of_file(path: Path) -> Calibration:
     text = read_text(path, "the calibration")
     if path.suffix.lower() in (".yaml", ".yml", ".xml") or text.startswith(("%YAML", "<?xml")):
         return _of_yaml(text, path)
+    if path.suffix.lower() == ".json":
+        return _of_json(path)
+    if _SENSOR_DATA in text:
+        return _of_sensor_data(text, str(path))
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if lines and _COLMAP_LINE.match(lines[0]):
         return Calibration(camera_of_line(lines[0], str(path)))
@@ -103,6 +111,37 @@ def _of_numbers(text: str, path: Path) -> CameraFor:
     if values.size < 4:
         raise InputError(f"{path}: {_EXPECTED} is expected, it holds {values.size} numbers")
     return camera_of_numbers(" ".join(map(repr, map(float, values))), str(path))
+
+
+def _of_json(path: Path) -> Calibration:
+    content = read_json(path, "the calibration")
+    camera = content.get("camera", content) if isinstance(content, dict) else None
+    if not isinstance(camera, dict) or not {"fx", "fy", "cx", "cy"} <= set(camera):
+        raise InputError(f"{path}: no calibration of a kind that is known: fx, fy, cx and cy are expected")
+    words = [str(camera[key]) for key in ("fx", "fy", "cx", "cy")]
+    return _sized(words, [str(camera.get(key, camera.get(name, ""))) for key, name in _SIZE], str(path))
+
+
+def _of_sensor_data(text: str, where: str) -> Calibration:
+    """Lines ``m_name = values``, the matrix 4x4 row by row."""
+    stated = {name.strip(): values.split() for name, _, values in (line.partition("=") for line in text.splitlines())}
+    matrix = stated[_SENSOR_DATA]
+    if len(matrix) < 12:
+        raise InputError(f"{where}: {_SENSOR_DATA}: 16 numbers are expected, it has {len(matrix)}")
+    size = [" ".join(stated.get(name, [])) for name in ("m_colorWidth", "m_colorHeight")]
+    return _sized([matrix[index] for index in (0, 5, 2, 6)], size, where)
+
+
+def _sized(words: Sequence[str], size: Sequence[str], where: str) -> Calibration:
+    """Of fx, fy, cx, cy and, where it is stated, the size of the images."""
+    fx, fy, cx, cy = map(float, numbers(words, where, "fx, fy, cx, cy: numbers only,", 4))
+    if not all(size):
+        return Calibration(camera_of_numbers(f"{fx!r} {fy!r} {cx!r} {cy!r}", where))
+    width, height = numbers(size, where, "the size of the images, two numbers,", 2)
+    try:
+        return Calibration(Camera(int(width), int(height), fx, fy, cx, cy))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _of_yaml(text: str, path: Path) -> Calibration:

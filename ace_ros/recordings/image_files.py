@@ -12,8 +12,8 @@ from ace_ros.recordings.listing import natural
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _CONVERTED = (".heic", ".heif", ".avif")  # not read, and told so one by one
-_BESIDE = re.compile(r"(?:^|[._-])(depth|mask|seg|segmentation|semantic|normal|confidence)s?(?=$|[._-])", re.I)
-_COLOUR = re.compile(r"(?:^|[._-])(colou?r|rgb|image)(?=$|[._-])", re.I)
+_BESIDE = re.compile(r"(?:^|[._-])(depth|mask|seg|segmentation|semantic|normal|confidence)s?(?=$|[._-]|\d)", re.I)
+_COLOUR = re.compile(r"(?:^|[._-])(colou?r|rgb|image|frame)(?=$|[._-]|\d)", re.I)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 
 
@@ -41,7 +41,11 @@ def photographs(folder: Path) -> list[Path]:
         return []
     images = sorted((path for path in folder.iterdir() if is_image(path)), key=lambda path: natural(path.name))
     pictures = {_COLOUR.sub("", path.stem) for path in images if not is_beside(path.stem)}
-    return [path for path in images if not is_beside(path.stem) or _BESIDE.sub("", path.stem) not in pictures]
+
+    def lies_beside(stem: str) -> bool:
+        return is_beside(stem) and _COLOUR.sub("", _BESIDE.sub("", stem)) in pictures
+
+    return [path for path in images if not lies_beside(path.stem)]
 
 
 def found_image(folder: Path, name: str) -> Path:

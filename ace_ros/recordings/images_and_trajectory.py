@@ -32,13 +32,13 @@ _TRAJECTORY = re.compile(
     re.I,
 )
 _IMAGES = (
-    "images", "rgb", "image", "color", "image_0", "image_2", "image_left", "image_l", "cam0/data", "cam0", "frames",
-    "data", "left", ".",
+    "images", "rgb", "image", "color", "image_0", "image_2", "image_left", "image_l", "cam0/data", "cam0",
+    "mav0/cam0/data", "frames", "results", "data", "left", ".",
 )  # fmt: skip
 _LISTS = ("times.txt", "timestamps.txt", "rgb.txt", "data.csv", "associations.txt", "images.txt")
 _CALIBRATIONS = (
     "calibration.*", "camera.*", "calib.*", "intrinsics.*", "K.txt", "camera_info.*", "sensor.yaml", "camchain*.yaml",
-    "cameras.txt", "settings.yaml", "*.yaml", "*.yml",
+    "mav0/cam0/sensor.yaml", "cameras.txt", "cam_params.json", "settings.yaml", "*.yaml", "*.yml",
 )  # fmt: skip
 _TIMES = 10**6  # a name that is a smaller number counts images; a day of microseconds or seconds since 1970 is larger
 
@@ -85,12 +85,13 @@ def camera_of(path: Path, options: SplitOptions) -> CameraFor:
     if options.intrinsics:
         return calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
     fault = None
-    for pattern in _CALIBRATIONS:
-        for file in sorted(path.glob(pattern)):
-            try:
-                return calibration_of_file(file).for_images(str(file))
-            except InputError as error:
-                fault = fault or error
+    beside = path.resolve().parent / "cam_params.json"  # of all scenes of Replica
+    files = [file for pattern in _CALIBRATIONS for file in sorted(path.glob(pattern))]
+    for file in [*files, *([beside] if beside.is_file() else [])]:
+        try:
+            return calibration_of_file(file).for_images(str(file))
+        except InputError as error:
+            fault = fault or error
     reason = f" ({fault})" if fault else ""
     raise InputError(
         f"{path}: nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy[,k1,k2,p1,p2[,k3]], or put a "

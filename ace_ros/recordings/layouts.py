@@ -8,6 +8,7 @@ from typing import Protocol
 from ace_ros.errors import InputError
 from ace_ros.recordings import (
     ace,
+    cambridge,
     colmap,
     euroc,
     gaussian_splatting,
@@ -19,6 +20,7 @@ from ace_ros.recordings import (
     record3d,
     rosbag,
     rtabmap,
+    scannet,
     seven_scenes,
     tum,
     video,
@@ -57,6 +59,8 @@ LAYOUTS: tuple[Layout, ...] = (
     euroc,
     kitti,
     seven_scenes,
+    scannet,
+    cambridge,
     polycam,
     record3d,
     rtabmap,

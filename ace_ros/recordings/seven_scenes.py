@@ -1,6 +1,8 @@
-"""7-Scenes as it is downloaded: ``seq-01/frame-000000.color.png`` with ``.pose.txt`` and depth beside.
+"""7-Scenes as it is downloaded: ``seq-01/frame-000000.color.png`` with ``.pose.txt`` and depth beside; and 12-Scenes,
+whose frames lie in ``data/``.
 
-Metres. A scene's TrainSplit.txt and TestSplit.txt say which sequences are queries. It has no file for the intrinsics.
+Metres. A scene's TrainSplit.txt and TestSplit.txt say which sequences are queries. 7-Scenes has no file for the
+intrinsics; 12-Scenes has ``info.txt``, and others put one with K beside.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
 from ace_ros.recordings.ace import pose_of_file
-from ace_ros.recordings.calibrations import calibration_of_text
+from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
 from ace_ros.recordings.image_files import is_image, photographs
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
@@ -22,8 +24,9 @@ from ace_ros.recordings.posed_frame import Recording
 from ace_ros.recordings.splits import Split, choose, is_explicit
 
 NAME = "7scenes"
-FILES = "seq-*/frame-*.color.png and .pose.txt (7-Scenes)"
+FILES = "seq-*/frame-*.color.png and .pose.txt (7-Scenes), or data/ of 12-Scenes"
 _FOCAL = 525.0  # pixels, of the Kinect's colour camera at 640x480, as those who benchmark on 7-Scenes take it
+_CALIBRATIONS = "info.txt", "camera-intrinsics.txt", "intrinsics.txt", "K.txt"
 _COLOUR = re.compile(r"[._]color$", re.I)
 
 
@@ -39,8 +42,14 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     camera: CameraFor = _usual
     if options.intrinsics:
         camera = calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+    elif stated := _calibration(path):
+        camera = calibration_of_file(stated).for_images(str(stated))
+        notes.append(f"intrinsics of {stated.name}")
     else:
-        notes.append("nothing states the intrinsics: 525 pixels are taken, as is usual; --intrinsics gives others")
+        notes.append(
+            "nothing states the intrinsics: a focal length of 525 pixels at a width of 640 is taken, as is usual; "
+            "--intrinsics gives others"
+        )
     entries = []
     for sequence in sequences:
         number = int(re.sub(r"\D", "", sequence.name) or 0)
@@ -66,12 +75,18 @@ def _sequences(path: Path) -> list[Path]:
     """The folder itself, or its sequences."""
     if not path.is_dir():
         return []
-    folders = [path, *sorted(folder for folder in path.glob("seq*") if folder.is_dir())]
+    folders = [path, path / "data", *sorted(folder for folder in path.glob("seq*") if folder.is_dir())]
     return [folder for folder in folders if any(folder.glob("*.pose.txt")) and any(_pictures(folder))]
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
     return (file for file in folder.glob("*color*") if is_image(file) and _COLOUR.search(file.stem))
+
+
+def _calibration(path: Path) -> Path | None:
+    """The file that states the intrinsics, in the folder or, of ``data/``, beside it."""
+    folders = (path, path.resolve().parent) if path.resolve().name == "data" else (path,)
+    return next((file for folder in folders for name in _CALIBRATIONS if (file := folder / name).is_file()), None)
 
 
 def _usual(width: int, height: int) -> Camera:

@@ -170,3 +170,60 @@ def video(path, count=12):
     path.with_name("poses.txt").write_text("\n".join(lines))
     (path.parent / "camera.txt").write_text("60 61 31 23.5")
     return path
+
+
+def scannet(folder, count=12):
+    """Numbers without zeros before them; of one frame the camera was lost."""
+    for index in range(count):
+        write_picture(folder / "color" / f"{index}.jpg", picture(index))
+        write_picture(folder / "depth" / f"{index}.png", np.full((48, 64), 1000, np.uint16))
+        (folder / "pose").mkdir(exist_ok=True)
+        (folder / "pose" / f"{index}.txt").write_text(matrix_text(pose(index)) + "\n")
+    (folder / "intrinsic").mkdir()
+    for kind, focal in (("color", 60.0), ("depth", 50.0)):
+        matrix = np.eye(4)
+        matrix[0, 0], matrix[1, 1], matrix[:2, 2] = focal, focal + 1, (31.0, 23.5)
+        (folder / "intrinsic" / f"intrinsic_{kind}.txt").write_text(matrix_text(matrix))
+    return folder
+
+
+def cambridge(folder, count=12):
+    """The first images are the queries; in the model they are called .jpg."""
+    lists = {"test": [], "train": []}
+    cameras = []
+    for index in range(count):
+        name = f"seq{1 + index // 6}/frame{index % 6 + 1:05d}"
+        write_picture(folder / f"{name}.png", picture(index))
+        matrix = pose(index)
+        quaternion = words(numbers(invert(matrix), w_first=True)[3:])
+        lists["test" if index < 3 else "train"].append(f"{name}.png {words(matrix[:3, 3])} {quaternion}")
+        cameras.append(f"{name}.jpg\t{60 + index} {quaternion} {words(matrix[:3, 3])} 0.01 0")
+    for name, lines in lists.items():
+        head = "Visual Landmark Dataset V1\nImageFile, Camera Position [X Y Z W P Q R]\n\n"
+        (folder / f"dataset_{name}.txt").write_text(head + "\n".join(lines) + "\n")
+    (folder / "reconstruction.nvm").write_text(f"NVM_V3 \n\n{count}\n" + "\n".join(cameras) + "\n\n0\n")
+    return folder
+
+
+def twelve_scenes(folder, count=12):
+    for index in range(count):
+        name = folder / "data" / f"frame-{index:06d}"
+        write_picture(name.with_name(name.name + ".color.jpg"), picture(index))
+        write_picture(name.with_name(name.name + ".depth.png"), np.full((24, 32), 1000, np.uint16))
+        name.with_name(name.name + ".pose.txt").write_text(matrix_text(pose(index)))
+    (folder / "info.txt").write_text(
+        "m_versionNumber = 4\nm_sensorName = Structure\nm_colorWidth = 64\nm_colorHeight = 48\nm_depthWidth = 32\n"
+        "m_calibrationColorIntrinsic = 60 0 31 0 0 61 23.5 0 0 0 1 0 0 0 0 1 \n"
+        "m_calibrationDepthIntrinsic = 50 0 16 0 0 50 12 0 0 0 1 0 0 0 0 1 \nm_frames.size = 12\n"
+    )
+    return folder
+
+
+def replica(folder, count=12):
+    for index in range(count):
+        write_picture(folder / "room0/results" / f"frame{index:06d}.jpg", picture(index))
+        write_picture(folder / "room0/results" / f"depth{index:06d}.png", np.full((48, 64), 1000, np.uint16))
+    (folder / "room0/traj.txt").write_text("\n".join(words(pose(index).ravel()) for index in range(count)))
+    camera = {"w": 64, "h": 48, "fx": 60.0, "fy": 61.0, "cx": 31.0, "cy": 23.5, "scale": 6553.5}
+    (folder / "cam_params.json").write_text(json.dumps({"camera": camera}))
+    return folder / "room0"
