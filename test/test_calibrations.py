@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ace_command import ace_here, refused
 from PIL import Image as PillowImage
-from scene_making import ace_scene, colmap_scene, picture
+from scene_making import ace_scene, colmap_scene, nerfstudio_scene, picture
 
 from ace_ros.camera import Camera
 from ace_ros.cli.camera_argument import camera_argument
@@ -248,6 +248,15 @@ def test_numbers_lines_and_recordings(tmp_path):
         camera_argument(str(folder))(tmp_path, 64, 64)
 
 
+def test_json_is_a_recording_but_for_replicas(tmp_path):
+    nerfstudio_scene(tmp_path / "scan", w=64, h=48, fl_x=60.0, fl_y=61.0, cx=31.5, cy=24.0)
+    camera = camera_argument(str(tmp_path / "scan/transforms.json"))(tmp_path, 64, 48)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (60, 61, 31, 23.5)
+    file = tmp_path / "cam_params.json"
+    file.write_text('{"camera": {"w": 128, "h": 96, "fx": 120, "fy": 122, "cx": 62.5, "cy": 47.5, "scale": 6553.5}}')
+    assert camera_argument(str(file))(tmp_path, 64, 48).fx == 60
+
+
 def test_k_and_the_files_of_ace(tmp_path):
     (tmp_path / "K.txt").write_text("60 0 31\n0 61 23.5\n0 0 1\n")
     camera = camera_argument(str(tmp_path / "K.txt"))(tmp_path, 64, 48)
@@ -321,6 +330,14 @@ def test_a_matrix_with_a_skew_is_not_taken_for_focal_lengths(tmp_path, matrix):
         ("a.yaml", FILES["ost.yaml"].replace("60.0, 0.0", "0.0, 0.0"), "focal lengths must be positive"),
         ("a.txt", "sixty", "fx fy cx cy and distortion, a 3x3 K or a focal length"),
         ("a.txt", "60 61", "it holds 2 numbers"),
+        (
+            "info.txt",
+            "# m_calibrationColorIntrinsic\n",
+            "m_calibrationColorIntrinsic: 16 numbers are expected, it has 0",
+        ),
+        ("cam_params.json", "[]", "fx, fy, cx and cy are expected"),
+        ("cam_params.json", '{"fx": "a", "fy": 1, "cx": 1, "cy": 1}', "fx, fy, cx, cy: numbers only"),
+        ("cam_params.json", '{"fx": 0, "fy": 1, "cx": 1, "cy": 1, "w": 2, "h": 2}', "focal lengths must be positive"),
         ("a.txt", "1 FISHEYE 64 48 1 2 3", "FISHEYE has 4 parameters, here are 3"),
         ("a.txt", "1 SWIRL_FISHEYE 64 48 1 2 3", "camera model SWIRL_FISHEYE is not known"),
     ],

@@ -9,7 +9,7 @@ from ace_ros.camera import Camera
 from ace_ros.cli.console import note
 from ace_ros.errors import InputError
 from ace_ros.recordings import open_recording
-from ace_ros.recordings.calibrations import SUFFIXES, Calibration, calibration_of_file, calibration_of_text
+from ace_ros.recordings.calibrations import Calibration, calibration_of_file, calibration_of_text, is_calibration
 from ace_ros.recordings.exif import focal_of
 from ace_ros.recordings.intrinsics import CameraFor
 
@@ -33,7 +33,7 @@ def camera_argument(text: str) -> CameraOf:
 
 def _for_size(text: str) -> CameraFor:
     path = Path(text)
-    if path.is_dir() or (path.is_file() and path.suffix.lower() not in SUFFIXES):
+    if path.is_dir() or (path.is_file() and not is_calibration(path)):
         frames = open_recording(path, split="all").frames
         return Calibration(frames[0].camera).for_images(str(path))
     if path.is_file():

@@ -36,7 +36,8 @@ from ace_ros.recordings.intrinsics import CameraFor, camera_of, camera_of_number
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import numbers, read_json, read_text
 
-SUFFIXES = (".yaml", ".yml", ".xml", ".txt", ".json")
+_SUFFIXES = (".yaml", ".yml", ".xml", ".txt")
+_REPLICA = "cam_params.json"
 _COLMAP_LINE = re.compile(
     r"^\s*(\d+\s+)?(SIMPLE_|FULL_)?[A-Z_]*(PINHOLE|RADIAL|OPENCV|FOV|FISHEYE|DIVISION|EUCM|EQUIRECTANGULAR)\w*\s+\d+\s+\d+\s"
 )
@@ -74,6 +75,11 @@ class Calibration:
             return scaled
 
         return for_size
+
+
+def is_calibration(path: Path) -> bool:
+    """Whether a file is called as calibrations are; others may be recordings."""
+    return path.suffix.lower() in _SUFFIXES or path.name == _REPLICA
 
 
 def calibration_of_text(text: str, source: str, other: str = "") -> Calibration:
@@ -125,7 +131,7 @@ def _of_json(path: Path) -> Calibration:
 def _of_sensor_data(text: str, where: str) -> Calibration:
     """Lines ``m_name = values``, the matrix 4x4 row by row."""
     stated = {name.strip(): values.split() for name, _, values in (line.partition("=") for line in text.splitlines())}
-    matrix = stated[_SENSOR_DATA]
+    matrix = stated.get(_SENSOR_DATA, [])
     if len(matrix) < 12:
         raise InputError(f"{where}: {_SENSOR_DATA}: 16 numbers are expected, it has {len(matrix)}")
     size = [" ".join(stated.get(name, [])) for name in ("m_colorWidth", "m_colorHeight")]
