@@ -402,6 +402,13 @@ def test_any_one_frame_damaged_in_any_way_is_left_out_alone(tmp_path, make, dama
         read_all(tmp_path / "scene", strict=True)
 
 
+@pytest.mark.parametrize("damage", ["of another size", "truncated", "empty"])
+def test_the_first_image_of_a_bag_decides_nothing(tmp_path, damage):
+    told = rosbag(tmp_path / "scene", 0, damage)
+    used, _, names = read_all(tmp_path / "scene")
+    assert len(used) == COUNT - 1 and len(names) == 1 and told in f"/{names.pop()}"
+
+
 @pytest.mark.parametrize("bad", [0, 1, 2, COUNT - 1])
 def test_a_trajectory_is_known_though_one_of_its_first_rows_is_short(tmp_path, bad):
     told = trajectory(tmp_path / "scene", bad, "short")

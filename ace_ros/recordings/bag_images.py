@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 from rosbags.interfaces import Connection
@@ -18,9 +20,11 @@ from ace_ros.recordings.encodings import DEPTH, decode_compressed, decode_raw, i
 from ace_ros.recordings.images import image_size
 from ace_ros.recordings.intrinsics import camera_of_info
 from ace_ros.recordings.left_out import LeftOut
+from ace_ros.recordings.posed_frame import evenly
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
+_ASKED = 9  # images for their size: one of another size is outvoted, wherever it is
 VIDEO = ("ffmpeg_image_transport_msgs/msg/FFMPEGPacket", "foxglove_msgs/msg/CompressedVideo")
 
 
@@ -60,14 +64,17 @@ def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
     return (message.width, message.height) if msgtype == RAW else image_size(BytesIO(bytes(message.data)))
 
 
-def first_size(bag: Bag, connection: Connection, headers: Sequence[Header]) -> tuple[int, int] | None:
-    """Width and height of the first image that has any; None when none can be told."""
-    for header in headers:
+def usual_size(bag: Bag, connection: Connection, headers: Sequence[Header]) -> tuple[int, int] | None:
+    """Width and height that most images have, by some that have any; None when none can be told."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for header in chain(evenly(headers, _ASKED), headers):
+        if sizes.total() >= _ASKED:
+            break
         with suppress(InputError):
             size = message_size(bag.at(connection, header), connection.msgtype)
             if size is not None and all(size):
-                return size
-    return None
+                sizes[size] += 1
+    return max(sizes, key=lambda size: sizes[size], default=None)
 
 
 def cameras(bag: Bag, connection: Connection, rectified: bool, size: tuple[int, int] | None) -> Callable[[int], Camera]:

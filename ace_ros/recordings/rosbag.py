@@ -19,8 +19,8 @@ from ace_ros.recordings.bag_images import (
     VIDEO,
     BagImage,
     cameras,
-    first_size,
     is_photograph,
+    usual_size,
 )
 from ace_ros.recordings.bag_storage import is_bag
 from ace_ros.recordings.intrinsics import camera_of_numbers, fitted
@@ -145,7 +145,7 @@ def _camera(
     bag: Bag, images: Connection, headers: list[Header], options: SplitOptions
 ) -> tuple[Callable[[int], Camera], list[str]]:
     """Camera at a stamp, and notes on where it comes from."""
-    size = first_size(bag, images, headers)
+    size = usual_size(bag, images, headers)
     if options.intrinsics:
         if size is None:
             raise InputError(f"{bag.path}: not one image of {images.topic} can be read")
