@@ -337,6 +337,7 @@ def test_a_matrix_with_a_skew_is_not_taken_for_focal_lengths(tmp_path, matrix):
         ),
         ("cam_params.json", "[]", "fx, fy, cx and cy are expected"),
         ("cam_params.json", '{"fx": "a", "fy": 1, "cx": 1, "cy": 1}', "fx, fy, cx, cy: numbers only"),
+        ("cam_params.json", '{"fx": 1, "fy": 1, "cx": 1, "cy": 1, "w": NaN, "h": 2}', "cannot convert float NaN"),
         ("cam_params.json", '{"fx": 0, "fy": 1, "cx": 1, "cy": 1, "w": 2, "h": 2}', "focal lengths must be positive"),
         ("a.txt", "1 FISHEYE 64 48 1 2 3", "FISHEYE has 4 parameters, here are 3"),
         ("a.txt", "1 SWIRL_FISHEYE 64 48 1 2 3", "camera model SWIRL_FISHEYE is not known"),

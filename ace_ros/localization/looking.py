@@ -11,6 +11,7 @@ from ace_ros.image import Image
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.second_look import held_against, same, worth_another
 from ace_ros.localization.state import State
+from ace_ros.localization.trust import TrustModel
 from ace_ros.localization.verdict import DARK
 
 if TYPE_CHECKING:
@@ -90,13 +91,7 @@ class Looking:
     def _borne_out(self, answer: Localization) -> Localization:
         """What is believed of few landmarks, or doubted for its own covariance alone, held against another look."""
         assert answer.sight is not None
-        if not answer.sight.found:
-            return answer
-        trust = self._localizer.trust(answer.sight.found[0].place)
-        if not worth_another(answer, trust):
-            return answer
-        other = self._first if answer.sight.encoded.scale < 1.0 else self._smaller()
-        return answer if other is None else held_against(answer, other, trust)
+        return self._held(answer) if answer.sight.found and worth_another(answer, self._trust(answer)) else answer
 
     def _told_apart(self) -> Localization:
         """What several poses explain is believed where a look at another size is sure of the best of them: twins are
@@ -104,10 +99,17 @@ class Looking:
         first, other = self._first, self._smaller()
         if other is None or other.state is not State.LOCALIZED or not same(first, other):
             return first
-        answer = self._larger(other)
+        return self._held(self._larger(other))
+
+    def _held(self, answer: Localization) -> Localization:
+        """An answer held against the look at another size than its own."""
         assert answer.sight is not None
-        trust = self._localizer.trust(answer.sight.found[0].place)
-        return held_against(answer, first if answer is other else other, trust)
+        other = self._first if answer.sight.encoded.scale < 1.0 else self._smaller()
+        return answer if other is None else held_against(answer, other, self._trust(answer))
+
+    def _trust(self, answer: Localization) -> TrustModel:
+        assert answer.sight is not None
+        return self._localizer.trust(answer.sight.found[0].place)
 
     def _smaller(self) -> Localization | None:
         """A look at another size, by itself; None where too few pixels would be left."""

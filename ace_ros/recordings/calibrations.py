@@ -35,6 +35,7 @@ from ace_ros.recordings.file_storage import camera_of_storage
 from ace_ros.recordings.intrinsics import CameraFor, camera_of, camera_of_numbers, fitted
 from ace_ros.recordings.lens_names import NamedLens, lens_named, model_of
 from ace_ros.recordings.listing import numbers, read_json, read_text
+from ace_ros.recordings.options import SplitOptions
 
 _SUFFIXES = (".yaml", ".yml", ".xml", ".txt")
 _REPLICA = "cam_params.json"
@@ -89,17 +90,24 @@ def calibration_of_text(text: str, source: str, other: str = "") -> Calibration:
     return Calibration(camera_of_numbers(text, source, other))
 
 
+def given_camera(options: SplitOptions) -> CameraFor | None:
+    """The camera of ``--intrinsics``; None where the user gave none."""
+    if not options.intrinsics:
+        return None
+    return calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+
+
 def calibration_of_file(path: Path) -> Calibration:
     """The camera of a calibration file.
 
     Raises:
         InputError: none is found in it, or one that can't be used.
     """
+    if path.suffix.lower() == ".json":
+        return _of_json(path)
     text = read_text(path, "the calibration")
     if path.suffix.lower() in (".yaml", ".yml", ".xml") or text.startswith(("%YAML", "<?xml")):
         return _of_yaml(text, path)
-    if path.suffix.lower() == ".json":
-        return _of_json(path)
     if _SENSOR_DATA in text:
         return _of_sensor_data(text, str(path))
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -146,7 +154,7 @@ def _sized(words: Sequence[str], size: Sequence[str], where: str) -> Calibration
     width, height = numbers(size, where, "the size of the images, two numbers,", 2)
     try:
         return Calibration(Camera(int(width), int(height), fx, fy, cx, cy))
-    except InputError as error:
+    except (InputError, ValueError, OverflowError) as error:  # a size that is no number
         raise InputError(f"{where}: {error}") from None
 
 

@@ -8,7 +8,7 @@ principal point.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix, pose_from_quaternion
-from ace_ros.recordings.calibrations import calibration_of_text
+from ace_ros.recordings.calibrations import given_camera
 from ace_ros.recordings.image_search import NamedImages
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
@@ -49,7 +49,7 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
             image = images.path(called)
             name = images.name(image)
             with left_out.trying(name):
-                entries.append(Entry(name, image, _camera(cameras, called), _pose(words, where), where, query=query))
+                entries.append(Entry(name, image, cameras(called), _pose(words, where), where, query=query))
     entries.sort(key=lambda entry: natural(entry.name))
     found, notes = frames_of(entries, left_out, str(path))
     both = all((path / name).is_file() for name in _LISTS)
@@ -78,22 +78,34 @@ def _pose(words: list[str], where: str) -> Matrix:
     return pose
 
 
-def _cameras(path: Path, options: SplitOptions) -> CameraFor | dict[str, float]:
-    """The user's camera, or the focal length of each image by its name without a suffix.
+def _cameras(path: Path, options: SplitOptions) -> Callable[[str], CameraFor]:
+    """The camera of each image by its name: the user's, or by the focal length of the model.
 
     Raises:
         InputError: nothing tells the intrinsics.
     """
-    if options.intrinsics:
-        return calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+    if given := given_camera(options):
+        return lambda name: given
     file = path / _MODEL
     if not file.is_file():
         raise InputError(f"{path}: nothing tells the intrinsics: give --intrinsics fx,fy,cx,cy, or put {_MODEL} there")
+    focals = _focals(file)
+
+    def camera(name: str) -> CameraFor:
+        if _stem(name) not in focals:
+            raise FrameError(name, f"{_MODEL} has no camera for it")
+        focal = focals[_stem(name)]
+        return lambda width, height: Camera(width, height, focal, focal, width / 2 - 0.5, height / 2 - 0.5)
+
+    return camera
+
+
+def _focals(file: Path) -> dict[str, float]:
+    """Focal lengths by the images' names without a suffix. Behind the number of the cameras stands a line for each:
+    name, focal length, quaternion, centre, distortion, 0."""
     lines = [line.split() for line in read_text(file, "the model").splitlines()]
     counts = (index for index, words in enumerate(lines) if len(words) == 1 and words[0].isdigit())
-    start = next(
-        counts, len(lines)
-    )  # how many cameras follow, a line each: name, focal length, quaternion, centre, ...
+    start = next(counts, len(lines))
     count = int(lines[start][0]) if start < len(lines) else 0
     cameras = [words for words in lines[start + 1 : start + 1 + count] if len(words) >= 9]
     if not cameras:
@@ -101,15 +113,6 @@ def _cameras(path: Path, options: SplitOptions) -> CameraFor | dict[str, float]:
     return {
         _stem(name): float(numbers([focal], f"{file}: {name}", "a focal length", 1)[0]) for name, focal, *_ in cameras
     }
-
-
-def _camera(cameras: CameraFor | dict[str, float], name: str) -> CameraFor:
-    if not isinstance(cameras, dict):
-        return cameras
-    if _stem(name) not in cameras:
-        raise FrameError(name, f"{_MODEL} has no camera for it")
-    focal = cameras[_stem(name)]
-    return lambda width, height: Camera(width, height, focal, focal, width / 2 - 0.5, height / 2 - 0.5)
 
 
 def _stem(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ace_ros.errors import FrameError, InputError
 from ace_ros.geometry import Matrix
-from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
+from ace_ros.recordings.calibrations import calibration_of_file, given_camera
 from ace_ros.recordings.image_files import is_beside, photographs
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
@@ -82,8 +82,8 @@ def camera_of(path: Path, options: SplitOptions) -> CameraFor:
     Raises:
         InputError: nothing does.
     """
-    if options.intrinsics:
-        return calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+    if given := given_camera(options):
+        return given
     fault = None
     beside = path.resolve().parent / "cam_params.json"  # of all scenes of Replica
     files = [file for pattern in _CALIBRATIONS for file in sorted(path.glob(pattern))]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ace_ros.errors import FrameError, InputError
 from ace_ros.recordings.ace import partners, pose_of_file
-from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
+from ace_ros.recordings.calibrations import calibration_of_file, given_camera
 from ace_ros.recordings.image_files import photographs
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
@@ -50,8 +50,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
 
 
 def _camera(folder: Path, options: SplitOptions) -> CameraFor:
-    if options.intrinsics:
-        return calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+    if given := given_camera(options):
+        return given
     for name in _INTRINSICS:
         if (folder / name).is_file():
             return calibration_of_file(folder / name).for_images(str(folder / name))

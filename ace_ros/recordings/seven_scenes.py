@@ -14,7 +14,7 @@ from pathlib import Path
 from ace_ros.camera import Camera
 from ace_ros.errors import FrameError, InputError
 from ace_ros.recordings.ace import pose_of_file
-from ace_ros.recordings.calibrations import calibration_of_file, calibration_of_text
+from ace_ros.recordings.calibrations import calibration_of_file, given_camera
 from ace_ros.recordings.image_files import is_image, photographs
 from ace_ros.recordings.intrinsics import CameraFor
 from ace_ros.recordings.left_out import LeftOut
@@ -40,8 +40,8 @@ def read(path: Path, split: Split, options: SplitOptions) -> Recording:
     left_out = LeftOut(options.strict)
     notes = []
     camera: CameraFor = _usual
-    if options.intrinsics:
-        camera = calibration_of_text(options.intrinsics, "--intrinsics").for_images("--intrinsics")
+    if given := given_camera(options):
+        camera = given
     elif stated := _calibration(path):
         camera = calibration_of_file(stated).for_images(str(stated))
         notes.append(f"intrinsics of {stated.name}")
