@@ -112,10 +112,13 @@ def test_the_page_follows_a_robot(mapped_room, domain, tmp_path):
             assert colours(browser, "#map", "r === g && g === b && r > 100 && r < 220") > 500  # landmarks
             assert node.probe.count_subscribers("/localization_node/debug_image") == 1
 
-            node.probe.spin(1.0)  # the robot stands still: the page is where the topic is
-            x, y = map(float, figure(browser, "x, y").split(","))
-            last = node.covariances[-1].pose.pose.position
-            assert (x, y) == pytest.approx((last.x, last.y), abs=0.006)
+            def where_the_topic_is():
+                """Images that were under way when the robot came to stand are waited for, and what they bring."""
+                x, y = map(float, figure(browser, "x, y").split(","))
+                last = node.covariances[-1].pose.pose.position
+                return (x, y) == pytest.approx((last.x, last.y), abs=0.006)
+
+            node.probe.until(where_the_topic_is, "the page to show the pose that was published last")
             assert re.fullmatch(r"\d+/\d+", figure(browser, "inliers"))
 
             browser.open(web.address)  # anew: who comes later sees as much
