@@ -48,6 +48,8 @@ class Command:
     """Whose images: folders in ../shared/scenes, and room and courtyard, which are generated; all by default."""
     every: int = 1
     """Every so many of their images."""
+    begin: int = 0
+    """The first of these: `--every 2`, then `--every 2 --begin 1` ask all of them in two runs."""
     skip: int = 0
     """So many of the first pieces of work are left out: a run that was stopped says how many it had done."""
     workers: int = os.cpu_count() or 1
@@ -77,13 +79,15 @@ def main(command: Command) -> int:
     paths = scenes.find(list(command.scenes), command.maps)
     if not list(command.maps.glob("*.safetensors")):
         raise SystemExit(f"no maps in {command.maps}: python -m bench.honesty makes them")
-    parts = {name: -(-len(_frames(path)[:: command.every]) // _PART) for name, path in paths.items()}
+    parts = {name: -(-len(_frames(path)[command.begin :: command.every]) // _PART) for name, path in paths.items()}
     # Those of all recordings by turns, each spread over its own: what is there early stands for the whole.
     turns = sorted((k / count, k, name) for name, count in parts.items() for k in range(count))
     counts = {way: Count() for way in _WAYS}
     with ProcessPoolExecutor(command.workers, multiprocessing.get_context("spawn")) as pool:
         work = [
-            pool.submit(_asked, command.maps, name, paths[name], k * command.every, parts[name] * command.every)
+            pool.submit(
+                _asked, command.maps, name, paths[name], command.begin + k * command.every, parts[name] * command.every
+            )
             for _, k, name in turns[command.skip :]
         ]
         for done, one in enumerate(as_completed(work), 1):
