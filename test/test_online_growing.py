@@ -15,10 +15,11 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.build import build_place
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import HASTY_STEPS, PLACE_STEPS
-from ace_ros.online.building import MapBefore, Result
+from ace_ros.online.building import Result
 from ace_ros.online.collecting import Candidate, Collector
 from ace_ros.online.keyframes import KeyframeOptions, KeyframePicker
 from ace_ros.online.mapping_session import MappingSession, MappingState, SessionOptions
+from ace_ros.online.stepwise_build import MapBefore
 
 pytestmark = pytest.mark.slow
 TURNED = pose(x=3.0, yaw=40.0)  # map_from_drive of a drive with an origin of its own

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import os
-import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -51,43 +48,6 @@ class Outcome:
     size: int = 0
     first: bool = False
     places_left: int = 0
-
-
-class MapBefore:
-    """The map that stands at a path before another is written there that will not stay: kept beside it, to come back.
-
-    A process that is killed meanwhile leaves it there, under the same name with .before behind.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._kept = path, path.with_name(f"{path.name}.before")
-        self._has = False
-
-    def keep(self) -> None:
-        """Keep the map, if there is one; where that can't be done, writing the next one tells why."""
-        with contextlib.suppress(OSError):
-            self._kept.unlink(missing_ok=True)
-            try:
-                os.link(self._path, self._kept)
-            except FileNotFoundError:
-                return
-            except OSError:  # file systems of USB sticks know no links
-                shutil.copy2(self._path, self._kept)
-            self._has = True
-
-    def drop(self) -> None:
-        """It is needed no more."""
-        if self._has:
-            self._kept.unlink(missing_ok=True)
-            self._has = False
-
-    def restore(self) -> bool:
-        """Put it back; tells whether there was one."""
-        had, self._has = self._has, False
-        if had:
-            self._kept.replace(self._path)
-            self._kept.unlink(missing_ok=True)  # of two names of one file both stay
-        return had
 
 
 def build_map(

@@ -14,12 +14,13 @@ from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.mapper import Mapper
 from ace_ros.mapping.options import MIN_FRAMES, MapOptions
 from ace_ros.mapping.progress import Progress
-from ace_ros.online.building import MapBefore, Outcome, Result, build_map
+from ace_ros.online.building import Outcome, Result
 from ace_ros.online.collecting import Candidate, Collector, Counters
 from ace_ros.online.drive_check import Check
 from ace_ros.online.growing_map import Growth, Scale, align_drive, extend_drive
 from ace_ros.online.mapping_advice import Intake, advice
 from ace_ros.online.maps_dir import map_path, maps_dir_option, prepare_folder
+from ace_ros.online.stepwise_build import StepwiseBuild
 from ace_ros.options import Options, option
 
 
@@ -77,7 +78,7 @@ class MappingSession:
         self.progress: Progress | None = None
         self.last_map: SceneMap | None = None
         self.map_name = ""  # of the build under way, or of the last one
-        self.first_map: Path | None = None  # of the build under way: it is to be replaced
+        self._build: StepwiseBuild | None = None  # under way
         self._known: set[Path] = set()  # maps that this drive has got
         self._doing = ""  # of the build under way, a sentence
         self._outcome: Outcome | None = None
@@ -94,6 +95,11 @@ class MappingSession:
     def building(self) -> bool:
         """Whether a build is under way."""
         return self._collector.building
+
+    @property
+    def first_map(self) -> Path | None:
+        """Of the build under way: it is to be replaced."""
+        return self._build.first if self._build is not None else None
 
     @property
     def forsaken(self) -> int:
@@ -154,28 +160,11 @@ class MappingSession:
         def override(usual: MapOptions) -> MapOptions:
             return replace(usual, steps=steps or usual.steps, seconds=seconds or usual.seconds)
 
-        progress, check = self._shown(on_progress), self._check()
-        before = MapBefore(path)
+        progress, build = self._shown(on_progress), StepwiseBuild(path, override, self._check())
 
-        def first(mapper: Mapper, cancelled: Callable[[], bool]) -> None:
-            before.keep()
-            more = True
-            while more:
-                outcome = build_map(mapper, path, override, cancelled=cancelled, hasty=True, check=check)
-                if outcome.path is not None:  # else the other one tells
-                    self.first_map, self.last_map = outcome.path, outcome.scene_map
-                    self._ended(outcome)
-                more = outcome.places_left > 0
-
-        def task(mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
-            outcome = build_map(mapper, path, override, progress, cancelled, check=check)
-            if outcome.path is not None:
-                before.drop()
-            elif before.restore():
-                outcome = _with(outcome, f"{path} is the map that was there before")
-            elif self.first_map is not None:
-                outcome = _with(outcome, f"{path} is still the first map")
-            return outcome
+        def tell(outcome: Outcome) -> None:
+            self.last_map = outcome.scene_map
+            self._ended(outcome)
 
         def done(outcome: Outcome) -> None:
             self._finish(outcome)
@@ -185,7 +174,12 @@ class MappingSession:
         self._begin(path, f"building the map of {self.counters.taken} frames")
         if self.collecting and not self._options.keep_collecting:
             self.collecting, self._resting = False, True
-        self._collector.work(task, done, None if path in self._known else first)
+        self._build = build
+        self._collector.work(
+            lambda mapper, cancelled: build.as_asked(mapper, progress, cancelled),
+            done,
+            None if path in self._known else lambda mapper, cancelled: build.in_haste(mapper, cancelled, tell),
+        )
 
     def align(
         self,
@@ -299,7 +293,7 @@ class MappingSession:
         if self._resting and outcome.path is None and self.first_map is None:
             self.collecting = True
         self._resting = False
-        self.progress, self.first_map, self._outcome = None, None, outcome
+        self.progress, self._build, self._outcome = None, None, outcome
         if outcome.scene_map is not None and outcome.path is not None:
             self.last_map = outcome.scene_map
             self._known.add(outcome.path)
@@ -336,8 +330,3 @@ class MappingSession:
         intake = replace(intake, pose_fault=fault, seconds=time.monotonic() - self._start)
         held_back = self.last_map.header.held_back if self.last_map else HeldBack()
         return advice(intake, self.counters, self._collector.watch, held_back, self._collector.check.finding)
-
-
-def _with(outcome: Outcome, words: str) -> Outcome:
-    """The outcome with a sentence more."""
-    return replace(outcome, message=f"{outcome.message.rstrip('.')}. {words}.")
