@@ -66,17 +66,19 @@ help:
 
 setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
 
-# A process a core, with one thread each; then, by themselves, the tests that talk over DDS. 5: there was none to run.
+# A process a core, with one thread each; then those that talk over DDS, by two, as they wait most of their time and some
+# ask how soon something comes. 5: there was none to run.
+OVER_DDS := $(VENV)/bin/pytest -m alone -n 2 --dist loadfile
 test: setup lint
 	@none=0; OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not alone" -n auto --maxprocesses 4 --dist loadfile $(PYTEST) || \
 	{ none=$$?; [ $$none -eq 5 ]; }; \
-	$(VENV)/bin/pytest -m alone $(PYTEST) || { code=$$?; [ $$code -eq 5 ] && [ $$none -eq 0 ] || exit $$code; }
+	$(OVER_DDS) $(PYTEST) || { code=$$?; [ $$code -eq 5 ] && [ $$none -eq 0 ] || exit $$code; }
 
 test-fast: setup
 	$(VENV)/bin/pytest -m "not slow" $(PYTEST)
 
 test-ros: setup
-	$(VENV)/bin/pytest -m alone $(PYTEST)
+	$(OVER_DDS) $(PYTEST)
 
 # The library alone, on the oldest versions that are claimed. pip's own build/ would bring back what is gone.
 FLOOR := $(CURDIR)/.venv-floor

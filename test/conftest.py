@@ -37,7 +37,7 @@ class MappedRoom:
     queries: list[Frame]
 
 
-# Files whose tests talk over DDS: nothing else is to take their time.
+# Files whose tests talk over DDS: what only computes is not to take their time.
 ALONE = ("test_nodes_", "test_evaluation_live", "test_standalone_")
 
 

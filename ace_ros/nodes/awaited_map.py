@@ -33,6 +33,8 @@ class AwaitedMap:
         if self._watch.changed():
             self._tried = True
             return ""
-        if self._tried and path.exists():
+        if not path.exists():
+            return f"waiting for the map {path}: it is not built yet"
+        if self._tried:
             return f"{path} can't be used, see the log: waiting for it to be built anew"
-        return f"waiting for the map {path}: it is not built yet"
+        return f"{path} is there: waiting for it to be whole, it may still be copied"
