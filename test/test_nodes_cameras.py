@@ -8,7 +8,7 @@ from drive import BASE_FROM_CAMERA, Rover
 from localizing import Localizing, near
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from ros_harness import own_domain
+from ros_harness import PATIENCE, own_domain
 
 from ace_ros.generated.renderer import Renderer
 from ace_ros.generated.room import room_surfaces
@@ -79,16 +79,23 @@ class TwoCameras(Localizing):
                 rover.send(covered(shown, hidden), camera, stamp)
         return stamp
 
-    def drive(self, seconds, **how):
-        """Go on for a while; statuses and poses of this time, with the truth by stamp."""
+    def drive(self, seconds, least=0, **how):
+        """Go on for a while, and until there are so many poses; statuses and poses of this time, the truth by stamp."""
         statuses, poses, truths = len(self.statuses), len(self.poses), {}
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        for _ in while_fewer(self, seconds, least):
             index = INDICES[len(truths) // 8 % len(INDICES)]
             truths[self.both(index, **how)] = self.truth(index)
             self.probe.spin(0.15)
         self.probe.spin(0.5)
         return self.statuses[statuses:], self.poses[poses:], truths
+
+
+def while_fewer(node, seconds, least):
+    """For a while, and on a busy machine until there are ``least`` more poses."""
+    poses, begin = len(node.poses), time.monotonic()
+    while (gone := time.monotonic() - begin) < seconds or len(node.poses) < poses + least:
+        assert gone < PATIENCE, f"waited in vain for {least} poses: {len(node.poses) - poses} came"
+        yield
 
 
 def localized_by(statuses):
@@ -97,14 +104,13 @@ def localized_by(statuses):
 
 def test_whichever_camera_sees_tells_the_pose(mapped_room, domain, tmp_path):
     with TwoCameras(mapped_room, domain, tmp_path) as node:
-        seen = node.drive(3.0)
-        assert localized_by(seen[0]) and len(seen[1]) > 6
+        assert localized_by(node.drive(3.0, least=7)[0])
         for blind, other in ((SIDE, "camera_optical"), ("camera_optical", SIDE)):
             node.drive(1.5, sees=(other,))  # the lead may have to change
-            statuses, poses, truths = node.drive(4.0, sees=(other,))
+            statuses, poses, truths = node.drive(4.0, least=11, sees=(other,))
             assert localized_by(statuses) == {other}, blind
             lost = [m for m in statuses if m.state in (Status.STATE_LOST, Status.STATE_WAITING)]
-            assert not lost and len(poses) > 10, [m.reason for m in lost]
+            assert not lost, [m.reason for m in lost]
             for pose in poses:
                 stamp = nanoseconds(pose.header.stamp)
                 assert pose.header.frame_id == "map" and (
@@ -114,8 +120,8 @@ def test_whichever_camera_sees_tells_the_pose(mapped_room, domain, tmp_path):
         assert neither[-1].state == Status.STATE_LOST and {m.camera for m in neither[-8:]} == {"camera_optical", SIDE}
         for dead, other in ((SIDE, "camera_optical"), ("camera_optical", SIDE)):
             node.drive(1.5, silent=(dead,))
-            statuses, poses, truths = node.drive(4.0, silent=(dead,))
-            assert localized_by(statuses) == {other} and len(poses) > 10
+            statuses, _, _ = node.drive(4.0, least=11, silent=(dead,))
+            assert localized_by(statuses) == {other}
             topic = "/side/image/compressed" if dead == SIDE else "/camera/image/compressed"
             told = [m for m in statuses if f"no image on {topic}" in m.reason]
             assert told and {m.state for m in told} == {Status.STATE_LOCALIZED}, [m.reason for m in statuses[-3:]]
@@ -136,17 +142,17 @@ def test_a_camera_without_its_place_on_the_robot_is_named_and_the_other_works(ma
             return self
 
     with Unmounted(mapped_room, domain, tmp_path) as node:
-        statuses, poses, _ = node.drive(4.0)
-        assert localized_by(statuses) == {"camera_optical"} and len(poses) > 8
+        statuses, _, _ = node.drive(4.0, least=9)
+        assert localized_by(statuses) == {"camera_optical"}
         last = [m for m in statuses if m.state == Status.STATE_LOCALIZED][-1]
         assert last.reason_code == Status.REASON_NO_TRANSFORM and SIDE in last.reason
         node.side.mount_camera(BASE_FROM_SIDE)
         statuses, _, _ = node.drive(4.0)
         assert not [m for m in statuses if m.state == Status.STATE_LOCALIZED][-1].reason
         node.side.frame = "camera_optical"  # a driver that is started twice with the same names
-        statuses, poses, _ = node.drive(4.0)
+        statuses, _, _ = node.drive(4.0, least=9)
         last = [m for m in statuses if m.state == Status.STATE_LOCALIZED][-1]
-        assert "each camera needs an optical frame of its own" in last.reason and len(poses) > 8
+        assert "each camera needs an optical frame of its own" in last.reason
 
 
 def half_seen(room, views):
@@ -171,17 +177,17 @@ def test_two_cameras_that_are_half_covered_see_together(mapped_room, domain, tmp
             value = Parameter("window_seconds", value=seconds).to_parameter_msg()
             node.probe.call(SetParameters, f"{node.name}/set_parameters", parameters=[value])
             stand(node, index, share, 4.0)  # what was seen before is too old
-            statuses, poses = stand(node, index, share, 4.0)
+            statuses, poses = stand(node, index, share, 4.0, least=5 if enough else 0)
             sure = [m for m in statuses if m.state == Status.STATE_LOCALIZED]
-            assert (len(sure) >= 0.8 * len(statuses) > 4) if enough else not sure, [m.reason for m in statuses]
-            assert len(poses) > 4 if enough else not poses
+            assert len(sure) >= 0.8 * len(statuses) > 0 if enough else not sure, [m.reason for m in statuses]
+            assert enough or not poses
             assert all(near(pose_matrix(one.pose, ""), node.truth(index), (0.15, 3.0)) for one in poses)
 
 
-def stand(node, index, share, seconds):
-    """Statuses and poses of a while at one place."""
-    statuses, poses, end = len(node.statuses), len(node.poses), time.monotonic() + seconds
-    while time.monotonic() < end:
+def stand(node, index, share, seconds, least=0):
+    """Statuses and poses of a while at one place, of so many poses at least."""
+    statuses, poses = len(node.statuses), len(node.poses)
+    for _ in while_fewer(node, seconds, least):
         node.both(index, hidden=share)
         node.probe.spin(0.2)
     node.probe.spin(0.5)
