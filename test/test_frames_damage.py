@@ -409,6 +409,18 @@ def test_the_first_image_of_a_bag_decides_nothing(tmp_path, damage):
     assert len(used) == COUNT - 1 and len(names) == 1 and told in f"/{names.pop()}"
 
 
+def test_each_image_of_a_short_bag_has_one_vote_on_their_size(tmp_path):
+    with BagMaker(tmp_path / "scene") as bag:
+        for index in range(7):
+            stamp = START + index * SECOND
+            bag.info(stamp, CAMERA)
+            image = picture(index) if index > 2 else picture(index)[:30, :40]
+            bag.compressed(stamp, data=cv2.imencode(".png", image)[1].tobytes())
+            bag.pose(stamp, pose(index))
+    used, _, names = read_all(tmp_path / "scene")
+    assert len(used) == 4 and len(names) == 3
+
+
 @pytest.mark.parametrize("bad", [0, 1, 2, COUNT - 1])
 def test_a_trajectory_is_known_though_one_of_its_first_rows_is_short(tmp_path, bad):
     told = trajectory(tmp_path / "scene", bad, "short")

@@ -163,7 +163,7 @@ def test_from_the_drive_to_being_localized_in_its_map_without_a_restart(mapped_r
         seen = len(robot.statuses)
         robot.start("localization_node", map="office", wait_for_map=True, max_age=0.0)  # a later day
         robot.localized(100, lambda m: not m.reason)
-        assert not any("not built yet" in m.reason for m in robot.statuses[seen:])
+        assert not any("waiting for the map" in m.reason for m in robot.statuses[seen:])
         robot.stop("localization_node")
     finally:
         for process in robot.processes.values():

@@ -160,8 +160,6 @@ class MappingSession:
         def override(usual: MapOptions) -> MapOptions:
             return replace(usual, steps=steps or usual.steps, seconds=seconds or usual.seconds)
 
-        progress, build = self._shown(on_progress), StepwiseBuild(path, override, self._check())
-
         def tell(outcome: Outcome) -> None:
             self.last_map = outcome.scene_map
             self._ended(outcome)
@@ -174,12 +172,8 @@ class MappingSession:
         self._begin(path, f"building the map of {self.counters.taken} frames")
         if self.collecting and not self._options.keep_collecting:
             self.collecting, self._resting = False, True
-        self._build = build
-        self._collector.work(
-            lambda mapper, cancelled: build.as_asked(mapper, progress, cancelled),
-            done,
-            None if path in self._known else lambda mapper, cancelled: build.in_haste(mapper, cancelled, tell),
-        )
+        self._build = build = StepwiseBuild(path, override, self._check(), self._shown(on_progress), tell)
+        self._collector.work(build.as_asked, done, None if path in self._known else build.in_haste)
 
     def align(
         self,

@@ -20,32 +20,39 @@ class StepwiseBuild:
     """A build at whose end there is a map at ``path``, or what was there before it.
 
     Args:
-        path, override, check: as of :func:`.build_map`.
+        path, override, check, progress: as of :func:`.build_map`. tell: gets each map that a better one will replace.
 
     Attributes:
         first: the path, once a first map is there.
     """
 
-    def __init__(self, path: Path, override: Callable[[MapOptions], MapOptions], check: Check) -> None:
-        self._path, self._override, self._check = path, override, check
+    def __init__(
+        self,
+        path: Path,
+        override: Callable[[MapOptions], MapOptions],
+        check: Check,
+        progress: Callable[[Progress], None],
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self._path, self._override, self._check, self._progress, self._tell = path, override, check, progress, tell
         self._before = MapBefore(path)
         self.first: Path | None = None
 
-    def in_haste(self, mapper: Mapper, cancelled: Callable[[], bool], tell: Callable[[Outcome], None]) -> None:
-        """A map of the place where the camera is and of those that are built, then of all; ``tell`` gets each of them.
-        Where there is none, what speaks against it speaks against the better one, which tells."""
+    def in_haste(self, mapper: Mapper, cancelled: Callable[[], bool]) -> None:
+        """A map of the place where the camera is and of those that are built, then of all. Where there is none, what
+        speaks against it speaks against the better one, which tells."""
         self._before.keep()
         more = True
         while more:
             outcome = build_map(mapper, self._path, self._override, cancelled=cancelled, hasty=True, check=self._check)
             if outcome.path is not None:
                 self.first = outcome.path
-                tell(outcome)
+                self._tell(outcome)
             more = outcome.places_left > 0
 
-    def as_asked(self, mapper: Mapper, progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> Outcome:
+    def as_asked(self, mapper: Mapper, cancelled: Callable[[], bool]) -> Outcome:
         """The map as it was asked for; where it does not get done the one that was there before comes back."""
-        outcome = build_map(mapper, self._path, self._override, progress, cancelled, check=self._check)
+        outcome = build_map(mapper, self._path, self._override, self._progress, cancelled, check=self._check)
         if outcome.path is not None:
             self._before.drop()
         elif self._before.restore():

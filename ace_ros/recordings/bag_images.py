@@ -67,7 +67,8 @@ def message_size(message: Any, msgtype: str) -> tuple[int, int] | None:
 def usual_size(bag: Bag, connection: Connection, headers: Sequence[Header]) -> tuple[int, int] | None:
     """Width and height that most images have, by some that have any; None when none can be told."""
     sizes: Counter[tuple[int, int]] = Counter()
-    for header in chain(evenly(headers, _ASKED), headers):
+    first = evenly(headers, _ASKED)
+    for header in chain(first, (other for other in headers if other not in first)):  # each has one vote
         if sizes.total() >= _ASKED:
             break
         with suppress(InputError):
