@@ -84,8 +84,7 @@ def _mapped(
 
 def without_landmarks(scene_map: SceneMap) -> SceneMap:
     """The heads alone."""
-    bare = [replace(place, points=place.points[:0], codes=place.codes[:0]) for place in scene_map.places]
-    return replace(scene_map, places=bare)
+    return replace(scene_map, places=[place.with_landmarks(slice(0)) for place in scene_map.places])
 
 
 def localize_with(scene_map: SceneMap, device: str = "auto") -> Localize:

@@ -276,7 +276,8 @@ def test_what_shows_one_of_two_equal_bays_calibrates_nothing(room):
     points = np.stack([place.points, place.points + AWAY.astype(np.float32)], axis=1).reshape(-1, 3)
     # No two look the same: what differs by less than bfloat16 tells is a tie, which the first of the two would win.
     codes = np.repeat(place.codes, 2, axis=0) + rng.integers(-4, 5, (2 * len(place.codes), 64))
-    twice = replace(place, points=points, codes=codes.clip(-127, 127).astype(np.int8))
+    patches = place.patches.at(np.repeat(np.arange(len(place.points)), 2))
+    twice = replace(place, points=points, codes=codes.clip(-127, 127).astype(np.int8), patches=patches)
     once, both = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, twice))
     assert once.held_back.localized == 6 and once.held_back.median_translation < 0.05
     assert both.held_back.localized == 0 and both.held_back.median_translation is None
@@ -289,7 +290,7 @@ def test_a_place_knows_how_much_of_itself_it_holds_again(room):
     again = np.random.default_rng(0).random(len(place.points)) < 0.25
     points = np.concatenate([place.points, place.points[again] + AWAY.astype(np.float32)])
     codes = np.concatenate([place.codes, place.codes[again]])
-    partly = replace(place, points=points, codes=codes)
+    partly = replace(place, points=points, codes=codes, patches=place.patches.followed_by(place.patches.at(again)))
     once, some = (calibrate(one, views, CPU, lambda done, total: None).header for one in (place, partly))
     assert some.held_back.localized == 6  # as well as ever
     assert once.calibration.self_similar < 3 * once.calibration.chance_landmarks

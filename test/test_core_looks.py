@@ -177,8 +177,9 @@ def test_what_is_seen_smaller_has_to_say_more(room, localizer):
     wider = trust.calibration_for(smaller.encoded.scale)
     for name in ("chance_landmarks", "chance_head", "self_similar", "self_matched"):
         assert getattr(wider, name) == pytest.approx(getattr(trust.calibration, name) / np.sqrt(smaller.encoded.scale))
-    beyond = smaller.evidence.landmark_inliers - wider.chance_landmarks
-    assert trust.excess(smaller) == pytest.approx(max(0.0, beyond))
+    told = smaller.evidence
+    beyond = max(0.0, told.landmark_inliers - wider.chance_landmarks)
+    assert trust.excess(smaller) == pytest.approx(beyond + told.patches - 0.03 * told.patches_asked)
 
 
 def test_small_images_are_enlarged_so_far_and_no_farther():

@@ -25,6 +25,8 @@ from bench.fuzz_maps import check, small_map, use  # noqa: E402
 
 STEADY = {"derandomize": True, "database": None, "deadline": None}  # the same on every run, and as long as it takes
 HEADER = json.loads(json.dumps(asdict(made_map().header)))
+# Of the calibration, what older maps have not.
+LATER = ("landmark_weight", "self_similar", "self_matched", "patch_sigma", "chance_patches")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -74,7 +76,7 @@ def test_a_header_without_one_of_its_values(data):
     path = data.draw(st.sampled_from(paths(HEADER)))
     values = json.loads(json.dumps(HEADER))
     replace_value(values, path, None)
-    later = [("calibration", name) for name in ("landmark_weight", "self_similar", "self_matched")]
+    later = [("calibration", name) for name in LATER]
     optional = ("training",), ("head", "layout"), *later, ("sources",), ("encoder_enlarge",)
     if path in optional[1:] or (path[0] == "training" and len(path) > 1):
         parse_headers(json.dumps(values))

@@ -99,7 +99,7 @@ def test_progress_tells_every_stage(mapper):
     told = []
     mapper.build(told.append)
     stages = [progress.stage for progress in told]
-    assert list(dict.fromkeys(stages)) == ["triangulating", "training", "calibrating"]
+    assert list(dict.fromkeys(stages)) == ["triangulating", "sharpening", "training", "calibrating"]
     for progress in told:
         assert 0 <= progress.done <= progress.total
         assert (progress.loss is not None) == (progress.stage == "training")
@@ -107,7 +107,7 @@ def test_progress_tells_every_stage(mapper):
     assert [p.done for p in told if p.stage == "training"] == [1, 20]
 
 
-@pytest.mark.parametrize("stage", ["triangulating", "training", "calibrating"])
+@pytest.mark.parametrize("stage", ["triangulating", "sharpening", "training", "calibrating"])
 def test_a_build_that_is_cancelled_can_be_done_later(mapper, stage, one_thread):
     untouched = contents(mapper.build())
     seen = []

@@ -10,7 +10,9 @@ from map_making import made_map
 
 from ace_ros.features.xfeat import PROFILE
 from ace_ros.map.landmarks import quantize
+from ace_ros.map.patches import Patches
 from ace_ros.mapping.revisited import Revisited
+from ace_ros.mapping.sharpening import Seen, sharpened
 
 DEPTH = 5.5  # from the arc to the middle of the box
 
@@ -29,7 +31,16 @@ def made(world, kept=None):
     origin = tuple(packed.origin.tolist())
     header = replace(place.header, origin=origin, median_depth=DEPTH)
     points = (tracks.points[kept] + 0.05).numpy()
-    return packed, tracks, replace(place, header=header, points=points, codes=quantize(tracks.descriptors[kept]))
+    codes, patches = quantize(tracks.descriptors[kept]), Patches.none(len(points))
+    return packed, tracks, replace(place, header=header, points=points, codes=codes, patches=patches)
+
+
+def revisited(world, packed, tracks, place, kept=None):
+    """Of views without pictures, so that keypoints alone hold the landmarks."""
+    kept = torch.arange(len(tracks)) if kept is None else kept
+    seen = Seen.of(tracks, kept, packed)
+    exact = sharpened(torch.from_numpy(place.points), seen, packed, world.views, lambda done, total: None)
+    return Revisited(tracks, kept, exact, packed, PROFILE)
 
 
 def test_what_stood_there_is_forgotten_and_what_others_saw_is_found_by_them_alone(world):
@@ -49,7 +60,7 @@ def test_what_stood_there_is_forgotten_and_what_others_saw_is_found_by_them_alon
     tracks = replace(tracks, view=tracks.view[rows], keypoint=tracks.keypoint[rows], track=tracks.track[rows])
     seen_there = torch.zeros(len(tracks), dtype=torch.bool)
     seen_there[tracks.track[near[tracks.view]]] = True
-    left = Revisited(tracks, torch.arange(len(tracks)), packed, PROFILE).without(place, pose)
+    left = revisited(world, packed, tracks, place).without(place, pose)
     gone = 2 + int((torch.bincount(tracks.track[~near[tracks.view]], minlength=len(tracks)) < 3)[3:].sum())
     assert len(left.points) == len(place.points) - gone and len(left.codes) == len(left.points)
     untouched = place.points[~seen_there.numpy()]
@@ -66,14 +77,14 @@ def test_where_nobody_stood_nothing_changes(world):
     packed, tracks, place = made(world)
     pose = world.views[10].map_from_camera.copy()
     pose[:3, 3] += (0, 0, 10.0)
-    left = Revisited(tracks, torch.arange(len(tracks)), packed, PROFILE).without(place, pose)
+    left = revisited(world, packed, tracks, place).without(place, pose)
     assert (left.points == place.points).all() and (left.codes == place.codes).all()
 
 
 def test_landmarks_are_those_that_the_place_kept_in_its_order(world):
     kept = torch.tensor([7, 3, 250, 40])
     packed, tracks, place = made(world, kept)
-    left = Revisited(tracks, kept, packed, PROFILE).without(place, world.views[10].map_from_camera)
+    left = revisited(world, packed, tracks, place, kept).without(place, world.views[10].map_from_camera)
     truth = world.points[kept.numpy()] - packed.origin
     changed = (left.points != place.points).any(1)
     assert len(left.points) == 4 and changed.any()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from core_making import small_room
-from map_making import moved, together, with_header, with_place
+from map_making import moved, together, with_header
 
 from ace_ros.features.look import Look
 from ace_ros.geometry import pose_error, pose_residual
@@ -132,7 +132,7 @@ def test_a_rival_of_one_look_alone_is_chance_and_a_twin_is_one_at_any_size(room,
     image, (place,) = room.query_images[index], room.map.places
     alone = sorted(seen(room, index, 1.0) - seen(room, index, 0.8))
     for some, told in ((alone, State.LOCALIZED), (slice(None), State.UNCERTAIN)):
-        elsewhere = moved(with_place(room.map, points=place.points[some], codes=place.codes[some]), AWAY)
+        elsewhere = moved(replace(room.map, places=(place.with_landmarks(some),)), AWAY)
         localizer = Localizer(together(room.map, elsewhere), device="cpu")
         first = localizer.answer(localizer.encode(Image(image, room.camera)))
         assert first.state is State.UNCERTAIN and len(first.alternatives) == 2

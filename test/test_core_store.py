@@ -29,11 +29,18 @@ def made_view(index, keypoints=50, dimensions=64, stamp=None):
     )
     camera = Camera(640, 480, 500.1, 499.9, 320.3, 240.7, (0.1, -0.2, 0.001, 0.002))
     pose = looking(rng.normal(size=3) * 1e6 / 3, rng.normal(), 0.0)
-    return View(f"frame \udce9 {index}", pose, EncodedImage(features, camera, 500 / 3, 31.7), -(2**63) + index, stamp)
+    return View(
+        f"frame \udce9 {index}",
+        pose,
+        EncodedImage(features, camera, 500 / 3, 31.7),
+        -(2**63) + index,
+        stamp,
+        rng.bytes(100 * index),
+    )
 
 
 def same(one, other):
-    assert (one.name, one.digest, one.stamp) == (other.name, other.digest, other.stamp)
+    assert (one.name, one.digest, one.stamp, one.stored) == (other.name, other.digest, other.stamp, other.stored)
     assert one.map_from_camera.tobytes() == other.map_from_camera.tobytes()
     a, b = one.encoded, other.encoded
     assert (a.camera, a.focal, a.contrast) == (b.camera, b.focal, b.contrast)

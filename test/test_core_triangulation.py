@@ -237,13 +237,13 @@ def test_refined_points_move_to_their_rays():
     packed = world.packed()
     true = true_tracks(world, packed)
     off = true.points + 0.05 * torch.randn(true.points.shape, generator=torch.Generator().manual_seed(0))
-    before = refine_points(packed, off, true.view, true.keypoint, true.track, 0)[1]
-    points, error = refine_points(packed, off, true.view, true.keypoint, true.track, 10)
+    before = refine_points(packed, off, true.view, packed.rays[true.view, true.keypoint], true.track, 0)[1]
+    points, error = refine_points(packed, off, true.view, packed.rays[true.view, true.keypoint], true.track, 10)
     seen = true.lengths >= 3
     assert before.median() > 2 and error.median() < 0.01
     assert (points - true.points)[seen].norm(dim=1).median() < 1e-4
     behind = off - 20 * packed.rotations[0, :, 2]
-    assert refine_points(packed, behind, true.view, true.keypoint, true.track, 0)[1].min() > 500
+    assert refine_points(packed, behind, true.view, packed.rays[true.view, true.keypoint], true.track, 0)[1].min() > 500
 
 
 def test_mutual_best_and_pairs_within():

@@ -18,6 +18,7 @@ from ace_ros.growing.outdated import outdated
 from ace_ros.growing.repairing import repair
 from ace_ros.growing.updating import Evidence
 from ace_ros.map.landmarks import Landmarks, quantize
+from ace_ros.map.patches import Patches
 
 SHOWN, GONE, HIDDEN = 4000, 100, 100
 
@@ -32,7 +33,8 @@ def world():
     behind = eye + (world.points[-HIDDEN:] * (0.5, 0.5, 0.2) - eye) * 2.0
     points = np.concatenate([world.points, before, behind])
     looks = torch.from_numpy(np.concatenate([world.looks, unit(GONE + HIDDEN, 64, rng)]))
-    place = replace(made_map().places[0], points=points.astype(np.float32), codes=quantize(looks))
+    place, patches = made_map().places[0], Patches.none(len(points))
+    place = replace(place, points=points.astype(np.float32), codes=quantize(looks), patches=patches)
     place = replace(place, header=replace(place.header, origin=(0.0, 0.0, 0.0)))
     packed = world.packed()
     return place, Evidence(world.views, packed, true_tracks(world, packed), [])

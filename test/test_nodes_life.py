@@ -13,7 +13,7 @@ from in_process import InThisProcess
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from localizing import Localizing, base_pose, near
-from map_making import with_header, with_place
+from map_making import with_header
 from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
@@ -189,7 +189,7 @@ def test_a_map_that_grows_while_the_robot_drives(mapped_room, domain, tmp_path):
     whole = SceneMap.load(mapped_room.map)
     (place,) = whole.places
     file, new = tmp_path / "room.safetensors", tmp_path / "new"
-    with_place(whole, points=place.points[::2], codes=place.codes[::2]).save(file)
+    replace(whole, places=(place.with_landmarks(slice(None, None, 2)),)).save(file)
 
     with Localizing(mapped_room, domain, tmp_path, map=str(file)) as node:
         indices = itertools.cycle([*range(1, 20), *range(20, 1, -1)])

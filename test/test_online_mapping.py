@@ -418,6 +418,6 @@ def test_a_bad_name_is_told_before_the_drive(tmp_path):
 
 
 def test_the_progress_of_a_build_goes_from_0_to_1():
-    stages = ("triangulating", "training", "calibrating")
+    stages = ("triangulating", "sharpening", "training", "calibrating")
     done = [overall(Progress(stage, part, 4)) for stage in stages for part in range(5)]
     assert done == sorted(done) and done[0] == 0 and done[-1] == 1 and overall(None) == 0

@@ -24,7 +24,7 @@ EACH = {"gate_probability": 0.0, "confirm_probability": 0.0}  # what the library
 BASE_FROM_SIDE = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0.1], [0, -1, 0, 0.5], [0, 0, 0, 1]])
 
 
-def covered(image, index, share=0.75):
+def covered(image, index, share=0.8):
     """So much of the image behind something dark, by turns from the left and from the right."""
     hidden = image.copy()
     width = round(share * image.shape[1])
@@ -38,7 +38,7 @@ def localizer():
 
 
 def driven(localizer, rover=None, **options):
-    """Answers of a drive on which three quarters of each image are covered; each with whether it is right, if sure."""
+    """Answers of a drive on which four fifths of each image are covered; each with whether it is right, if sure."""
     robot, told = Driven(localizer, rover, **options), []
     for index in INDICES:
         answer = robot.frame(index, covered(robot.room.query_images[index], index))

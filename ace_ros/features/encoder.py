@@ -14,6 +14,7 @@ import torch
 from ace_ros.features.features import EncodedImage, Features
 from ace_ros.features.grey import check_image, working_size
 from ace_ros.features.look import AS_IT_IS, Look
+from ace_ros.features.picture import Picture
 from ace_ros.image import Image, Pixels
 
 
@@ -123,4 +124,5 @@ class Encoder(ABC):
         features = replace(features, pixels=look.back(features.pixels, held, *given))
         focal = camera.focal * float(np.sqrt(size[0] * size[1] / (camera.width * camera.height)))
         scale = float(np.sqrt(size[0] * size[1] / (full[0] * full[1])))
-        return EncodedImage(features, camera, focal, float(grey[::4, ::4].std()), scale).imaged()
+        picture = Picture(grey, camera, usual) if self.profile.has_keypoints else None
+        return EncodedImage(features, camera, focal, float(grey[::4, ::4].std()), scale, picture).imaged()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace_ros.camera import Camera
+from ace_ros.features.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class EncodedImage:
         focal: focal length at the size of encoding, pixels; it turns angles into the pixels of all error measures.
         contrast: standard deviation of the image's grey values.
         scale: of the size at which the encoder sees images as they are.
+        picture: its grey values, where the encoder has keypoints that are worth a closer look.
     """
 
     features: Features
@@ -65,6 +67,7 @@ class EncodedImage:
     focal: float
     contrast: float = 255.0
     scale: float = 1.0
+    picture: Picture | None = None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+
 from ace_ros.errors import InputError
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
@@ -32,4 +34,4 @@ def _thinned(place: Place, landmarks: int | None) -> Place:
     if landmarks is None or len(place.points) <= landmarks:
         return place
     # A poorer place collects less by chance; its calibration stays the more careful one of before.
-    return replace(place, points=place.points[:landmarks].copy(), codes=place.codes[:landmarks].copy())
+    return place.with_landmarks(np.arange(landmarks))  # copies, and no views of all

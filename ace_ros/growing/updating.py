@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from ace_ros.features.encoder import Encoder
 from ace_ros.growing.provenance import Recorded, with_source
@@ -20,6 +22,7 @@ from ace_ros.mapping.calibration import calibrate
 from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Reporter
 from ace_ros.mapping.selection import select
+from ace_ros.mapping.sharpening import Seen, Sharpened, sharpened
 from ace_ros.mapping.triangulation import MERGE_RADIUS, Tracks
 from ace_ros.mapping.views import PackedViews, View, spread_poses
 
@@ -40,8 +43,18 @@ class Evidence:
 
     def points(self, place: Place) -> NDArray[np.float32]:
         """(L, 3) of the tracks, in the local frame of a place."""
+        return self.local_to(place, self.tracks.points)
+
+    def local_to(self, place: Place, points: Tensor) -> NDArray[np.float32]:
+        """Points (N, 3) of the frame local to the tracks, in the local frame of a place."""
         shift = self.views.origin - np.asarray(place.header.origin)
-        return np.asarray(self.tracks.points.cpu().numpy().astype(np.float64) + shift, np.float32)
+        return np.asarray(points.cpu().numpy().astype(np.float64) + shift, np.float32)
+
+    def sharpened(self, kept: Tensor, report: Reporter) -> Sharpened:
+        """Some of the tracks (L,) made exact."""
+        kept = kept.to(self.tracks.points.device)
+        seen = Seen.of(self.tracks, kept, self.views)
+        return sharpened(self.tracks.points[kept], seen, self.views, self.taught, partial(report, "sharpening"))
 
 
 def triangulated(views: Sequence[View], encoder: Encoder, options: MapOptions, report: Reporter) -> Evidence:
@@ -67,8 +80,8 @@ def updated(
     Its head stays: landmarks decide, and a head that misses what is new is outweighed by its calibration.
     """
     if gone is not None and gone.any():
-        place = replace(place, points=place.points[~gone], codes=place.codes[~gone])
-    place, added = _joined(place, evidence, encoder, options)
+        place = place.with_landmarks(~gone)
+    place, added = _joined(place, evidence, encoder, options, report)
     header = _header(place.header, evidence, recorded)
     place = replace(place, header=header)
     if not evidence.held_back:
@@ -78,11 +91,14 @@ def updated(
     ), added
 
 
-def _joined(place: Place, evidence: Evidence, encoder: Encoder, options: MapOptions) -> tuple[Place, int]:
+def _joined(
+    place: Place, evidence: Evidence, encoder: Encoder, options: MapOptions, report: Reporter
+) -> tuple[Place, int]:
     """Old and new landmarks, each kind in its order, as often seen ones by turns."""
     kept = select(evidence.tracks, evidence.views, options.landmarks).cpu()
     kept = kept[~torch.from_numpy(_doubled(place, evidence, encoder)[kept.numpy()])]
-    points = evidence.points(place)[kept.numpy()]
+    exact = evidence.sharpened(kept, report)
+    points = evidence.local_to(place, exact.points)
     codes = quantize(evidence.tracks.descriptors.cpu()[kept], encoder.profile.code_range)
     # How often the old ones were seen the map does not know, but in which order.
     rank = np.concatenate([np.arange(len(some)) / max(1, len(some)) for some in (place.points, points)])
@@ -90,10 +106,11 @@ def _joined(place: Place, evidence: Evidence, encoder: Encoder, options: MapOpti
     added = int((order >= len(place.points)).sum())
     joined = replace(
         place,
-        points=np.concatenate([place.points, points])[order],
-        codes=np.concatenate([place.codes, codes])[order],
+        points=np.concatenate([place.points, points]),
+        codes=np.concatenate([place.codes, codes]),
+        patches=place.patches.followed_by(exact.patches),
     )
-    return joined, added
+    return joined.with_landmarks(order), added
 
 
 def _doubled(place: Place, evidence: Evidence, encoder: Encoder) -> NDArray[np.bool_]:

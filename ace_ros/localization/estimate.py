@@ -32,6 +32,7 @@ class Evidence:
             with one turned by 5 degrees about what is seen (:func:`ace_ros.localization.ambiguity.slack`).
         misfit: how far landmarks lie from where the pose makes them appear, as a multiple of what is usual in views of
             the map's own drive (medians); 0 where that is not known.
+        patches: that fit where the pose makes them appear, of ``patches_asked`` that should be seen.
     """
 
     contrast: float
@@ -46,6 +47,8 @@ class Evidence:
     matched: int = 0
     slack: tuple[float, float] = (0.0, 0.0)
     misfit: float = 0.0
+    patches: int = 0
+    patches_asked: int = 0
 
     @property
     def rank(self) -> float:
@@ -55,7 +58,7 @@ class Evidence:
         the true pose. Chosen by that, 10 of 150 queries in a room whose furniture was moved were wrong and sure; chosen
         by this, 8.
         """
-        return self.landmark_inliers + HEAD_COUNTS * self.head_inliers
+        return self.landmark_inliers + self.patches + HEAD_COUNTS * self.head_inliers
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Estimate:
         keypoint: (M,) index of the keypoint of each 2D-3D pair. points: (M, 3) map frame. inlier: (M,) bool.
         is_landmark: (M,) bool; the other points are the head's.
         errors: (M,) reprojection errors, pixels of the encoded image.
+        patch_errors: (N,) likewise, of patches that fit near where the pose has them.
         candidates: 2D-3D pairs that might have agreed, two a keypoint at most.
         seconds: by stage, match and solve.
         asked: what it was made from.
@@ -101,4 +105,5 @@ class Estimate:
     inlier: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     is_landmark: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    patch_errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     asked: Asked | None = None

@@ -15,6 +15,7 @@ from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization import solver
 from ace_ros.localization.ambiguity import beside, slack, turned
+from ace_ros.localization.close_up import LED_BY, NOT_LOOKED, CloserLook, CloseUp
 from ace_ros.localization.estimate import Asked, Estimate, Evidence
 from ace_ros.localization.search import MATCHED, SHARP, Hypothesis, PoseSearch
 from ace_ros.map.landmarks import Landmarks, Pairs
@@ -22,6 +23,7 @@ from ace_ros.map.place import Place
 
 _AGREES = 8.0  # pixels of the encoded image: a head prediction this near is evidence
 _HEAD_ASKED = 500  # keypoints that the head as second witness is asked about, set by hand
+_MOVED = 1.0  # pixels: where patches lie farther from where they were looked for, they are laid anew
 _CELLS = 6  # a side of the grid on which coverage is counted, set by hand
 
 
@@ -32,6 +34,7 @@ class Paired:
     Attributes:
         observed: (M,) of both witnesses, local frame. keypoint: (M,) of each. is_landmark: (M,), these come first.
         landmark: of those, the number of each.
+        close: patches that were laid onto the image besides.
     """
 
     encoded: EncodedImage
@@ -40,6 +43,18 @@ class Paired:
     keypoint: NDArray[np.int64]
     is_landmark: NDArray[np.bool_]
     landmark: NDArray[np.int64]
+    close: CloseUp = NOT_LOOKED
+
+    @property
+    def everything(self) -> tuple[solver.Observations, NDArray[np.float64]]:
+        """Pairs and patches, to be refined on, and their focal lengths, pixels."""
+        return self.observed.followed_by(self.close.observed), np.concatenate([self.focals, self.close.focals])
+
+    def borne_out(self, pose: Matrix) -> Paired:
+        """Without the patches, where few agree with a pose (local frame) that they have led."""
+        if self.close.found(pose) >= LED_BY:
+            return self
+        return replace(self, close=replace(NOT_LOOKED, asked=self.close.asked))
 
     @property
     def focals(self) -> NDArray[np.float64]:
@@ -72,6 +87,7 @@ class PoseEstimator:
         # A copy: a module moves as a whole, and the map's own head stays on the CPU.
         self._head = copy.deepcopy(place.head).to(device)
         self._landmarks = Landmarks(place.points, place.codes, device, profile_of(header.encoder).likeness)
+        self._closer = CloserLook(place.points, place.patches, header.calibration.patch_sigma)
         self.search = PoseSearch(self._landmarks, header.median_depth, settled, iterations)
 
     @property
@@ -122,6 +138,8 @@ class PoseEstimator:
             misfit=self._misfit(errors[is_landmark]),
             coverage=_coverage(encoded.pixels, encoded.pixels[paired.keypoint[inlier]]),
             well_conditioned=information is not None and solver.covariance_from_information(information) is not None,
+            patches=paired.close.found(pose),
+            patches_asked=paired.close.asked,
         )
         map_from_camera = pose.copy()
         map_from_camera[:3, 3] += self._origin
@@ -137,6 +155,7 @@ class PoseEstimator:
             inlier=inlier,
             is_landmark=is_landmark,
             errors=errors,
+            patch_errors=paired.close.errors(pose),
             asked=paired.asked,
         )
 
@@ -153,10 +172,29 @@ class PoseEstimator:
         pose, information = best.pose, None
         if len(paired.observed) >= solver.LEAST_PAIRS:
             pose, information = solver.refine(pose, paired.observed, paired.focals)
+            paired, pose, information = self._led(paired, pose, information)
         told = self.told(paired, pose, information, seconds)
         free = (0.0, 0.0) if information is None else self._slack(paired, pose, information)
         evidence = replace(told.evidence, play=self._play(best.pose, equals), slack=free)
         return replace(told, evidence=evidence, spread=_spread(best.pose, equals))
+
+    def closer(self, paired: Paired, pose: Matrix) -> Paired:
+        """With patches, laid onto the image where a pose (local frame) makes them appear."""
+        return replace(paired, close=self._closer.at(paired.encoded.picture, pose))
+
+    def _led(self, paired: Paired, pose: Matrix, information: Matrix) -> tuple[Paired, Matrix, Matrix]:
+        """A pose refined on patches as well, if enough of them bear it out, and what pairs alone know of it: patches of
+        one view are off together where a map or a way is, and their number says nothing of that."""
+        led, there = paired, pose
+        for _ in range(2):
+            led = self.closer(paired, there)
+            there, _ = solver.refine(there, *led.everything)
+            if led.close.shift < _MOVED:
+                break
+        led = led.borne_out(there)
+        if not len(led.close):
+            return led, pose, information
+        return led, there, solver.refine(there, paired.observed, paired.focals, steps=1)[1]
 
     def _paired(self, encoded: EncodedImage, asked: Asked, best: Hypothesis) -> Paired:
         keypoint = np.concatenate([best.near.keypoint, np.nonzero(best.head_near)[0]])

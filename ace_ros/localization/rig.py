@@ -26,6 +26,7 @@ from ace_ros.geometry import Matrix, invert, pose_error
 from ace_ros.localization import solver
 from ace_ros.localization.atlas import Atlas, Judged
 from ace_ros.localization.chain import Chain, Link
+from ace_ros.localization.close_up import NOT_LOOKED
 from ace_ros.localization.estimate import Estimate, Evidence
 from ace_ros.localization.estimator import Paired, PoseEstimator
 from ace_ros.localization.objections import Opinion, objection
@@ -92,7 +93,8 @@ class _Seen:
         return self.paired_by.search.observed(encoded, near, radius), encoded.focals[near.keypoint]
 
     def paired(self, pose: Matrix) -> Paired:
-        return self.paired_by.paired(self.view.sight.encoded, self.view.sight.asked[self.place], pose)
+        paired = self.paired_by.paired(self.view.sight.encoded, self.view.sight.asked[self.place], pose)
+        return self.paired_by.closer(paired, pose)
 
 
 def find_together(atlas: Atlas, scene_map: SceneMap, views: Sequence[RigView]) -> list[Judged]:
@@ -196,18 +198,20 @@ class RigEstimator:
         """A pose of the last image, refined with all that is seen where it makes the map appear."""
         poses = self._led_on(seen, chain, chain.poses(last))
         paired = [one.paired(pose) for one, pose in zip(seen, poses, strict=True)]
-        focals = [one.focals for one in paired]
-        poses, _, _ = chain.refine(poses, [one.observed for one in paired], focals)
+        poses, _, _ = chain.refine(poses, *_seen_by(paired))
+        paired = [one.borne_out(pose) for one, pose in zip(paired, poses, strict=True)]
         told = [self._estimator.told(one, pose, None, {}) for one, pose in zip(paired, poses, strict=True)]
         speaking = self._speaking(paired, told)
-        nothing = replace(paired[0].observed, rays=np.empty((0, 3)), points=np.empty((0, 3)), sigmas=np.empty(0))
-        observed = [one.observed if k in speaking else nothing for k, one in enumerate(paired)]
-        poses, own, _ = chain.refine(poses, observed, focals)
+        heard = [one if k in speaking else None for k, one in enumerate(paired)]
+        poses, _, _ = chain.refine(poses, *_seen_by(heard))
+        # As of one image alone: patches lead, and pairs tell how well a pose is known.
+        pairs = [one and replace(one, close=NOT_LOOKED) for one in heard]
+        _, own, _ = chain.refine(poses, *_seen_by(pairs), steps=1)
         # What is strange makes a pose less exact, but excuses no odometry.
         landmarks = self._trust.calibration.chance_landmarks + sum(speaking.values())
         strain = self._trust.strain(landmarks, max([told[k].evidence.misfit for k in speaking], default=0.0))
         strained = replace(chain, worth=chain.worth / strain)
-        _, _, information = strained.refine(poses, observed, focals, steps=1)
+        _, _, information = strained.refine(poses, *_seen_by(pairs), steps=1)
         covariance = self._trust.spread(information, 1.0, seen[-1].view.sight.encoded.focal)
         estimate = self._estimator.told(paired[-1], poses[-1], own[-1], {})
         evidence = self._together([one.evidence for one in told], speaking, estimate.evidence, covariance is not None)
@@ -282,9 +286,17 @@ class RigEstimator:
             landmark_inliers=int(self._trust.calibration.chance_landmarks) + sum(speaking.values()),
             matched=sum(each[k].matched for k in speaking),
             head_inliers=round(share * last.head_asked),
+            patches=sum(each[k].patches for k in speaking),
+            patches_asked=sum(each[k].patches_asked for k in speaking),
             coverage=min(1.0, sum(each[k].coverage for k in speaking)),
             well_conditioned=well_conditioned,
         )
+
+
+def _seen_by(paired: Sequence[Paired | None]) -> tuple[list[solver.Observations], list[NDArray[np.float64]]]:
+    """What each image sees, and its focal lengths; nothing of one that is not asked."""
+    each = [(solver.Observations.none(), np.empty(0)) if one is None else one.everything for one in paired]
+    return [observed for observed, _ in each], [focals for _, focals in each]
 
 
 def _counted(seen: Sequence[_Seen], chain: Chain, poses: Sequence[Matrix]) -> list[tuple[int, Matrix]]:

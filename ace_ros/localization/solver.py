@@ -42,6 +42,15 @@ class Observations:
     def __len__(self) -> int:
         return len(self.rays)
 
+    @staticmethod
+    def none() -> Observations:
+        return Observations(np.empty((0, 3)), np.empty((0, 3)), np.empty(0))
+
+    def followed_by(self, others: Observations) -> Observations:
+        """These, then others."""
+        pairs = ((self.rays, others.rays), (self.points, others.points), (self.sigmas, others.sigmas))
+        return Observations(*(np.concatenate(pair) for pair in pairs))
+
 
 @dataclass(frozen=True)
 class Pinhole:

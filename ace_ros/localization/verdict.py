@@ -54,6 +54,9 @@ _MATCHED_WELL, _LEAST_IF_MATCHED = 3.0, 2.15
 # Confidence at most of a pose that something speaks against: a corner of the image, degenerate geometry, its own
 # covariance. Of 317 such poses of 23 places, as they are, half covered and smeared, 256 were right.
 _CAP = 0.75
+# Patches that fit at wrong poses are 3 % of those that should be seen at most, and 8 % among moved furniture; so many
+# times as many, and no fewer than that, leave no doubt.
+_CHANCE_PATCHES, _PATCHED_WELL, _LEAST_PATCHES = 0.03, 3.0, 24
 _MIN_COVERAGE = 0.15  # of the image
 DARK = 6.0  # standard deviation of grey values: a covered lens, or a wall
 _FEW_KEYPOINTS = 100  # a tenth of what is asked for
@@ -86,7 +89,8 @@ def judge(evidence: Evidence, calibration: Calibration) -> Verdict:
     dense = evidence.matched >= _MATCHED_WELL * calibration.self_matched > 0
     least = (_LEAST_IF_MATCHED if dense else _LEAST_LANDMARKS) * calibration.chance_landmarks
     least = max(least, calibration.self_similar)
-    by_head = evidence.has_landmarks and (evidence.landmark_inliers < least or _elsewhere(evidence, calibration))
+    few = evidence.landmark_inliers < least or _elsewhere(evidence, calibration)
+    by_head = evidence.has_landmarks and few and not borne_out(evidence, calibration)
     loose = _loose(evidence)
     if by_head or loose or evidence.coverage < _MIN_COVERAGE or not evidence.well_conditioned:
         confidence = min(confidence, _CAP)
@@ -158,15 +162,29 @@ def support(evidence: Evidence, calibration: Calibration) -> float:
     if not evidence.has_landmarks:
         return head
     weight, alone = calibration.landmark_weight, _ALONE if calibration.self_matched > 0 else _ALONE_UNTOLD
-    return max(math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head)), alone * landmarks)
+    both = max(math.exp(weight * math.log(landmarks) + (1 - weight) * math.log(head)), alone * landmarks)
+    if not borne_out(evidence, calibration):
+        return both
+    return max(both, _ALONE * evidence.patches / _patches_by_chance(evidence, calibration))
 
 
 def excess(evidence: Evidence, calibration: Calibration) -> float:
     """Inliers beyond those that chance gives any pose: by these one pose is told from another. Landmarks', if there are
     any: a head is right or wrong alike for a hundred keypoints, and says as much for a pose beside the true one."""
     if evidence.has_landmarks:
-        return max(0.0, evidence.landmark_inliers - calibration.chance_landmarks)
+        patches = max(0.0, evidence.patches - _patches_by_chance(evidence, calibration))
+        return max(0.0, evidence.landmark_inliers - calibration.chance_landmarks) + patches
     return max(0.0, evidence.head_inliers - calibration.chance_head * evidence.head_asked)
+
+
+def borne_out(evidence: Evidence, calibration: Calibration) -> bool:
+    """Whether so many patches fit as they do at no wrong pose."""
+    least = max(_LEAST_PATCHES, _PATCHED_WELL * _patches_by_chance(evidence, calibration))
+    return evidence.patches >= least
+
+
+def _patches_by_chance(evidence: Evidence, calibration: Calibration) -> float:
+    return max(calibration.chance_patches, _CHANCE_PATCHES) * max(1, evidence.patches_asked)
 
 
 def ratios(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:

@@ -69,11 +69,11 @@ def write_atlas(path: Path, places: Sequence[Place], mapped: MappedFrames) -> in
     check_together([place.header for place in places])
     if len(places) == 1:
         place = places[0]
-        held = tensors.packed(place.head, place.points, place.codes, mapped)
+        held = tensors.packed(place, mapped)
         return write_map(path, asdict(place.header), held)
     packed: dict[str, Tensor] = tensors.packed_frames(mapped)
     for number, place in enumerate(places):
-        own = tensors.packed(place.head, place.points, place.codes, MappedFrames())
+        own = tensors.packed(place, MappedFrames())
         packed |= {_prefix(number) + name: value for name, value in own.items()}
     return write_map(
         path, {"format_version": MANY_PLACES, "places": [asdict(place.header) for place in places]}, packed
@@ -104,7 +104,7 @@ def open_atlas(path: Path) -> tuple[Sequence[Place], MappedFrames]:
 
 def _place(header: MapHeader, held: Mapping[str, Tensor]) -> Place:
     points, codes = tensors.read_landmarks(header, held)
-    return Place(header, tensors.read_head(header, held), points, codes)
+    return Place(header, tensors.read_head(header, held), points, codes, tensors.read_patches(len(points), held))
 
 
 def _prefix(number: int) -> str:

@@ -17,7 +17,13 @@ from ace_ros.errors import MapFileError
 from ace_ros.files import write_whole
 
 _FORMAT = "ace_ros map"
-_TYPES = {"F16": torch.float16, "F32": torch.float32, "I8": torch.int8, "I64": torch.int64}  # that maps have
+_TYPES = {
+    "F16": torch.float16,
+    "F32": torch.float32,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "I64": torch.int64,
+}  # that maps have
 
 
 class StoredTensors:

@@ -21,6 +21,7 @@ from ace_ros.features.ace_files import DIMENSIONS, check_shapes, read_state_dict
 from ace_ros.map.ace_head import OUTPUT_BOUNDS, AceHead
 from ace_ros.map.head import HeadShape
 from ace_ros.map.header import MapHeader
+from ace_ros.map.patches import Patches
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 
@@ -70,7 +71,9 @@ def import_head(path: Path, encoder_sha256: str, encoder_size: int = 480, map_fr
         frames=0,
         training={"imported": "".join(c if c.isprintable() else "?" for c in path.name)},
     )
-    return SceneMap((Place(header, head, np.empty((0, 3), np.float32), np.empty((0, DIMENSIONS), np.int8)),))
+    return SceneMap(
+        (Place(header, head, np.empty((0, 3), np.float32), np.empty((0, DIMENSIONS), np.int8), Patches.none(0)),)
+    )
 
 
 def export_head(scene_map: SceneMap) -> tuple[dict[str, Tensor], float]:

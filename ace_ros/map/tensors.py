@@ -16,17 +16,24 @@ from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import FARTHEST, MapHeader
 from ace_ros.map.heads import make_head
 from ace_ros.map.mapped_frames import MappedFrames
+from ace_ros.map.patches import AREA, Patches
+from ace_ros.map.place import Place
 
 Tensors = Mapping[str, Tensor]
 _HEAD = "head."
 POINTS, CODES = "landmarks.points", "landmarks.codes"
+PATCHES = "landmarks.patches", "landmarks.axes", "landmarks.spacing"
 DIGESTS, STAMPS = FRAMES = "frames.digests", "frames.stamps"
 
 
-def packed(head: Head, points: NDArray[np.float32], codes: NDArray[np.int8], mapped: MappedFrames) -> dict[str, Tensor]:
-    """A map's tensors by their names in the file: the head in half precision, the others as they are."""
-    tensors = {_HEAD + name: value.half() for name, value in head.state_dict().items()}
-    tensors |= {POINTS: torch.from_numpy(points), CODES: torch.from_numpy(codes)}
+def packed(place: Place, mapped: MappedFrames) -> dict[str, Tensor]:
+    """A place's tensors by their names in the file: the head in half precision, the others as they are."""
+    tensors = {_HEAD + name: value.half() for name, value in place.head.state_dict().items()}
+    tensors |= {POINTS: torch.from_numpy(place.points), CODES: torch.from_numpy(place.codes)}
+    if place.patches.known.any():
+        some = place.patches.at(slice(int(np.nonzero(place.patches.known)[0][-1]) + 1))
+        held = (some.pixels, some.axes, some.spacing)
+        tensors |= {name: torch.from_numpy(values) for name, values in zip(PATCHES, held, strict=True)}
     tensors |= packed_frames(mapped)
     return {name: value.contiguous() for name, value in tensors.items()}
 
@@ -42,6 +49,7 @@ def check_shapes(header: MapHeader, tensors: Tensors) -> None:
     """Are there a head and landmarks as the header has them, whatever they hold? Raises as :func:`read_head`."""
     _head_state(header, tensors)
     _landmarks(header, tensors)
+    _patches(tensors)
 
 
 def read_head(header: MapHeader, tensors: Tensors) -> Head:
@@ -94,6 +102,27 @@ def read_landmarks(header: MapHeader, tensors: Tensors) -> tuple[NDArray[np.floa
 def _landmarks(header: MapHeader, tensors: Tensors) -> tuple[Tensor, Tensor]:
     points = _checked(tensors, POINTS, torch.float32, (None, 3))
     return points, _checked(tensors, CODES, torch.int8, (len(points), header.head.dimensions))
+
+
+def read_patches(count: int, tensors: Tensors) -> Patches:
+    """Of so many landmarks: the file has patches of the first, an older one of none. Raises as :func:`read_head`."""
+    if (held := _patches(tensors)) is None:
+        return Patches.none(count)
+    pixels, axes, spacing = held
+    if len(pixels) > count:
+        raise MapFileError(f"tensor {PATCHES[0]}: holds {len(pixels)} patches of {count} landmarks")
+    if not bool(((spacing >= 0) & (spacing <= FARTHEST)).all()):
+        raise MapFileError(f"tensor {PATCHES[2]}: holds values that are not finite, negative or beyond {FARTHEST:g}")
+    some = Patches(pixels.numpy(), axes.numpy(), spacing.numpy())
+    return some.followed_by(Patches.none(count - len(some)))
+
+
+def _patches(tensors: Tensors) -> tuple[Tensor, Tensor, Tensor] | None:
+    if not any(name in tensors for name in PATCHES):
+        return None
+    pixels = _checked(tensors, PATCHES[0], torch.uint8, (None, AREA))
+    axes = _checked(tensors, PATCHES[1], torch.int8, (len(pixels), 2, 3))
+    return pixels, axes, _checked(tensors, PATCHES[2], torch.float32, (len(pixels),))
 
 
 def read_frames(frames: int, training: Mapping[str, Any], tensors: Tensors) -> MappedFrames:

@@ -22,6 +22,7 @@ from ace_ros.mapping.options import MapOptions
 from ace_ros.mapping.progress import Reporter
 from ace_ros.mapping.revisited import Revisited
 from ace_ros.mapping.selection import select
+from ace_ros.mapping.sharpening import Seen, sharpened
 from ace_ros.mapping.training import TrainingOptions, settle_depth, train
 from ace_ros.mapping.triangulation import Tracks, triangulate
 from ace_ros.mapping.views import PackedViews, View, spread, spread_poses
@@ -70,10 +71,12 @@ def build_place(
     buffer = TrainingBuffer(
         packed, depth, options.samples, tracks.points, tracks.view, tracks.keypoint, tracks.track, generator
     )
+    kept = select(tracks, packed, options.landmarks)
+    seen = Seen.of(tracks, kept, packed)
+    exact = sharpened(tracks.points[kept], seen, packed, taught, partial(report, "sharpening"))
     head, figures = _train(buffer, held_back, packed, depth, options, profile, generator, report)
     if not profile.has_keypoints:
         depth = settle_depth(head, buffer, depth)
-    kept = select(tracks, packed, options.landmarks)
     centres = packed.centres.cpu().numpy().astype(np.float64) + packed.origin
     header = MapHeader(
         encoder=profile.name,
@@ -91,8 +94,8 @@ def build_place(
         training={**figures, "tracks": len(tracks), **report.figures()},
     )
     codes = quantize(tracks.descriptors[kept], profile.code_range)
-    place = Place(header, head.cpu(), tracks.points[kept].cpu().numpy(), codes)
-    revisited = Revisited(tracks, kept, packed, profile)
+    place = Place(header, head.cpu(), exact.points.cpu().numpy(), codes, exact.patches)
+    revisited = Revisited(tracks, kept, exact, packed, profile)
     return calibrate(place, held_back, device, partial(report, "calibrating"), revisited)
 
 

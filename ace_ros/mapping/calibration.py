@@ -40,10 +40,11 @@ _MARGIN = 0.2  # of the image's sides
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
 _SIGMAS = ((0.4, 2.0), (1.0, 10.0))  # pixels: what landmarks and head may be taught; beyond, pairs are no inliers
+_PATCH_SIGMAS = 0.1, 2.0  # likewise of patches
 _ENOUGH_PAIRS = 100  # fewer teach nothing about an error
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
-_LARGEST_SCALE = 1e6  # of the search for one
+_LEAST_SCALE, _LARGEST_SCALE = 0.01, 1e6  # of the search for one: patches may be ten times as exact as keypoints
 _MEAN_NEES = 6.0  # of an honest covariance: the degrees of freedom of a pose
 _FAR_OUT = 10.0  # times the median: what is farther out counts as that far, or one view would set the scale
 _TOP = 75  # percentile: what a witness says where it does well
@@ -84,7 +85,7 @@ def calibrate(
             are as near to those of the map as they were driven, and the covariance is never made smaller than it was.
     """
     lean, calibration = profile_of(place.header.encoder).lean, place.header.calibration
-    encoded = [view.encoded for view in held_back]
+    encoded = [replace(view.encoded, picture=view.picture) for view in held_back]
     images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
     total = (2 if revisited is None else 3) * len(images) + max(_DECOYS, len(images))
     done, before = 0, calibration.covariance_scale if revisited is None else 1.0
@@ -103,8 +104,11 @@ def calibrate(
         return estimates
 
     calibration = _with_sigmas(calibration, _first(estimates_of(images, calibration)))
-    landmarks, head = _chance(_first(estimates_of(_decoys(images), calibration)), len(place.points))
-    calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head)
+    decoys = _first(estimates_of(_decoys(images), calibration))
+    landmarks, head = _chance(decoys, len(place.points))
+    fit = [one.evidence.patches / max(1, one.evidence.patches_asked) for one in decoys]
+    patches = _hardly_reached(fit, _CHANCE)
+    calibration = replace(calibration, chance_landmarks=landmarks, chance_head=head, chance_patches=patches)
     estimates = estimates_of(images, calibration)
     calibration = replace(calibration, landmark_weight=_landmark_weight(_first(estimates), calibration))
     trust, depth = TrustModel(calibration, lean), place.header.median_depth
@@ -139,7 +143,7 @@ def _likeness(
         image, pose = images[one.index], views[one.index].map_from_camera.copy()
         pose[:3, 3] -= place.header.origin
         left = ~_shown(image, pose, place.points)
-        other = replace(place, points=place.points[left], codes=place.codes[left])
+        other = place.with_landmarks(left)
         # Nothing is left to doubt, so that the head is not asked: it knows the place all the same.
         found = [estimate.evidence for estimate in PoseEstimator(other, device, settled=0.0).estimates(image)]
         landmarks += [float(evidence.landmark_inliers) for evidence in found]
@@ -192,7 +196,7 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
 
 def _covariance_scale(judged: list[_Judged]) -> float:
     """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
-    and never below one, which would be surer than the pixels are."""
+    and never below what patches make of it at best."""
     if not judged:
         return _USUAL_SCALE
 
@@ -200,20 +204,24 @@ def _covariance_scale(judged: list[_Judged]) -> float:
         values = np.array([one.nees(scale) for one in judged])
         return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-    candidates = np.geomspace(1.0, _LARGEST_SCALE, 300).tolist()
+    candidates = np.geomspace(_LEAST_SCALE, _LARGEST_SCALE, 300).tolist()
     fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
     weight = len(judged) / (len(judged) + _PRIOR_VIEWS)
     return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
 
 
 def _with_sigmas(calibration: Calibration, estimates: list[Estimate]) -> Calibration:
-    """The calibration with the errors of each witness's inliers as they were on held-back views."""
+    """The calibration with the errors of each witness's inliers as they were on held-back views, and of patches."""
     usual, found = (calibration.landmark_sigma, calibration.head_sigma), []
     for witness, (low, high), known in zip((True, False), _SIGMAS, usual, strict=True):
         errors = np.concatenate([estimate.errors[estimate.is_landmark == witness] for estimate in estimates])
         enough = len(errors) >= _ENOUGH_PAIRS
         found.append(float(np.clip(np.median(errors) / TYPICAL, low, high)) if enough else known)
-    return replace(calibration, landmark_sigma=found[0], head_sigma=found[1])
+    calibration = replace(calibration, landmark_sigma=found[0], head_sigma=found[1])
+    patches = np.concatenate([estimate.patch_errors for estimate in estimates])
+    if len(patches) < _ENOUGH_PAIRS:
+        return calibration
+    return replace(calibration, patch_sigma=float(np.clip(np.median(patches) / TYPICAL, *_PATCH_SIGMAS)))
 
 
 def _landmark_weight(estimates: list[Estimate], calibration: Calibration) -> float:

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from ace_ros.errors import Cancelled
 
 # Where each stage begins and ends in the time that a place takes, as seen on rooms with the defaults.
-_STAGES = {"triangulating": (0.0, 0.25), "training": (0.25, 0.95), "calibrating": (0.95, 1.0)}
+_STAGES = {
+    "triangulating": (0.0, 0.22),
+    "sharpening": (0.22, 0.25),
+    "training": (0.25, 0.95),
+    "calibrating": (0.95, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Progress:
     """Where a build stands.
 
     Attributes:
-        stage: triangulating, training or calibrating. done, total: of the stage.
+        stage: triangulating, sharpening, training or calibrating. done, total: of the stage.
         place, places: which place of the map it is, from 0, and of how many; those before it are done.
         loss: mean training loss, pixels. inliers: fraction of samples within 10 px. seconds_left: of the stage.
         held_back: median distance by which the head alone, as far as it is trained, misses a few views that were

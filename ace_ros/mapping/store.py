@@ -39,8 +39,8 @@ class _Entry:
 
     @property
     def size(self) -> int:
-        """Bytes of the record: scores (N,) and pixels (N, 2) in float32, descriptors (N, D) in half precision."""
-        size = self.told["keypoints"] * (12 + 2 * self.told["dimensions"])
+        """Bytes of the record: scores (N,), pixels (N, 2) in float32, descriptors (N, D) in half precision, picture."""
+        size = _of_keypoints(self.told) + self.told.get("picture", 0)
         return int(-(-size // _ALIGNED) * _ALIGNED)
 
 
@@ -152,11 +152,15 @@ class ViewStore(Sequence[View]):
                 self.release()
 
 
+def _of_keypoints(told: dict[str, Any]) -> int:
+    return int(told["keypoints"] * (12 + 2 * told["dimensions"]))
+
+
 def _packed(view: View) -> tuple[bytes, dict[str, Any]]:
     """The record, and what the log tells of the view."""
     features = view.encoded.features
     arrays = (features.scores.float(), features.pixels.float(), features.descriptors.half())
-    record = b"".join(array.cpu().numpy().tobytes() for array in arrays)
+    record = b"".join(array.cpu().numpy().tobytes() for array in arrays) + view.stored
     record += bytes(-len(record) % _ALIGNED)
     return record, {
         "name": view.name,
@@ -168,6 +172,7 @@ def _packed(view: View) -> tuple[bytes, dict[str, Any]]:
         "stamp": view.stamp,
         "keypoints": len(features),
         "dimensions": features.descriptors.shape[1],
+        "picture": len(view.stored),
         "checksum": zlib.crc32(record),
     }
 
@@ -184,7 +189,9 @@ def _view(told: dict[str, Any], record: memoryview) -> View:
     features = Features(numbers(torch.half, 12 * n, n, d), pixels, scores)
     camera = Camera(**{**told["camera"], "distortion": tuple(told["camera"]["distortion"])})
     encoded = EncodedImage(features, camera, told["focal"], told["contrast"])
-    return View(told["name"], np.array(told["pose"]).reshape(4, 4), encoded, told["digest"], told["stamp"])
+    start = _of_keypoints(told)
+    stored = bytes(record[start : start + told.get("picture", 0)])  # versions before 0.2 kept none
+    return View(told["name"], np.array(told["pose"]).reshape(4, 4), encoded, told["digest"], told["stamp"], stored)
 
 
 def _write(file: int, data: bytes, at: int) -> None:

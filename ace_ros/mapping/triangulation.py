@@ -130,7 +130,7 @@ def _merge(views: PackedViews, points: Tensor, counts: Tensor, observations: Ten
     track, column = torch.nonzero(observations >= 0, as_tuple=True)
     flat = observations[track, column]
     view, keypoint = flat // views.keypoints, flat % views.keypoints
-    points, _ = refine_points(views, points, view, keypoint, track, steps=3)
+    points, _ = refine_points(views, points, view, views.rays[view, keypoint], track, steps=3)
     descriptors = mean_descriptors(views, len(points), view, keypoint, track)
     first = observations[:, 0] // views.keypoints
     distance = (points - views.centres[first]).norm(dim=1)
@@ -161,13 +161,13 @@ def _observe(views: PackedViews, tracks: Tracks, chosen: NDArray[np.int64], repo
         landmark, keypoint = _visible(views, i, points, descriptors)
         found.append(np.stack([np.full_like(landmark, i), keypoint, landmark]))
     view, keypoint, track = torch.from_numpy(np.concatenate(found, 1)).to(views.device)
-    xyz, error = refine_points(views, tracks.points, view, keypoint, track, steps=3)
+    xyz, error = refine_points(views, tracks.points, view, views.rays[view, keypoint], track, steps=3)
     inlier = error < matching.MAX_ERROR
     view, keypoint, track = view[inlier], keypoint[inlier], track[inlier]
     enough = torch.bincount(track, minlength=len(xyz)) >= MIN_VIEWS
     kept = enough[track]
     view, keypoint, track = view[kept], keypoint[kept], (torch.cumsum(enough, 0) - 1)[track[kept]]
-    xyz, _ = refine_points(views, xyz[enough], view, keypoint, track, steps=2)
+    xyz, _ = refine_points(views, xyz[enough], view, views.rays[view, keypoint], track, steps=2)
     looks = mean_descriptors(views, len(xyz), view, keypoint, track)
     return Tracks(xyz, looks, view, keypoint, track)
 
@@ -190,14 +190,18 @@ def _visible(
 
 
 def refine_points(
-    views: PackedViews, points: Tensor, view: Tensor, keypoint: Tensor, track: Tensor, steps: int
+    views: PackedViews, points: Tensor, view: Tensor, rays: Tensor, track: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
     """Gauss-Newton on the reprojection error with Geman-McClure weights, every point by itself.
+
+    Args:
+        points: (L, 3). view: (M,) of every observation; rays: (M, 3) unit, in the axes of the map, along which it saw
+            the point ``track``.
 
     Returns:
         points (L, 3) and the reprojection error (M,) of every observation, pixels.
     """
-    rays, centre, focal = views.rays[view, keypoint], views.centres[view], views.focals[view]
+    centre, focal = views.centres[view], views.focals[view]
     identity = torch.eye(3, device=views.device)
     for _ in range(steps):
         offset = points[track] - centre

@@ -1,4 +1,4 @@
-"""The mapping views: a pose and the keypoints of each, all that mapping ever keeps of an image."""
+"""The mapping views: a pose, the keypoints and a small grey picture of each, all that is kept of an image."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from ace_ros.camera import Camera
 from ace_ros.features.encoder import USUAL_LIKENESS, Encoder, Likeness
 from ace_ros.features.features import EncodedImage
+from ace_ros.features.picture import Picture
 from ace_ros.geometry import Matrix, check_pose
 from ace_ros.image import Image, Pixels
 from ace_ros.map.mapped_frames import pixel_digest
@@ -31,6 +32,7 @@ class View:
         map_from_camera: (4, 4) float64.
         encoded: its keypoints; all errors are measured in pixels at the size of encoding.
         digest: of the image's pixels. stamp: ns, if it has one that no other recording has.
+        stored: its picture (:meth:`.Picture.stored`); empty where there is none.
     """
 
     name: str
@@ -38,6 +40,12 @@ class View:
     encoded: EncodedImage
     digest: int = 0
     stamp: int | None = None
+    stored: bytes = b""
+
+    @property
+    def picture(self) -> Picture | None:
+        """Its grey values; not kept."""
+        return Picture.read(self.stored, self.encoded.camera) if self.stored else None
 
 
 def encode_view(
@@ -49,15 +57,17 @@ def encode_view(
     name: str,
     stamp: int | None,
 ) -> View:
-    """A posed frame as it is kept: on the host, descriptors in half precision; the image is forgotten.
+    """A posed frame as it is kept: on the host, descriptors in half precision, and a small grey picture.
 
     Raises:
         InputError: an unusable image or pose.
     """
     pose = check_pose(map_from_camera, name)
     encoded = encoder.encode(Image(image, camera, name), keypoints)
-    kept = replace(encoded, features=encoded.features.stored_as(torch.half, torch.device("cpu")))
-    return View(name, pose, kept, pixel_digest(image), stamp)
+    features = encoded.features.stored_as(torch.half, torch.device("cpu"))
+    stored = encoded.picture.stored() if encoded.picture is not None else b""
+    kept = replace(encoded, features=features, picture=None)
+    return View(name, pose, kept, pixel_digest(image), stamp, stored)
 
 
 class PackedViews:

@@ -14,6 +14,7 @@ from ace_ros.map.head import Head, HeadShape
 from ace_ros.map.header import Calibration, HeldBack, MapHeader
 from ace_ros.map.landmarks import quantize
 from ace_ros.map.mapped_frames import MappedFrames
+from ace_ros.map.patches import Patches
 from ace_ros.map.place import Place
 from ace_ros.map.scene_map import SceneMap
 
@@ -42,7 +43,8 @@ def made_map(**changes) -> SceneMap:
     looks = torch.from_numpy(unit(200, 64, rng))
     points = rng.normal(size=(200, 3)).astype(np.float32)
     mapped = MappedFrames.of(rng.integers(-(2**63), 2**63, 131).tolist(), range(131))
-    return with_place(SceneMap((Place(header, Head(shape), points, quantize(looks)),), mapped), **changes)
+    place = Place(header, Head(shape), points, quantize(looks), Patches.none(len(points)))
+    return with_place(SceneMap((place,), mapped), **changes)
 
 
 def with_place(scene_map: SceneMap, **changes) -> SceneMap:

@@ -19,4 +19,4 @@ def half_twin(scene_map: SceneMap, sign: int = 1) -> SceneMap:
     header = place.header
     extent = tuple(tuple((np.asarray(corner) + SHIFT).tolist()) for corner in header.extent)
     moved = replace(header, origin=tuple((np.asarray(header.origin) + SHIFT).tolist()), extent=extent, frames=0)
-    return SceneMap((place, replace(place, header=moved, points=place.points[kept], codes=codes)), scene_map.mapped)
+    return SceneMap((place, replace(place.with_landmarks(kept), header=moved, codes=codes)), scene_map.mapped)
