@@ -22,7 +22,7 @@ from ace_ros.map.place import Place
 Tensors = Mapping[str, Tensor]
 _HEAD = "head."
 POINTS, CODES = "landmarks.points", "landmarks.codes"
-PATCHES = "landmarks.patches", "landmarks.axes", "landmarks.spacing"
+PATCHES = tuple(f"patches.{name}" for name in ("landmarks", "pixels", "axes", "spacing"))
 DIGESTS, STAMPS = FRAMES = "frames.digests", "frames.stamps"
 
 
@@ -31,8 +31,9 @@ def packed(place: Place, mapped: MappedFrames) -> dict[str, Tensor]:
     tensors = {_HEAD + name: value.half() for name, value in place.head.state_dict().items()}
     tensors |= {POINTS: torch.from_numpy(place.points), CODES: torch.from_numpy(place.codes)}
     if place.patches.known.any():
-        some = place.patches.at(slice(int(np.nonzero(place.patches.known)[0][-1]) + 1))
-        held = (some.pixels, some.axes, some.spacing)
+        which = np.nonzero(place.patches.known)[0]
+        some = place.patches.at(which)
+        held = (which, some.pixels, some.axes, some.spacing)
         tensors |= {name: torch.from_numpy(values) for name, values in zip(PATCHES, held, strict=True)}
     tensors |= packed_frames(mapped)
     return {name: value.contiguous() for name, value in tensors.items()}
@@ -105,24 +106,27 @@ def _landmarks(header: MapHeader, tensors: Tensors) -> tuple[Tensor, Tensor]:
 
 
 def read_patches(count: int, tensors: Tensors) -> Patches:
-    """Of so many landmarks: the file has patches of the first, an older one of none. Raises as :func:`read_head`."""
+    """Of so many landmarks, of which some have one, and none in older maps. Raises as :func:`read_head`."""
+    patches = Patches.none(count)
     if (held := _patches(tensors)) is None:
-        return Patches.none(count)
-    pixels, axes, spacing = held
-    if len(pixels) > count:
-        raise MapFileError(f"tensor {PATCHES[0]}: holds {len(pixels)} patches of {count} landmarks")
+        return patches
+    which, pixels, axes, spacing = held
+    if len(which) and not (which[0] >= 0 and which[-1] < count and bool((which[1:] > which[:-1]).all())):
+        raise MapFileError(f"tensor {PATCHES[0]}: must be numbers of the {count} landmarks, in their order")
     if not bool(((spacing >= 0) & (spacing <= FARTHEST)).all()):
-        raise MapFileError(f"tensor {PATCHES[2]}: holds values that are not finite, negative or beyond {FARTHEST:g}")
-    some = Patches(pixels.numpy(), axes.numpy(), spacing.numpy())
-    return some.followed_by(Patches.none(count - len(some)))
+        raise MapFileError(f"tensor {PATCHES[3]}: holds values that are not finite, negative or beyond {FARTHEST:g}")
+    some = which.numpy()
+    patches.pixels[some], patches.axes[some], patches.spacing[some] = pixels, axes, spacing
+    return patches
 
 
-def _patches(tensors: Tensors) -> tuple[Tensor, Tensor, Tensor] | None:
+def _patches(tensors: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
     if not any(name in tensors for name in PATCHES):
         return None
-    pixels = _checked(tensors, PATCHES[0], torch.uint8, (None, AREA))
-    axes = _checked(tensors, PATCHES[1], torch.int8, (len(pixels), 2, 3))
-    return pixels, axes, _checked(tensors, PATCHES[2], torch.float32, (len(pixels),))
+    which = _checked(tensors, PATCHES[0], torch.int64, (None,))
+    pixels = _checked(tensors, PATCHES[1], torch.uint8, (len(which), AREA))
+    axes = _checked(tensors, PATCHES[2], torch.int8, (len(which), 2, 3))
+    return which, pixels, axes, _checked(tensors, PATCHES[3], torch.float32, (len(which),))
 
 
 def read_frames(frames: int, training: Mapping[str, Any], tensors: Tensors) -> MappedFrames:

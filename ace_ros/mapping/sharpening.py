@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ace_ros.features.picture import Picture
 from ace_ros.geometry import Matrix
-from ace_ros.map.patches import AXIS, LEAST_CONTRAST, Patches, grids, laid, within
+from ace_ros.map.patches import AXIS, Patches, grids, laid, telling, within
 from ace_ros.mapping.matching import MAX_ERROR
 from ace_ros.mapping.triangulation import MIN_VIEWS, Tracks, refine_points
 from ace_ros.mapping.views import PackedViews, View
 
-_PATCHED = 5000  # of the landmarks, those seen most often: a query has room for 400, and a map not for all
+_PATCHED = 5000  # patches at most, of the landmarks seen most often: a query has room for 400
 _LAID = 16  # views onto which a patch is laid, at most; set by hand
 _FITS, _NEAR = 0.8, 3.0  # likeness at least and shift at most, pixels, of a patch that is found; set by hand
 
@@ -86,10 +86,10 @@ def sharpened(
     reference = torch.full((len(points),), -1, dtype=torch.long, device=points.device)
     best = seen.at(order[rank == 0])
     reference[best.landmark] = best.view
-    reference[_PATCHED:] = -1
     spread = (rank * _LAID // count) != ((rank - 1) * _LAID // count)  # of all if they are fewer
     some, total = seen.at(order[spread]), 2 * len(views)
     patches = _cut(points, reference, packed, views, lambda done: report(done, total))
+    patches.spacing[np.nonzero(patches.spacing)[0][_PATCHED:]] = 0
     found = _found(patches, points, some, packed, views, lambda done: report(len(views) + done, total))
     exact, error = refine_points(packed, points, found.view, found.rays, found.landmark, steps=5)
     found = found.at(error < MAX_ERROR)
@@ -138,10 +138,9 @@ def _cut(
         patches.axes[which] = np.round(AXIS * axes)
         patches.spacing[which] = distance[:, 0] / picture.camera.focals(ahead)
         middle, grid = grids(patches, xyz, which, picture.camera, pose)
-        values = picture.at(grid)[..., 0]
-        plain = (values.std(1) < LEAST_CONTRAST) | ~within(middle, picture)
-        patches.pixels[which] = np.round(values)
-        patches.spacing[which[plain]] = 0
+        values = picture.at(grid)
+        patches.pixels[which] = np.round(values[..., 0])
+        patches.spacing[which[~(telling(values) & within(middle, picture))]] = 0
     return patches
 
 
