@@ -82,7 +82,7 @@ class IntakeOptions(Options):
     autostart: bool = option(True, "Take frames from the start; false: wait for ~/collect (std_srvs/SetBool).")
     max_frames: int = option(
         10_000,
-        "Frames are no longer taken beyond this number; 10,000 need up to 2.4 GB beside the map to be, and as much memory.",
+        "Frames are no longer taken beyond this number; 10,000 need 2.4 GB beside the map to be, and as much memory.",
         low=0,
         without="no limit",
     )
