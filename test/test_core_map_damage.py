@@ -26,7 +26,7 @@ from bench.fuzz_maps import check, small_map, use  # noqa: E402
 STEADY = {"derandomize": True, "database": None, "deadline": None}  # the same on every run, and as long as it takes
 HEADER = json.loads(json.dumps(asdict(made_map().header)))
 # Of the calibration, what older maps have not.
-LATER = ("landmark_weight", "self_similar", "self_matched", "patch_sigma", "chance_patches")
+LATER = ("landmark_weight", "self_similar", "self_matched", "led_scale", "patch_sigma", "chance_patches")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

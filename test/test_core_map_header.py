@@ -44,7 +44,7 @@ def test_a_field_is_refused_in_code_by_its_name():
 
 def test_numbers_of_python_and_numpy_are_taken_and_truth_values_are_none():
     calibration = Calibration(head_sigma=4, landmark_sigma=np.float32(0.5), covariance_scale=np.int64(3))
-    assert [type(value) for value in asdict(calibration).values()] == [float] * 10
+    assert [type(value) for value in asdict(calibration).values()] == [float] * 11
     assert type(HeldBack(np.int32(4)).frames) is int
     for wrong in (True, "4", None, [4.0], float("inf"), 10**400):
         assert "calibration.head_sigma" in refusal(lambda wrong=wrong: Calibration(head_sigma=wrong))

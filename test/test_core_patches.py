@@ -19,7 +19,7 @@ from ace_ros.localization.localizer import Localizer
 from ace_ros.localization.state import State
 from ace_ros.localization.verdict import borne_out, judge, support
 from ace_ros.map.header import Calibration
-from ace_ros.map.patches import AREA, Patches, laid, visible
+from ace_ros.map.patches import AREA, laid, visible
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping.sharpening import Seen, sharpened
 
@@ -170,9 +170,8 @@ def test_a_wall_without_anything_on_it_has_none_nor_one_with_stripes(wall, what)
 
 
 def test_queries_are_several_times_as_exact_with_them(room):
-    bare = replace(room.map.places[0], patches=Patches.none(len(room.map.places[0].points)))
     errors = []
-    for scene_map in (room.map, replace(room.map, places=(bare,))):
+    for scene_map in (room.map, replace(room.map, places=(room.map.places[0].without_patches(),))):
         localizer = Localizer(scene_map, device="cpu")
         answers = [localizer.localize(image, room.camera) for image in room.query_images]
         assert all(one.state is State.LOCALIZED for one in answers)

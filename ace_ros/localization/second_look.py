@@ -15,7 +15,7 @@ from ace_ros.geometry import Matrix, pose_residual
 from ace_ros.localization.answer import Localization
 from ace_ros.localization.state import Reason, State
 from ace_ros.localization.trust import TrustModel
-from ace_ros.localization.verdict import Verdict, doubted
+from ace_ros.localization.verdict import Verdict, borne_out, doubted
 
 # Landmarks, times chance: with more, a pose is told at first sight. Of 740 poses of 22 places that were believed with
 # less than nine times, as they are, half covered and smeared, the other look was within a quarter of what is wrong of
@@ -35,8 +35,8 @@ def worth_another(answer: Localization, trust: TrustModel) -> bool:
     """Whether another look is asked: so few landmarks agree with what is believed, or nothing speaks against a pose but
     how well it is known."""
     told = answer.evidence
-    if told is None or answer.sight is None or answer.alternatives:
-        return False
+    if told is None or answer.sight is None or answer.alternatives or borne_out(told, trust.calibration):
+        return False  # patches lead another look to the same pose: what it says is no sample
     if answer.state is State.LOCALIZED:
         few = told.landmark_inliers < _FEW * trust.calibration.chance_landmarks
         return told.has_landmarks and few

@@ -52,6 +52,7 @@ class Calibration(Checked):
             the map (the most of several views); 0: not known.
         self_matched: likewise of matches found before there was a pose, as many as few such views reach (the mean and
             two standard deviations); 0: not known.
+        led_scale: as ``covariance_scale``, of a pose that patches have led; 0: as that.
         patch_sigma: error of where a patch fits, pixels a coordinate.
         chance_patches: share of the patches that fit by chance, as high as it hardly is at a wrong pose; 0: not known.
     """
@@ -66,6 +67,7 @@ class Calibration(Checked):
     landmark_weight: float = field(default=0.5, metadata=reads(number(0, 1), later=True))
     self_similar: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
     self_matched: float = field(default=0.0, metadata=reads(number(0, 1e6), later=True))
+    led_scale: float = field(default=0.0, metadata=reads(number(0, 1e9), later=True))
     patch_sigma: float = field(default=0.3, metadata=reads(_PIXELS, later=True))
     chance_patches: float = field(default=0.0, metadata=reads(number(0, 1), later=True))
 

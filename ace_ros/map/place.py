@@ -32,6 +32,10 @@ class Place:
         """The place with some of its landmarks."""
         return replace(self, points=self.points[which], codes=self.codes[which], patches=self.patches.at(which))
 
+    def without_patches(self) -> Place:
+        """The place with its landmarks, but no patches of them."""
+        return replace(self, patches=Patches.none(len(self.points)))
+
     @property
     def landmarks(self) -> NDArray[np.float64]:
         """(L, 3) landmarks in the map frame."""

@@ -14,6 +14,7 @@ from ace_ros.features.registry import profile_of
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization.alternatives import decide
 from ace_ros.localization.atlas import Judged
+from ace_ros.localization.close_up import LED_BY
 from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.estimator import PoseEstimator
 from ace_ros.localization.solver import TYPICAL, covariance_from_information, ransac
@@ -56,13 +57,14 @@ _HEAD_THRESHOLD = 10.0  # pixels, as ACE
 @dataclass(frozen=True)
 class _Judged:
     """A held-back view that was localized, ``index`` among them: how far off, and with which covariance before any
-    scale; ``lean`` is what no scale is for."""
+    scale; ``lean`` is what no scale is for, ``led`` whether by patches."""
 
     index: int
     residual: Vector
     error: tuple[float, float]
     inverse: Matrix
     lean: Matrix
+    led: bool
 
     def nees(self, scale: float) -> float:
         return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
@@ -87,8 +89,9 @@ def calibrate(
     lean, calibration = profile_of(place.header.encoder).lean, place.header.calibration
     encoded = [replace(view.encoded, picture=view.picture) for view in held_back]
     images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
-    total = (2 if revisited is None else 3) * len(images) + max(_DECOYS, len(images))
-    done, before = 0, calibration.covariance_scale if revisited is None else 1.0
+    total = (2 if revisited is None else 4) * len(images) + max(_DECOYS, len(images))
+    known = (calibration.covariance_scale, calibration.led_scale)
+    done, before = 0, known if revisited is None else (1.0, _LEAST_SCALE)
 
     def estimates_of(
         images: list[EncodedImage], calibration: Calibration, place_of: Callable[[int], Place] = lambda k: place
@@ -112,18 +115,24 @@ def calibrate(
     estimates = estimates_of(images, calibration)
     calibration = replace(calibration, landmark_weight=_landmark_weight(_first(estimates), calibration))
     trust, depth = TrustModel(calibration, lean), place.header.median_depth
-    judged = later = _judged(estimates, held_back, trust, depth)
+    judged = later = alone = _judged(estimates, held_back, trust, depth)
     if revisited is not None:
         poses = [view.map_from_camera for view in held_back]
-        estimates = estimates_of(images, calibration, lambda k: revisited.without(place, poses[k]))
+        places = [revisited.without(place, pose) for pose in poses]
+        estimates = estimates_of(images, calibration, lambda k: places[k])
         later = _judged(estimates, held_back, trust, depth) or judged
+        estimates = estimates_of(images, calibration, lambda k: places[k].without_patches())
+        alone = _judged(estimates, held_back, trust, depth) or judged
     landmarks, matches = _likeness(place, images, held_back, judged, device)
     calibration = replace(calibration, self_similar=landmarks, self_matched=matches)
-    measured, scale = HeldBack(len(held_back)), max(before, _covariance_scale(later))
-    calibration = replace(calibration, covariance_scale=scale)
+    unled, led = (
+        max(least, _covariance_scale(some, least))
+        for some, least in ((alone, before[0]), ([one for one in later if one.led], before[1]))
+    )
+    measured, calibration = HeldBack(len(held_back)), replace(calibration, covariance_scale=unled, led_scale=led)
     if judged:
         translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
-        nees = float(np.mean([one.nees(scale) for one in later]))
+        nees = float(np.mean([one.nees(led if one.led else unled) for one in later]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
 
@@ -190,13 +199,13 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
         assert inverse is not None  # or it would not have been believed
         residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
         lean = trust.lean_covariance(estimate.encoded.focal) + estimate.spread
-        judged.append(_Judged(index, residual, error, inverse, lean))
+        judged.append(_Judged(index, residual, error, inverse, lean, estimate.evidence.patches >= LED_BY))
     return judged
 
 
-def _covariance_scale(judged: list[_Judged]) -> float:
+def _covariance_scale(judged: list[_Judged], least: float) -> float:
     """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
-    and never below what patches make of it at best."""
+    and never below one for keypoints, which would be surer than the pixels are."""
     if not judged:
         return _USUAL_SCALE
 
@@ -204,7 +213,7 @@ def _covariance_scale(judged: list[_Judged]) -> float:
         values = np.array([one.nees(scale) for one in judged])
         return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-    candidates = np.geomspace(_LEAST_SCALE, _LARGEST_SCALE, 300).tolist()
+    candidates = np.geomspace(max(least, _LEAST_SCALE), _LARGEST_SCALE, 300).tolist()
     fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
     weight = len(judged) / (len(judged) + _PRIOR_VIEWS)
     return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
