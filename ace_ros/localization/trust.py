@@ -9,7 +9,7 @@ import numpy as np
 
 from ace_ros.geometry import Matrix
 from ace_ros.localization.close_up import LED_BY
-from ace_ros.localization.estimate import Estimate, Evidence
+from ace_ros.localization.estimate import Estimate
 from ace_ros.localization.promise import WRONG_TURN, wrong_shift
 from ace_ros.localization.solver import covariance_from_information
 from ace_ros.localization.state import Reason, State
@@ -100,15 +100,15 @@ class TrustModel:
         how far poses lie apart that explain it equally well."""
         if estimate.information is None:
             return None
-        evidence, scale = estimate.evidence, self.scale_of(estimate.evidence)
+        evidence, scale = estimate.evidence, self.scale_of(estimate.evidence.patches)
         if evidence.has_landmarks:
             scale *= self.strain(evidence.landmark_inliers, evidence.misfit)
         covariance = self.spread(estimate.information, scale, estimate.encoded.focal)
         return None if covariance is None else covariance + estimate.spread
 
-    def scale_of(self, evidence: Evidence) -> float:
-        """Factor on the inverse information of a pose, by whether patches have led it."""
-        led = evidence.patches >= LED_BY and self.calibration.led_scale > 0
+    def scale_of(self, patches: int) -> float:
+        """Factor on the inverse information of a pose that so many patches bear out: by whether they have led it."""
+        led = patches >= LED_BY and self.calibration.led_scale > 0
         return self.calibration.led_scale if led else self.calibration.covariance_scale
 
     def spread(self, information: Matrix, scale: float, focal: float) -> Matrix | None:

@@ -42,6 +42,7 @@ _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emp
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
 _SIGMAS = ((0.4, 2.0), (1.0, 10.0))  # pixels: what landmarks and head may be taught; beyond, pairs are no inliers
 _PATCH_SIGMAS = 0.1, 2.0  # likewise of patches
+_NO_SAY = 1e3  # pixels: patches that are as far off lead no pose, but still bear it out
 _ENOUGH_PAIRS = 100  # fewer teach nothing about an error
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
@@ -57,14 +58,18 @@ _HEAD_THRESHOLD = 10.0  # pixels, as ACE
 @dataclass(frozen=True)
 class _Judged:
     """A held-back view that was localized, ``index`` among them: how far off, and with which covariance before any
-    scale; ``lean`` is what no scale is for, ``led`` whether by patches."""
+    scale; ``lean`` is what no scale is for, ``patches`` bear it out."""
 
     index: int
     residual: Vector
     error: tuple[float, float]
     inverse: Matrix
     lean: Matrix
-    led: bool
+    patches: int
+
+    @property
+    def led(self) -> bool:
+        return self.patches >= LED_BY
 
     def nees(self, scale: float) -> float:
         return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
@@ -90,8 +95,7 @@ def calibrate(
     encoded = [replace(view.encoded, picture=view.picture) for view in held_back]
     images = [replace(image, features=image.features.stored_as(torch.float32, device)) for image in encoded]
     total = (2 if revisited is None else 4) * len(images) + max(_DECOYS, len(images))
-    known = (calibration.covariance_scale, calibration.led_scale)
-    done, before = 0, known if revisited is None else (1.0, _LEAST_SCALE)
+    known, done = calibration, 0
 
     def estimates_of(
         images: list[EncodedImage], calibration: Calibration, place_of: Callable[[int], Place] = lambda k: place
@@ -125,14 +129,12 @@ def calibrate(
         alone = _judged(estimates, held_back, trust, depth) or judged
     landmarks, matches = _likeness(place, images, held_back, judged, device)
     calibration = replace(calibration, self_similar=landmarks, self_matched=matches)
-    unled, led = (
-        max(least, _covariance_scale(some, least))
-        for some, least in ((alone, before[0]), ([one for one in later if one.led], before[1]))
-    )
-    measured, calibration = HeldBack(len(held_back)), replace(calibration, covariance_scale=unled, led_scale=led)
+    nearer = known.led_scale > 0 if revisited is None else _nearer(later, alone)
+    calibration = _with_scales(calibration, later if nearer else [], alone, known if revisited is None else None)
+    measured, trust = HeldBack(len(held_back)), TrustModel(calibration, lean)
     if judged:
         translation, rotation = np.median([one.error for one in judged], axis=0).tolist()
-        nees = float(np.mean([one.nees(led if one.led else unled) for one in later]))
+        nees = float(np.mean([one.nees(trust.scale_of(one.patches)) for one in (later if nearer else alone)]))
         measured = HeldBack(len(held_back), len(judged), translation, rotation, nees)
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
 
@@ -199,24 +201,45 @@ def _judged(estimates: list[list[Estimate]], views: list[View], trust: TrustMode
         assert inverse is not None  # or it would not have been believed
         residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
         lean = trust.lean_covariance(estimate.encoded.focal) + estimate.spread
-        judged.append(_Judged(index, residual, error, inverse, lean, estimate.evidence.patches >= LED_BY))
+        judged.append(_Judged(index, residual, error, inverse, lean, estimate.evidence.patches))
     return judged
 
 
 def _covariance_scale(judged: list[_Judged], least: float) -> float:
-    """Factor on the inverse information matrices that brings the mean NEES to 6; near the usual one with few views,
-    and never below one for keypoints, which would be surer than the pixels are."""
+    """Factor on the inverse information matrices that brings the mean NEES to 6, or the least; near the usual one with
+    few views."""
     if not judged:
-        return _USUAL_SCALE
+        return max(least, _USUAL_SCALE)
 
     def mean(scale: float) -> float:
         values = np.array([one.nees(scale) for one in judged])
         return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-    candidates = np.geomspace(max(least, _LEAST_SCALE), _LARGEST_SCALE, 300).tolist()
+    candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
     fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
     weight = len(judged) / (len(judged) + _PRIOR_VIEWS)
-    return float(fitted**weight * _USUAL_SCALE ** (1 - weight))
+    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)))
+
+
+def _nearer(led: list[_Judged], alone: list[_Judged]) -> bool:
+    """Whether patches lead poses nearer to where they should be. Where mapping poses are off by as much as keypoints,
+    they need not: they are exact about what is not."""
+    without = {one.index: one.error for one in alone}
+    ratios = [np.divide(one.error, without[one.index]) for one in led if one.led and one.index in without]
+    return not ratios or float(np.log(np.maximum(np.median(ratios, axis=0), 1e-12)).sum()) < 0
+
+
+def _with_scales(
+    calibration: Calibration, led: list[_Judged], alone: list[_Judged], before: Calibration | None
+) -> Calibration:
+    """The calibration with the factors of covariances of poses that patches have led, or nothing has; without a say of
+    patches where none of them leads. ``before``: what they are not made smaller than."""
+    unled = max(1.0, before.covariance_scale if before else 0.0)  # below one they would be surer than the pixels are
+    calibration = replace(calibration, covariance_scale=_covariance_scale(alone, unled), led_scale=0.0)
+    if not led:
+        return replace(calibration, patch_sigma=_NO_SAY)
+    least = max(_LEAST_SCALE, before.led_scale if before else 0.0)
+    return replace(calibration, led_scale=_covariance_scale([one for one in led if one.led], least))
 
 
 def _with_sigmas(calibration: Calibration, estimates: list[Estimate]) -> Calibration:
