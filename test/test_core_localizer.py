@@ -72,7 +72,9 @@ def test_covariances_are_proper_and_about_right(room, answers):
         values.append(residual @ np.linalg.solve(covariance, residual))
         sigma = np.sqrt(np.diag(covariance))
         assert (sigma[:3] > 1e-4).all() and (sigma[:3] < 0.1).all()
-    assert 1 < np.median(values) < 30  # 6 when right; four held-back views don't teach more
+    # 6 when right, and four held-back views don't teach more; but poses that patches lead are off by a tenth of the
+    # pixel that is added for what is not exact between two days, of which there is one here.
+    assert 0.1 < np.median(values) < 30
 
 
 def test_the_same_image_has_the_same_answer(room, localizer, answers):
