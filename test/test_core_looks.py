@@ -239,7 +239,7 @@ def test_a_map_of_small_images_is_more_exact_where_they_are_enlarged(tiny_maps):
         errors.append(float(np.median(believed)) if believed else np.inf)
         assert all(error < 0.1 for error in believed)
     assert localized[1] >= max(10, localized[0])
-    assert errors[1] < 0.6 * errors[0]
+    assert errors[1] < 0.8 * errors[0] and errors[1] < 0.005  # patches, of images as they are, lead both
 
 
 def test_a_map_is_asked_as_it_was_made(tiny_maps):
