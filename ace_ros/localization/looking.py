@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ace_ros.features.look import Look
+from ace_ros.features.picture import Picture
 from ace_ros.geometry import Matrix
 from ace_ros.image import Image
 from ace_ros.localization.answer import Localization
@@ -46,6 +48,7 @@ class Looking:
         self.turns = turns or 0
         self.seconds: dict[str, float] = {}
         self._by_itself: dict[Look, Localization] = {}
+        self._picture: Picture | None = None  # of all looks: its slopes are found once
         self._first = self._seen(Look(turns=self.turns), prior)
 
     def answer(self) -> Localization:
@@ -72,6 +75,8 @@ class Looking:
         """The answer to the image as it is looked at."""
         start = time.perf_counter()
         encoded = self._localizer.encode(self._image, look)
+        self._picture = self._picture or encoded.picture
+        encoded = replace(encoded, picture=self._picture)
         took = time.perf_counter() - start
         answer = self._localizer.answer(encoded, prior, sure_only)
         self._count({**answer.timings, "encode": took})

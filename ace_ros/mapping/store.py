@@ -190,7 +190,7 @@ def _view(told: dict[str, Any], record: memoryview) -> View:
     camera = Camera(**{**told["camera"], "distortion": tuple(told["camera"]["distortion"])})
     encoded = EncodedImage(features, camera, told["focal"], told["contrast"])
     start = _of_keypoints(told)
-    stored = bytes(record[start : start + told.get("picture", 0)])  # versions before 0.2 kept none
+    stored = bytes(record[start : start + told.get("picture", 0)])  # older stores kept none
     return View(told["name"], np.array(told["pose"]).reshape(4, 4), encoded, told["digest"], told["stamp"], stored)
 
 
