@@ -230,16 +230,16 @@ def test_a_map_of_small_images_is_more_exact_where_they_are_enlarged(tiny_maps):
     for scene_map in maps:
         localizer = Localizer(scene_map, device="cpu")
         answers = [localizer.localize(image, camera) for image in queries]
-        believed = [
-            pose_error(answer.map_from_camera, pose)[0]
+        off = [
+            np.inf if answer.map_from_camera is None else pose_error(answer.map_from_camera, pose)[0]
             for answer, pose in zip(answers, poses, strict=True)
-            if answer.state is State.LOCALIZED
         ]
-        localized.append(len(believed))
-        errors.append(float(np.median(believed)) if believed else np.inf)
+        believed = [error for error, answer in zip(off, answers, strict=True) if answer.state is State.LOCALIZED]
         assert all(error < 0.1 for error in believed)
+        localized.append(len(believed))
+        errors.append(float(np.median(off)))  # of all: what one map believes may be the easiest few
     assert localized[1] >= max(10, localized[0])
-    assert errors[1] < 0.8 * errors[0] and errors[1] < 0.005  # patches, of images as they are, lead both
+    assert errors[1] < 0.8 * errors[0] and errors[1] < 0.005
 
 
 def test_a_map_is_asked_as_it_was_made(tiny_maps):
