@@ -23,7 +23,7 @@ os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)  # as make has it: PyPI's
 # Fixtures that render or map a scene, or are there for a node's process; tests that use one are slow by themselves.
 SLOW = {
     "room", "courtyard", "mapped_room", "small_room", "small_courtyard", "building", "small_building", "place",
-    "good_map", "domain", "wide_room",
+    "good_map", "domain", "wide_room", "tiny_maps",
 }  # fmt: skip
 Frame = tuple[np.ndarray, Camera, np.ndarray]  # pixels, camera, map_from_camera
 

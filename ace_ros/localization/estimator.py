@@ -50,7 +50,7 @@ class Paired:
         """Pairs and patches, to be refined on, and their focal lengths, pixels."""
         return self.observed.followed_by(self.close.observed), np.concatenate([self.focals, self.close.focals])
 
-    def borne_out(self, pose: Matrix) -> Paired:
+    def leading(self, pose: Matrix) -> Paired:
         """Without the patches, where few agree with a pose (local frame) that they have led."""
         if self.close.found(pose) >= LED_BY:
             return self
@@ -191,7 +191,7 @@ class PoseEstimator:
             there, _ = solver.refine(there, *led.everything)
             if led.close.shift < _MOVED:
                 break
-        led = led.borne_out(there)
+        led = led.leading(there)
         if not len(led.close):
             return led, pose, information
         return led, there, solver.refine(there, paired.observed, paired.focals, steps=1)[1]

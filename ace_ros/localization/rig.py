@@ -199,7 +199,7 @@ class RigEstimator:
         poses = self._led_on(seen, chain, chain.poses(last))
         paired = [one.paired(pose) for one, pose in zip(seen, poses, strict=True)]
         poses, _, _ = chain.refine(poses, *_seen_by(paired))
-        paired = [one.borne_out(pose) for one, pose in zip(paired, poses, strict=True)]
+        paired = [one.leading(pose) for one, pose in zip(paired, poses, strict=True)]
         told = [self._estimator.told(one, pose, None, {}) for one, pose in zip(paired, poses, strict=True)]
         speaking = self._speaking(paired, told)
         heard = [one if k in speaking else None for k, one in enumerate(paired)]

@@ -72,10 +72,6 @@ class Patches:
         """(L, 64), each of mean zero and deviation one."""
         return normalised(self.pixels.astype(np.float32))[0]
 
-    def steps_of(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(N, 2, 3) of some, from a pixel to the next along rows and columns, units of the map."""
-        return np.asarray(self.axes[which] * (self.spacing[which, None, None] / AXIS), np.float64)
-
     @cached_property
     def facing(self) -> NDArray[np.float32]:
         """(L, 3) unit, in the direction in which the view that saw it looked."""
@@ -108,6 +104,11 @@ def normalised(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
     return values / np.maximum(deviation, 1e-3), deviation
 
 
+def strides_of(axes: NDArray[np.int8], spacing: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N, 2, 3) from a pixel of patches to the next along rows and columns, units of the map."""
+    return np.asarray(axes * (spacing[:, None, None] / AXIS), np.float64)
+
+
 def visible(
     patches: Patches, points: NDArray[np.float32], picture: Picture, local_from_camera: Matrix, most: int
 ) -> NDArray[np.int64]:
@@ -132,8 +133,7 @@ def visible(
 def telling(seen: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(N,) of which patches, by a picture's layers (N, 64, 3) there, it can be told where they are: corners of things,
     and what has many."""
-    x, y = seen[..., 1], seen[..., 2]
-    xx, xy, yy = (np.einsum("np,np->n", a, b) for a, b in ((x, x), (x, y), (y, y)))
+    xx, xy, yy = _products(seen[..., 1], seen[..., 2])
     middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     corner = middle - half > _CORNER * (middle + half)
     return np.asarray(corner & (seen[..., 0].std(1) > _LEAST_CONTRAST))
@@ -147,16 +147,12 @@ def within(pixels: NDArray[np.float64], picture: Picture) -> NDArray[np.bool_]:
 
 
 def grids(
-    patches: Patches,
-    points: NDArray[np.float32],
-    which: NDArray[np.int64],
-    camera: Camera,
-    local_from_camera: Matrix,
+    points: NDArray[np.float32], strides: NDArray[np.float64], camera: Camera, local_from_camera: Matrix
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Where a pose makes the patches of landmarks ``which`` (N,) appear: pixels (N, 2) of their middles, and (N, 64, 2)
-    of theirs, which are so few that they lie on a plane of the image."""
-    middle = (points[which] - local_from_camera[:3, 3]).astype(np.float64)
-    reach = SIDE / 2 * patches.steps_of(which)
+    """Where a pose makes patches about points (N, 3) appear, by their :func:`strides_of` (N, 2, 3): pixels (N, 2) of
+    their middles, and (N, 64, 2) of theirs, which are so few that they lie on a plane of the image."""
+    middle = (points - local_from_camera[:3, 3]).astype(np.float64)
+    reach = SIDE / 2 * strides
     ends = np.concatenate([middle, middle + reach[:, 0], middle + reach[:, 1]]) @ local_from_camera[:3, :3]
     start, right, down = camera.project(ends).reshape(3, -1, 2)
     along = np.stack([right - start, down - start], 1) / (SIDE / 2)
@@ -173,7 +169,8 @@ def laid(
     """Lay the patches of landmarks ``which`` (N,) onto a picture where a pose makes them appear, and move each until it
     fits. Args: see :func:`visible`."""
     template = patches.templates[which]
-    start, grid = grids(patches, points, which, picture.camera, local_from_camera)
+    strides = strides_of(patches.axes[which], patches.spacing[which])
+    start, grid = grids(points[which], strides, picture.camera, local_from_camera)
     shift = np.zeros((len(which), 1, 2), np.float32)
     for _ in range(_STEPS):
         step = _step(picture.at(grid + shift), template)
@@ -191,10 +188,16 @@ def _step(seen: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[n
     grey, deviation = normalised(seen[..., 0])
     x, y = (slope - slope.mean(1, keepdims=True) for slope in (seen[..., 1], seen[..., 2]))
     missing = (template - grey) * deviation
-    xx, xy, yy = (np.einsum("np,np->n", a, b) for a, b in ((x, x), (x, y), (y, y)))
+    xx, xy, yy = _products(x, y)
     u, v = (np.einsum("np,np->n", slope, missing) for slope in (x, y))
     damping = _DAMPING * (xx + yy) + 1e-6
     xx, yy = xx + damping, yy + damping
     determinant = xx * yy - xy * xy
     step = np.stack([yy * u - xy * v, xx * v - xy * u], 1) / determinant[:, None]
     return np.asarray(np.clip(np.nan_to_num(step), -_STEP, _STEP), np.float32)
+
+
+def _products(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Sums (N,) of the slopes (N, P): x by x, x by y and y by y."""
+    xx, xy, yy = (np.einsum("np,np->n", a, b) for a, b in ((x, x), (x, y), (y, y)))
+    return xx, xy, yy

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ace_ros.features.picture import Picture
 from ace_ros.geometry import Matrix
-from ace_ros.map.patches import AXIS, Patches, grids, laid, telling, within
+from ace_ros.map.patches import AREA, AXIS, Patches, grids, laid, strides_of, telling, within
 from ace_ros.mapping.matching import MAX_ERROR
 from ace_ros.mapping.triangulation import MIN_VIEWS, Tracks, refine_points
 from ace_ros.mapping.views import PackedViews, View
@@ -51,7 +51,7 @@ class Seen:
         """Some of the rows."""
         return Seen(self.landmark[which], self.view[which], self.rays[which])
 
-    def and_of(self, other: Seen) -> Seen:
+    def followed_by(self, other: Seen) -> Seen:
         """These rows and others."""
         pairs = ((self.landmark, other.landmark), (self.view, other.view), (self.rays, other.rays))
         landmark, view, rays = (torch.cat(pair) for pair in pairs)
@@ -89,7 +89,6 @@ def sharpened(
     spread = (rank * _LAID // count) != ((rank - 1) * _LAID // count)  # of all if they are fewer
     some, total = seen.at(order[spread]), 2 * len(views)
     patches = _cut(points, reference, packed, views, lambda done: report(done, total))
-    patches.spacing[np.nonzero(patches.spacing)[0][_PATCHED:]] = 0
     found = _found(patches, points, some, packed, views, lambda done: report(len(views) + done, total))
     exact, error = refine_points(packed, points, found.view, found.rays, found.landmark, steps=5)
     found = found.at(error < MAX_ERROR)
@@ -98,7 +97,7 @@ def sharpened(
     return Sharpened(
         torch.where(held[:, None], exact, points),
         replace(patches, spacing=np.where(there, patches.spacing, 0)),
-        found.at(held[found.landmark]).and_of(seen.at(~held[seen.landmark])),
+        found.at(held[found.landmark]).followed_by(seen.at(~held[seen.landmark])),
         reference,
     )
 
@@ -126,22 +125,27 @@ def _best_first(points: Tensor, seen: Seen, packed: PackedViews) -> tuple[Tensor
 def _cut(
     points: Tensor, reference: Tensor, packed: PackedViews, views: Sequence[View], report: Callable[[int], None]
 ) -> Patches:
-    """The patches of landmarks as the view ``reference`` (L,) of each has them."""
-    xyz, patches = points.cpu().numpy(), Patches.none(len(points))
+    """The patches of landmarks as the view ``reference`` (L,) of each has them: corners, the first so many."""
+    xyz, count = points.cpu().numpy(), len(points)
+    pixels, axes, spacing = (
+        np.zeros((count, AREA), np.uint8),
+        np.zeros((count, 2, 3), np.int8),
+        np.zeros(count, np.float32),
+    )
     for which, picture, pose in _by_view(reference, packed, views, report):
         local = (xyz[which] - pose[:3, 3]) @ pose[:3, :3]
         distance = np.linalg.norm(local, axis=1, keepdims=True)
         ahead = local / distance
         right = np.array([1.0, 0.0, 0.0]) - ahead[:, :1] * ahead
         right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-9)
-        axes = np.stack([right, np.cross(ahead, right)], 1) @ pose[:3, :3].T
-        patches.axes[which] = np.round(AXIS * axes)
-        patches.spacing[which] = distance[:, 0] / picture.camera.focals(ahead)
-        middle, grid = grids(patches, xyz, which, picture.camera, pose)
+        axes[which] = np.round(AXIS * np.stack([right, np.cross(ahead, right)], 1) @ pose[:3, :3].T)
+        apart = distance[:, 0] / picture.camera.focals(ahead)
+        middle, grid = grids(xyz[which], strides_of(axes[which], apart), picture.camera, pose)
         values = picture.at(grid)
-        patches.pixels[which] = np.round(values[..., 0])
-        patches.spacing[which[~(telling(values) & within(middle, picture))]] = 0
-    return patches
+        pixels[which] = np.round(values[..., 0])
+        spacing[which] = np.where(telling(values) & within(middle, picture), apart, 0)
+    spacing[np.nonzero(spacing)[0][_PATCHED:]] = 0
+    return Patches(pixels, axes, spacing)
 
 
 def _found(

@@ -1,0 +1,103 @@
+"""Held-back views that a new map believes, and how exact covariances have to be for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_ros.geometry import Matrix, pose_error, pose_residual
+from ace_ros.localization.alternatives import decide
+from ace_ros.localization.atlas import Judged
+from ace_ros.localization.close_up import LED_BY
+from ace_ros.localization.estimate import Estimate
+from ace_ros.localization.solver import covariance_from_information
+from ace_ros.localization.state import State
+from ace_ros.localization.trust import TrustModel
+from ace_ros.map.header import Calibration
+from ace_ros.mapping.views import View
+
+Vector = NDArray[np.float64]
+_NO_SAY = 1e3  # pixels: patches that are as far off lead no pose, but still bear it out
+_PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
+_USUAL_SCALE = 3.0  # on the recordings of bench accuracy
+_LEAST_SCALE, _LARGEST_SCALE = 0.01, 1e6  # of the search for one: patches may be ten times as exact as keypoints
+_MEAN_NEES = 6.0  # of an honest covariance: the degrees of freedom of a pose
+_FAR_OUT = 10.0  # times the median: what is farther out counts as that far, or one view would set the scale
+
+
+@dataclass(frozen=True)
+class Believed:
+    """A held-back view that was localized, ``index`` among them: how far off, and with which covariance before any
+    scale; ``lean`` is what no scale is for, ``patches`` bear it out."""
+
+    index: int
+    residual: Vector
+    error: tuple[float, float]
+    inverse: Matrix
+    lean: Matrix
+    patches: int
+
+    @property
+    def led(self) -> bool:
+        return self.patches >= LED_BY
+
+    def nees(self, scale: float) -> float:
+        return float(self.residual @ np.linalg.solve(scale * self.inverse + self.lean, self.residual))
+
+
+def believed(
+    estimates: Sequence[list[Estimate]], views: Sequence[View], trust: TrustModel, depth: float
+) -> list[Believed]:
+    """Of the views that are believed; what shows one of several equal bays teaches nothing."""
+    told = []
+    for index, (of_image, view) in enumerate(zip(estimates, views, strict=True)):
+        estimate, pose, information = of_image[0], of_image[0].map_from_camera, of_image[0].information
+        found = [Judged.by(trust, one, 0, depth) for one in of_image]
+        if pose is None or information is None or decide(found)[0].state is not State.LOCALIZED:
+            continue
+        inverse = covariance_from_information(information)
+        assert inverse is not None  # or it would not have been believed
+        residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
+        lean = trust.lean_covariance(estimate.encoded.focal) + estimate.spread
+        told.append(Believed(index, residual, error, inverse, lean, estimate.evidence.patches))
+    return told
+
+
+def nearer(led: list[Believed], alone: list[Believed]) -> bool:
+    """Whether patches lead poses nearer to where they should be. Where mapping poses are off by as much as keypoints,
+    they need not: they are exact about what is not."""
+    without = {one.index: one.error for one in alone}
+    ratios = [np.divide(one.error, without[one.index]) for one in led if one.led and one.index in without]
+    return not ratios or float(np.log(np.maximum(np.median(ratios, axis=0), 1e-12)).sum()) < 0
+
+
+def with_scales(
+    calibration: Calibration, led: list[Believed], alone: list[Believed], before: Calibration | None
+) -> Calibration:
+    """The calibration with the factors of covariances of poses that patches have led, or nothing has; without a say of
+    patches where none of them leads. ``before``: what they are not made smaller than."""
+    unled = max(1.0, before.covariance_scale if before else 0.0)  # below one they would be surer than the pixels are
+    calibration = replace(calibration, covariance_scale=_covariance_scale(alone, unled), led_scale=0.0)
+    if not led:
+        return replace(calibration, patch_sigma=_NO_SAY)
+    least = max(_LEAST_SCALE, before.led_scale if before else 0.0)
+    return replace(calibration, led_scale=_covariance_scale([one for one in led if one.led], least))
+
+
+def _covariance_scale(told: list[Believed], least: float) -> float:
+    """Factor on the inverse information matrices that brings the mean NEES to 6, or the least; near the usual one with
+    few views."""
+    if not told:
+        return max(least, _USUAL_SCALE)
+
+    def mean(scale: float) -> float:
+        values = np.array([one.nees(scale) for one in told])
+        return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
+
+    candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
+    fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
+    weight = len(told) / (len(told) + _PRIOR_VIEWS)
+    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)))
