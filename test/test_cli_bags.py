@@ -31,9 +31,15 @@ def good_map(frames, tmp_path_factory):
     return folder / "m.safetensors"
 
 
-@pytest.fixture(params=["mcap raw", "mcap compressed", "sqlite3 raw", "sqlite3 compressed"])
+BOTH_OF_EITHER = ["mcap raw", "sqlite3 compressed"]  # of what has to do with one of the two alone, or with neither
+
+
+@pytest.fixture(params=[*BOTH_OF_EITHER, "mcap compressed", "sqlite3 raw"])
 def kind(request):
     return request.param.split()
+
+
+either = pytest.mark.parametrize("kind", BOTH_OF_EITHER, indirect=True)
 
 
 def fill(bag, frames, images, order=None, parts=("image", "info", "pose"), camera="/camera", frame="map"):
@@ -82,6 +88,7 @@ def test_a_bag_that_is_as_it_should_be(frames, good_map, kind, tmp_path):
     check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path), "images: /camera/image_raw", "poses: /camera/pose")
 
 
+@either
 def test_without_true_poses(frames, good_map, kind, tmp_path):
     with BagMaker(tmp_path / "bag", kind[0]) as bag:
         fill(bag, frames, kind[1], parts=("image", "info"))
@@ -90,6 +97,7 @@ def test_without_true_poses(frames, good_map, kind, tmp_path):
     refused(judged, "no poses of the camera were found", "no frame has a true pose")
 
 
+@either
 def test_without_camera_info(frames, good_map, kind, tmp_path):
     with BagMaker(tmp_path / "bag", kind[0]) as bag:
         fill(bag, frames, kind[1], parts=("image", "pose"))
@@ -115,6 +123,7 @@ def test_cut_off_in_the_middle(frames, good_map, kind, tmp_path):
         both_refused(good_map, tmp_path / "bag", tmp_path, "Was the recording cut off?", "mcap recover", "reindex")
 
 
+@either
 def test_two_cameras(frames, good_map, kind, tmp_path):
     dark = [(pixels // 4, *rest) for pixels, *rest in frames]
     with BagMaker(tmp_path / "bag", kind[0]) as bag:
@@ -125,6 +134,7 @@ def test_two_cameras(frames, good_map, kind, tmp_path):
     check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path, "--image-topic", "/left/image_raw"))
 
 
+@either
 def test_images_out_of_order(frames, good_map, kind, tmp_path):
     order = np.random.default_rng(3).permutation(len(frames)).tolist()
     with BagMaker(tmp_path / "bag", kind[0]) as bag:
@@ -135,12 +145,14 @@ def test_images_out_of_order(frames, good_map, kind, tmp_path):
     check(tmp_path, *both(good_map, tmp_path / "bag", tmp_path), *said)
 
 
+@either
 def test_without_images(frames, good_map, kind, tmp_path):
     with BagMaker(tmp_path / "bag", kind[0]) as bag:
         fill(bag, frames, kind[1], parts=("info", "pose"))
     both_refused(good_map, tmp_path / "bag", tmp_path, "no camera images", "/camera/camera_info")
 
 
+@either
 def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
     """Another origin: what is compared is said, and that it can't be right."""
     moved = np.eye(4)
@@ -158,7 +170,7 @@ def test_poses_in_another_frame(frames, good_map, kind, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [["mcap", "raw"], ["sqlite3", "compressed"]])
+@either
 def test_frames_that_the_map_was_made_from_are_left_out_and_counted(frames, kind, tmp_path):
     """A map of all but the last frames of a drive, scored on the whole of it, and on nothing but its own."""
     part, drive = frames[:26], tmp_path / "drive"
