@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from core_making import CAMERA, disturbed, make_world, small_room, true_tracks
+from core_making import CAMERA, CPU, disturbed, make_world, small_room, true_tracks
 from map_making import made_map, rewritten
 from scipy.ndimage import gaussian_filter
 
@@ -21,6 +21,7 @@ from ace_ros.localization.verdict import borne_out, judge, support
 from ace_ros.map.header import Calibration
 from ace_ros.map.patches import AREA, laid, visible
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping.chance import with_likeness
 from ace_ros.mapping.sharpening import Seen, sharpened
 
 WALL = 4.0  # before the first camera, which looks along z
@@ -257,6 +258,25 @@ def test_a_pose_of_few_landmarks_is_believed_where_patches_bear_it_out():
     assert support(evidence(60, 300), known) > support(evidence(50, 300), known)
     corner = replace(evidence(60, 300), coverage=0.1)
     assert judge(corner, known).state is State.UNCERTAIN
+
+
+def test_a_place_that_shows_the_same_elsewhere_asks_for_more_patches(room):
+    """What bears poses out in other places bears out none where there is another of what it shows."""
+    place, known = room.map.places[0], Calibration()
+    images = [Localizer(room.map, device="cpu").encode(Image(image, room.camera)) for image in room.query_images[:2]]
+    poses = room.query_poses[:2]
+    alone = with_likeness(known, place, images, poses, CPU)
+    assert alone.chance_patches < 0.03 and alone.self_similar < 40
+    behind = place.points - np.float32(40) * poses[0][:3, 2].astype(np.float32)
+    twice = replace(
+        place,
+        points=np.concatenate([place.points, behind]),
+        codes=np.concatenate([place.codes, place.codes]),
+        patches=place.patches.followed_by(place.patches),
+    ).with_landmarks(np.arange(2 * len(behind)).reshape(2, -1).T.ravel())  # by turns: those seen most often come first
+    told = with_likeness(known, twice, images[:1], poses[:1], CPU)
+    assert told.chance_patches > 0.1 and told.self_similar > 100
+    assert borne_out(evidence(100, 300), alone) and not borne_out(evidence(100, 300), told)
 
 
 def test_a_picture_is_kept_as_jpeg_and_reduced_but_never_enlarged():

@@ -54,7 +54,8 @@ class Calibration(Checked):
             two standard deviations); 0: not known.
         led_scale: as ``covariance_scale``, of a pose that patches have led; 0: as that.
         patch_sigma: error of where a patch fits, pixels a coordinate.
-        chance_patches: share of the patches that fit by chance, as high as it hardly is at a wrong pose; 0: not known.
+        chance_patches: share of the patches that fit by chance, as high as it hardly is at a wrong pose, or half of
+            what it is where nothing is left of what a view shows; 0: not known.
     """
 
     WHERE: ClassVar[str] = "calibration."

@@ -20,7 +20,7 @@ from ace_ros.map.head import Head
 from ace_ros.map.header import Calibration, HeldBack
 from ace_ros.map.place import Place
 from ace_ros.mapping.believed import Believed, believed, nearer, with_scales
-from ace_ros.mapping.chance import decoys, likeness, with_chance
+from ace_ros.mapping.chance import decoys, with_chance, with_likeness
 from ace_ros.mapping.revisited import Revisited
 from ace_ros.mapping.views import View
 
@@ -65,8 +65,7 @@ def calibrate(
         alone = believed(asked.about(images, places, calibration), held_back, trust, depth) or told
         leads = nearer(led, alone)
     poses = [held_back[one.index].map_from_camera for one in told]
-    landmarks, matches = likeness(place, [images[one.index] for one in told], poses, device)
-    calibration = replace(calibration, self_similar=landmarks, self_matched=matches)
+    calibration = with_likeness(calibration, place, [images[one.index] for one in told], poses, device)
     calibration = with_scales(calibration, led if leads else [], alone, known if revisited is None else None)
     measured = _measured(len(held_back), told, led if leads else alone, TrustModel(calibration, lean))
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))

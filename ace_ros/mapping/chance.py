@@ -25,6 +25,9 @@ _HARD_DECOYS = 16  # views at most; set by hand: each costs what a query does
 # Standard deviations above the mean, of matches: on a street 3 of 100 views of parts that were not mapped have more,
 # but hardly one of these the landmarks and the head as well.
 _FEW_REACH = 2.0
+# Of the patches that fit there, so many count as chance: twice as many as fit elsewhere in the place bear a pose out.
+# In a courtyard whose beds and walls are alike 47 of 400 did, which is what bears poses out in other places.
+_BY_CHANCE, _ENOUGH_PATCHES = 0.5, 100
 _MARGIN = 0.2  # of the image's sides
 _LEAST_CHANCE = 8.0  # landmark inliers that foreign images collected in the emptiest maps (bench trust)
 _USUAL_LANDMARKS = 10_000  # of the maps on which the usual chance was seen; it grows with their square root
@@ -62,20 +65,22 @@ def with_chance(calibration: Calibration, decoys: Sequence[Estimate], landmarks:
     )
 
 
-def likeness(
-    place: Place, images: Sequence[EncodedImage], poses: Sequence[Matrix], device: torch.device
-) -> tuple[float, float]:
-    """Decoys that are hard: what a view finds where nothing is left of what it shows is the place's likeness to itself.
+def with_likeness(
+    calibration: Calibration,
+    place: Place,
+    images: Sequence[EncodedImage],
+    poses: Sequence[Matrix],
+    device: torch.device,
+) -> Calibration:
+    """The calibration with the place's likeness to itself: what a view finds where nothing is left of what it shows.
+    Decoys that are hard.
 
     Views that two poses explain say nothing: what they show twice is told by its rivals.
 
     Args:
         images: that are believed, and poses: (4, 4) map_from_camera of each.
-
-    Returns:
-        see :attr:`Calibration.self_similar` and :attr:`Calibration.self_matched`.
     """
-    landmarks, matches = [0.0], []
+    landmarks, matches, patches = [0.0], [], [0.0]
     few = slice(0, None, max(1, len(images) // _HARD_DECOYS))
     for image, map_from_camera in list(zip(images, poses, strict=True))[few][:_HARD_DECOYS]:
         pose = map_from_camera.copy()
@@ -86,7 +91,13 @@ def likeness(
         found = [estimate.evidence for estimate in PoseEstimator(other, device, settled=0.0).estimates(image)]
         landmarks += [float(evidence.landmark_inliers) for evidence in found]
         matches.append(max(float(evidence.matched) for evidence in found))
-    return max(landmarks), _hardly_reached(matches, _FEW_REACH)
+        patches += [evidence.patches / max(_ENOUGH_PATCHES, evidence.patches_asked) for evidence in found]
+    return replace(
+        calibration,
+        self_similar=max(landmarks),
+        self_matched=_hardly_reached(matches, _FEW_REACH),
+        chance_patches=max(calibration.chance_patches, _BY_CHANCE * max(patches)),
+    )
 
 
 def _shown(image: EncodedImage, local_from_camera: Matrix, points: NDArray[np.float32]) -> NDArray[np.bool_]:
