@@ -252,6 +252,37 @@ def test_a_hint_does_not_decide_between_twins(room, twins):
             assert answer.state is not State.LOCALIZED and len(answer.alternatives) == 2
 
 
+def votes_of(monkeypatch, count):
+    """Votes that are what ``count`` says of an image's features."""
+    monkeypatch.setattr(PlaceVotes, "count", lambda _, features: np.array(count(features), np.float32))
+
+
+def test_a_second_look_asks_the_places_that_the_first_has_found_something_in(room, twins, monkeypatch):
+    """Smaller, an image may vote for one of two twins alone: the other is one all the same."""
+    image, camera = room.query_images[0], room.camera
+    votes_of(monkeypatch, lambda features: [40, 40])
+    assert twins.localize(image, camera).reason_code is Reason.AMBIGUOUS
+    looks = []
+
+    def count(features):
+        looks.append(features)
+        return [40, 40] if len(looks) == 1 else [40, 0]
+
+    votes_of(monkeypatch, count)
+    answer = twins.localize(image, camera)
+    assert len(looks) > 1 and len(answer.alternatives) == 2
+    assert answer.state is State.UNCERTAIN and answer.reason_code is Reason.AMBIGUOUS
+
+
+def test_places_about_the_expected_pose_do_not_take_a_twins_turn(room, monkeypatch):
+    """However many places overlap where odometry has it, what looks alike is asked, too."""
+    localizer = Localizer(together(*[room.map] * 7, moved(room.map, AWAY)), device="cpu")
+    for votes in ([30] * 7 + [40], [8] * 7 + [9]):  # many votes, and few, which say little
+        votes_of(monkeypatch, lambda _, votes=votes: votes)
+        answer = localizer.localize(room.query_images[0], room.camera, prior=room.query_poses[0])
+        assert answer.state is not State.LOCALIZED and len(answer.alternatives) == 2
+
+
 def test_places_that_overlap_find_one_pose(room):
     """The same room twice in its own place: two places, but no doubt."""
     localizer = Localizer(together(room.map, room.map), device="cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,43 +86,63 @@ class Atlas:
         if not several:
             self.place(0)
 
-    def find(self, encoded: EncodedImage, prior: Matrix | None = None, sure_only: bool = False) -> list[Judged]:
+    def find(
+        self,
+        encoded: EncodedImage,
+        prior: Matrix | None = None,
+        sure_only: bool = False,
+        known: Collection[int] = (),
+    ) -> list[Judged]:
         """Poses, the best first, each elsewhere than those before it.
 
         Args:
             prior: expected map_from_camera. Places near it are asked first; others, as votes have it, when these don't
                 convince, or when as much speaks for them.
             sure_only: what could not be believed need not be found: most of the time that a foreign image takes.
+            known: places that are asked in any case.
 
         Raises:
             MapFileError: a place of the map's file can't be read.
         """
         found: list[Judged] = []
-        for number in self._order(encoded, prior, found):
+        for number in self._order(encoded, prior, known, found):
             estimator, trust = self.place(number)
             depth = self._map.headers[number].median_depth
             least = trust.calibration_for(encoded.scale).self_matched if sure_only else 0.0
             estimates = estimator.estimates(encoded, prior, least)
             found += [Judged.by(trust, estimate, number, depth) for estimate in estimates]
-        if sure_only and self._votes is not None and any(one.verdict.state is State.LOCALIZED for one in found):
-            return self.find(encoded, prior)  # rivals in other places count all the same
+        if sure_only and self._votes is not None and _sure(found):
+            return self.find(encoded, prior, known=known)  # rivals in other places count all the same
         found.sort(key=lambda one: -one.rank)
         return [one for i, one in enumerate(found) if not any(one.same(better) for better in found[:i])]
 
-    def _order(self, encoded: EncodedImage, prior: Matrix | None, found: list[Judged]) -> Iterator[int]:
+    def _order(
+        self, encoded: EncodedImage, prior: Matrix | None, known: Collection[int], found: list[Judged]
+    ) -> Iterator[int]:
         """Numbers of the places to ask, as long as more are worth it; looks at what was ``found`` meanwhile."""
         if self._votes is None:
             yield 0
             return
         votes = self._votes.count(encoded.features)
-        near = np.zeros(len(votes), bool) if prior is None else self._map.near(prior[:3, 3])
-        asked: list[int] = []
-        alike, weak = _alike(votes), votes.max() < _WEAK
-        for number in np.lexsort((-votes, ~near)).tolist():
-            sure = any(one.verdict.state is State.LOCALIZED for one in found)
-            if ((alike[number] or (sure and weak)) and len(asked) < _MOST_ALIKE) or (not sure and len(asked) < _ASKED):
+        best = np.argsort(-votes, kind="stable")
+        near = best[self._map.near(prior[:3, 3])[best]] if prior is not None else best[:0]
+        asked = list(known)
+        yield from asked
+        for number in near[:_ASKED].tolist():
+            if _sure(found):
+                break
+            if number not in asked:
                 asked.append(number)
                 yield number
+        # What is expected takes nobody's turn: a twin of it is elsewhere.
+        turns, alike, weak = 0, _alike(votes), votes.max() < _WEAK
+        for number in best.tolist():
+            sure = _sure(found)
+            if ((alike[number] or (sure and weak)) and turns < _MOST_ALIKE) or (not sure and turns < _ASKED):
+                turns += 1
+                if number not in asked:
+                    asked.append(number)
+                    yield number
 
     def place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
         """What answers for a place.
@@ -136,6 +156,10 @@ class Atlas:
             trust = TrustModel(header.calibration, self._profile.lean, header.median_depth, header.metric)
             self._asked[number] = PoseEstimator(place, self._device, trust.settled, self._iterations), trust
         return self._asked[number]
+
+
+def _sure(found: list[Judged]) -> bool:
+    return any(one.verdict.state is State.LOCALIZED for one in found)
 
 
 def _alike(votes: NDArray[np.float32]) -> NDArray[np.bool_]:

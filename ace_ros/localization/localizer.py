@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ace_ros.camera import Camera
@@ -73,9 +73,15 @@ class Localizer:
         """
         return self._encoder.encode(image, self.options.keypoints, look)
 
-    def answer(self, encoded: EncodedImage, prior: Matrix | None = None, sure_only: bool = False) -> Localization:
-        """The second half of :meth:`localize`, for one look; ``sure_only``: as :meth:`.Atlas.find`."""
-        return Localization.of(self._atlas.find(encoded, prior, sure_only))
+    def answer(
+        self,
+        encoded: EncodedImage,
+        prior: Matrix | None = None,
+        sure_only: bool = False,
+        known: Collection[int] = (),
+    ) -> Localization:
+        """The second half of :meth:`localize`, for one look; ``sure_only``, ``known``: as :meth:`.Atlas.find`."""
+        return Localization.of(self._atlas.find(encoded, prior, sure_only, known))
 
     def trust(self, place: int) -> TrustModel:
         """What evidence is worth in a place of the map."""

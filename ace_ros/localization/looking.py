@@ -49,7 +49,10 @@ class Looking:
         self.seconds: dict[str, float] = {}
         self._by_itself: dict[Look, Localization] = {}
         self._picture: Picture | None = None  # of all looks: its slopes are found once
+        self._known: list[int] = []  # places in which the first look has found something: a later one asks them, too
         self._first = self._seen(Look(turns=self.turns), prior)
+        found = self._first.sight.found if self._first.sight is not None else ()
+        self._known = sorted({one.place for one in found if one.verdict.state is not State.LOST})
 
     def answer(self) -> Localization:
         """What they say together.
@@ -78,7 +81,7 @@ class Looking:
         self._picture = self._picture or encoded.picture
         encoded = replace(encoded, picture=self._picture)
         took = time.perf_counter() - start
-        answer = self._localizer.answer(encoded, prior, sure_only)
+        answer = self._localizer.answer(encoded, prior, sure_only, self._known)
         self._count({**answer.timings, "encode": took})
         return answer
 
