@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from core_making import CAMERA, CPU, disturbed, make_world, small_room, true_tracks
+from core_making import CAMERA, CPU, OPTIONS, disturbed, make_world, map_of, small_room, true_tracks
 from map_making import made_map, rewritten
 from scipy.ndimage import gaussian_filter
 
@@ -21,6 +21,8 @@ from ace_ros.localization.verdict import borne_out, judge, support
 from ace_ros.map.header import Calibration
 from ace_ros.map.patches import AREA, laid, visible
 from ace_ros.map.scene_map import SceneMap
+from ace_ros.mapping import calibration
+from ace_ros.mapping.believed import Believed, nearer
 from ace_ros.mapping.chance import with_likeness
 from ace_ros.mapping.sharpening import Seen, sharpened
 
@@ -258,6 +260,26 @@ def test_a_pose_of_few_landmarks_is_believed_where_patches_bear_it_out():
     assert support(evidence(60, 300), known) > support(evidence(50, 300), known)
     corner = replace(evidence(60, 300), coverage=0.1)
     assert judge(corner, known).state is State.UNCERTAIN
+
+
+def held_back(errors, patches=200):
+    """Views that are off by so much, units of the map and degrees alike."""
+    return [Believed(k, np.zeros(6), (error, error), np.eye(6), np.eye(6), patches) for k, error in enumerate(errors)]
+
+
+def test_patches_lead_where_they_bring_held_back_views_nearer_to_their_poses():
+    alone = held_back([2.0, 2.0, 2.0], patches=0)
+    assert nearer(held_back([1.0, 1.5, 9.0]), alone)  # one that goes astray does not decide
+    assert not nearer(held_back([2.1, 2.1, 0.1]), alone)
+    assert nearer(held_back([9.0, 9.0, 9.0], patches=23), alone)  # too few to lead any: they do no harm
+
+
+def test_a_place_keeps_no_patches_that_lead_nothing(room, monkeypatch):
+    """Where mapping poses are off as much as keypoints are, all that they would do is make the map larger."""
+    assert room.map.places[0].patches.known.any() and room.map.places[0].header.calibration.led_scale > 0
+    monkeypatch.setattr(calibration, "nearer", lambda led, alone: False)
+    place = map_of(room.images, room.poses, room.camera, replace(OPTIONS, steps=20)).places[0]
+    assert not place.patches.known.any() and place.header.calibration.led_scale == 0
 
 
 def test_a_place_that_shows_the_same_elsewhere_asks_for_more_patches(room):

@@ -135,6 +135,13 @@ def test_the_covariance_is_of_the_map_times_what_the_image_is_strained():
     own = CALIBRATION.covariance_scale * 1e-4
     assert variance(replace(GOOD, landmark_inliers=2000)) == pytest.approx(own, rel=1e-3)
     assert variance(replace(GOOD, landmark_inliers=110, misfit=4.0)) == pytest.approx(own * 128 * 2**0.5, rel=1e-3)
+    led = TrustModel(replace(CALIBRATION, led_scale=CALIBRATION.covariance_scale / 2), 0.25)
+    trust, many = led, replace(GOOD, landmark_inliers=2000)
+    assert variance(many) == variance(replace(many, patches=23)) == pytest.approx(own, rel=1e-3)
+    assert (
+        variance(replace(many, patches=100)) == variance(replace(many, patches=400)) == pytest.approx(own / 2, rel=1e-3)
+    )
+    assert variance(replace(many, patches=25)) == pytest.approx(own / 2 * 4**1.25, rel=1e-3)  # fewer hold less
     head_alone = replace(GOOD, landmark_inliers=0, misfit=9.0, has_landmarks=False)
     assert variance(head_alone) == pytest.approx(own, rel=1e-3)
 

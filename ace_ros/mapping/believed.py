@@ -20,7 +20,6 @@ from ace_ros.map.header import Calibration
 from ace_ros.mapping.views import View
 
 Vector = NDArray[np.float64]
-_NO_SAY = 1e3  # pixels: patches that are as far off lead no pose, but still bear it out
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
 _LEAST_SCALE, _LARGEST_SCALE = 0.01, 1e6  # of the search for one: patches may be ten times as exact as keypoints
@@ -61,6 +60,7 @@ def believed(
         inverse = covariance_from_information(information)
         assert inverse is not None  # or it would not have been believed
         residual, error = pose_residual(pose, view.map_from_camera), pose_error(pose, view.map_from_camera)
+        inverse *= trust.thinned(estimate.evidence.patches)
         lean = trust.lean_covariance(estimate.encoded.focal) + estimate.spread
         told.append(Believed(index, residual, error, inverse, lean, estimate.evidence.patches))
     return told
@@ -75,14 +75,14 @@ def nearer(led: list[Believed], alone: list[Believed]) -> bool:
 
 
 def with_scales(
-    calibration: Calibration, led: list[Believed], alone: list[Believed], before: Calibration | None
+    calibration: Calibration, led: list[Believed] | None, alone: list[Believed], before: Calibration | None
 ) -> Calibration:
-    """The calibration with the factors of covariances of poses that patches have led, or nothing has; without a say of
-    patches where none of them leads. ``before``: what they are not made smaller than."""
+    """The calibration with the factors of covariances of poses that patches have ``led`` (None where there are none),
+    or nothing has. ``before``: what they are not made smaller than."""
     unled = max(1.0, before.covariance_scale if before else 0.0)  # below one they would be surer than the pixels are
     calibration = replace(calibration, covariance_scale=_covariance_scale(alone, unled), led_scale=0.0)
-    if not led:
-        return replace(calibration, patch_sigma=_NO_SAY)
+    if led is None:
+        return calibration
     least = max(_LEAST_SCALE, before.led_scale if before else 0.0)
     return replace(calibration, led_scale=_covariance_scale([one for one in led if one.led], least))
 

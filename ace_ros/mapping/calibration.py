@@ -63,11 +63,13 @@ def calibrate(
         led = believed(asked.about(images, places, calibration), held_back, trust, depth) or told
         places = [one.without_patches() for one in places]
         alone = believed(asked.about(images, places, calibration), held_back, trust, depth) or told
-        leads = nearer(led, alone)
+        leads = bool(led) and nearer(led, alone)
+    if not leads:
+        place, led = place.without_patches(), []
     poses = [held_back[one.index].map_from_camera for one in told]
     calibration = with_likeness(calibration, place, [images[one.index] for one in told], poses, device)
-    calibration = with_scales(calibration, led if leads else [], alone, known if revisited is None else None)
-    measured = _measured(len(held_back), told, led if leads else alone, TrustModel(calibration, lean))
+    calibration = with_scales(calibration, led if leads else None, alone, known if revisited is None else None)
+    measured = _measured(len(held_back), told, led or alone, TrustModel(calibration, lean))
     return replace(place, header=replace(place.header, held_back=measured, calibration=calibration))
 
 
