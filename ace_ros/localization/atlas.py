@@ -105,7 +105,11 @@ class Atlas:
             MapFileError: a place of the map's file can't be read.
         """
         found: list[Judged] = []
+        asked: set[int] = set()
         for number in self._order(encoded, prior, known, found):
+            if number in asked:
+                continue
+            asked.add(number)
             estimator, trust = self.place(number)
             depth = self._map.headers[number].median_depth
             least = trust.calibration_for(encoded.scale).self_matched if sure_only else 0.0
@@ -119,30 +123,26 @@ class Atlas:
     def _order(
         self, encoded: EncodedImage, prior: Matrix | None, known: Collection[int], found: list[Judged]
     ) -> Iterator[int]:
-        """Numbers of the places to ask, as long as more are worth it; looks at what was ``found`` meanwhile."""
+        """Numbers of the places to ask, some of them twice, as long as more are worth it; looks at what was ``found``
+        meanwhile."""
         if self._votes is None:
             yield 0
             return
         votes = self._votes.count(encoded.features)
         best = np.argsort(-votes, kind="stable")
         near = best[self._map.near(prior[:3, 3])[best]] if prior is not None else best[:0]
-        asked = list(known)
-        yield from asked
+        yield from known
         for number in near[:_ASKED].tolist():
             if _sure(found):
                 break
-            if number not in asked:
-                asked.append(number)
-                yield number
+            yield number
         # What is expected takes nobody's turn: a twin of it is elsewhere.
         turns, alike, weak = 0, _alike(votes), votes.max() < _WEAK
         for number in best.tolist():
             sure = _sure(found)
             if ((alike[number] or (sure and weak)) and turns < _MOST_ALIKE) or (not sure and turns < _ASKED):
                 turns += 1
-                if number not in asked:
-                    asked.append(number)
-                    yield number
+                yield number
 
     def place(self, number: int) -> tuple[PoseEstimator, TrustModel]:
         """What answers for a place.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ace_ros.features.picture import Picture
 from ace_ros.geometry import Matrix
-from ace_ros.map.patches import AREA, AXIS, Patches, grids, laid, strides_of, telling, within
+from ace_ros.map.patches import AXIS, Patches, grids, laid, strides_of, telling, within
 from ace_ros.mapping.matching import MAX_ERROR
 from ace_ros.mapping.triangulation import MIN_VIEWS, Tracks, refine_points
 from ace_ros.mapping.views import PackedViews, View
@@ -126,12 +126,8 @@ def _cut(
     points: Tensor, reference: Tensor, packed: PackedViews, views: Sequence[View], report: Callable[[int], None]
 ) -> Patches:
     """The patches of landmarks as the view ``reference`` (L,) of each has them: corners, the first so many."""
-    xyz, count = points.cpu().numpy(), len(points)
-    pixels, axes, spacing = (
-        np.zeros((count, AREA), np.uint8),
-        np.zeros((count, 2, 3), np.int8),
-        np.zeros(count, np.float32),
-    )
+    xyz, none = points.cpu().numpy(), Patches.none(len(points))
+    pixels, axes, spacing = none.pixels, none.axes, none.spacing
     for which, picture, pose in _by_view(reference, packed, views, report):
         local = (xyz[which] - pose[:3, 3]) @ pose[:3, :3]
         distance = np.linalg.norm(local, axis=1, keepdims=True)
