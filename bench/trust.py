@@ -98,12 +98,8 @@ def harder(
         dim = image * rng.uniform(0.04, 0.12) + rng.normal(scale=2.0, size=image.shape)
         return np.clip(dim, 0, 255).astype(np.uint8), camera
     if way == "blurred":
-        length = int(rng.integers(15, 40)) * camera.width // 640
-        kernel = np.zeros((length, length), np.float32)
-        end = np.array([np.cos(angle := rng.uniform(0, np.pi)), np.sin(angle)]) * length / 2
-        middle = np.array([length / 2, length / 2])
-        cv2.line(kernel, *(tuple(map(int, p)) for p in (middle - end, middle + end)), 1.0)
-        return cv2.filter2D(image, -1, kernel / kernel.sum()), camera
+        length, angle = int(rng.integers(15, 40)) * camera.width // 640, rng.uniform(0, np.pi)
+        return cv2.filter2D(image, -1, smear(length, angle)), camera
     if way == "half covered":
         covered = image.copy()
         share = rng.uniform(0.5, 0.8)
@@ -113,6 +109,17 @@ def harder(
         size = camera.width // 3, camera.height // 3
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA), camera.resized(*size)
     return image, camera
+
+
+def smear(length: int, angle: float) -> NDArray[np.float32]:
+    """A kernel (odd, odd) of so many pixels in that direction (radians), to both sides alike: what is smeared by it stays
+    where it was, or the true pose would be another."""
+    half = length // 2 + 1
+    along = np.outer(np.linspace(-0.5, 0.5, 8 * length) * length, (np.sin(angle), np.cos(angle)))
+    rows, columns = (half + np.rint(along).astype(int)).T
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+    np.add.at(kernel, (rows, columns), 1 / len(along))
+    return kernel
 
 
 def _judged(localizer: Localizer, shown: Iterator[Shown]) -> Row:

@@ -298,3 +298,22 @@ def test_every_bench_is_found_by_its_name(name, says):
         [sys.executable, "-m", "bench", name, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and says in done.stdout and "--stages" not in done.stdout
+
+
+@pytest.mark.parametrize("length", [3, 15, 24, 38])
+@pytest.mark.parametrize("angle", [0.0, 0.4, 0.785, 1.571, 2.6])
+def test_a_smear_moves_nothing(length, angle):
+    """Or the true pose of what is smeared would be another: half a pixel is more than patches are off."""
+    import cv2
+
+    from bench.trust import smear
+
+    dot = np.zeros((101, 101), np.float32)
+    dot[50, 50] = 1.0
+    smeared = cv2.filter2D(dot, -1, smear(length, angle))
+    rows, columns = np.indices(dot.shape)
+    assert smeared.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (smeared * rows).sum() == pytest.approx(50.0, abs=1e-3)
+    assert (smeared * columns).sum() == pytest.approx(50.0, abs=1e-3)
+    lit = np.argwhere(smeared > 1e-5)  # large kernels are applied by FFT, which leaves traces
+    assert np.hypot(*np.ptp(lit, axis=0)) == pytest.approx(length, abs=1.5)
