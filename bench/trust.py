@@ -112,8 +112,8 @@ def harder(
 
 
 def smear(length: int, angle: float) -> NDArray[np.float32]:
-    """A kernel (odd, odd) of so many pixels in that direction (radians), to both sides alike: what is smeared by it stays
-    where it was, or the true pose would be another."""
+    """A kernel (odd, odd) of so many pixels in that direction (radians), to both sides alike: what is smeared by it
+    stays where it was, or the true pose would be another."""
     half = length // 2 + 1
     along = np.outer(np.linspace(-0.5, 0.5, 8 * length) * length, (np.sin(angle), np.cos(angle)))
     rows, columns = (half + np.rint(along).astype(int)).T
