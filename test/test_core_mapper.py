@@ -190,8 +190,8 @@ def test_a_camera_on_a_tripod_makes_a_map_without_landmarks(room):
     scene_map = map_of(images, poses, room.camera, QUICK)
     assert scene_map.landmarks.shape == (0, 3) and scene_map.places[0].codes.shape == (0, 64)
     assert scene_map.header.median_depth > 0
-    # No held-back view is known again, so nothing is learnt of covariances: they are as wide as is usual.
-    assert scene_map.header.held_back.localized == 0 and scene_map.header.calibration.covariance_scale == 3.0
+    # No held-back view is known again, so nothing is learnt of covariances: they are wider than is usual.
+    assert scene_map.header.held_back.localized == 0 and 8 < scene_map.header.calibration.covariance_scale < 9
     answer = Localizer(scene_map, device="cpu").localize(images[3], room.camera)
     assert 0 <= answer.confidence <= 1
 

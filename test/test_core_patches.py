@@ -22,7 +22,7 @@ from ace_ros.map.header import Calibration
 from ace_ros.map.patches import AREA, laid, visible
 from ace_ros.map.scene_map import SceneMap
 from ace_ros.mapping import calibration
-from ace_ros.mapping.believed import Believed, nearer
+from ace_ros.mapping.believed import Believed, nearer, with_scales
 from ace_ros.mapping.chance import with_likeness
 from ace_ros.mapping.sharpening import Seen, sharpened
 
@@ -272,6 +272,20 @@ def test_patches_lead_where_they_bring_held_back_views_nearer_to_their_poses():
     assert nearer(held_back([1.0, 1.5, 9.0]), alone)  # one that goes astray does not decide
     assert not nearer(held_back([2.1, 2.1, 0.1]), alone)
     assert nearer(held_back([9.0, 9.0, 9.0], patches=23), alone)  # too few to lead any: they do no harm
+
+
+@pytest.mark.parametrize("views", [1, 2, 4, 12])
+def test_ellipsoids_hold_what_they_say_however_few_views_taught_them(views):
+    """Places differ: of recordings the factor that is right lies between 1 and 30, and two views hardly tell it."""
+    rng, held = np.random.default_rng(views), []
+    for _ in range(200):
+        right = 3.0 * np.exp(rng.normal(0, 1.0))
+        off = rng.normal(0, np.sqrt(right), (views, 6))
+        told = [Believed(k, one, (0.0, 0.0), np.eye(6), np.zeros((6, 6)), 200) for k, one in enumerate(off)]
+        learnt = with_scales(Calibration(), told, told, None)
+        for scale in (learnt.covariance_scale, learnt.led_scale):
+            held.append((rng.normal(0, np.sqrt(right), (100, 6)) ** 2).sum(1) / scale < 12.59)
+    assert 0.93 < np.mean(held) < 0.995
 
 
 def test_a_place_keeps_no_patches_that_lead_nothing(room, monkeypatch):

@@ -42,8 +42,9 @@ class Calibration(Checked):
 
     Attributes:
         landmark_sigma, head_sigma: reprojection error of an inlier of each witness, pixels a coordinate.
-        covariance_scale: factor on the inverse information matrix, so that with the floor of
-            :func:`ace_ros.localization.solver.shift_covariance` the mean NEES becomes 6.
+        covariance_scale: factor on the inverse information matrix, so that with what
+            :meth:`ace_ros.localization.trust.TrustModel.spread` adds the mean NEES becomes 6, or less where few views
+            told.
         chance_landmarks: landmark inliers that a wrong pose collects by chance: hardly a decoy has more (their mean and
             two and a half standard deviations).
         chance_head: likewise the fraction of head predictions.
@@ -79,7 +80,8 @@ class HeldBack(Checked):
 
     Attributes:
         frames: how many. localized: of these. median_translation: units of the map.
-        median_rotation_deg: degrees. nees_mean: normalised error squared, 6 if covariances are right.
+        median_rotation_deg: degrees. nees_mean: normalised error squared; 6 if covariances are right, less
+            where few views taught them.
     """
 
     WHERE: ClassVar[str] = "held_back."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri, fdtri
 
 from ace_ros.geometry import Matrix, pose_error, pose_residual
 from ace_ros.localization.alternatives import decide
@@ -23,7 +24,8 @@ Vector = NDArray[np.float64]
 _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
 _LEAST_SCALE, _LARGEST_SCALE = 0.01, 1e6  # of the search for one: patches may be ten times as exact as keypoints
-_MEAN_NEES = 6.0  # of an honest covariance: the degrees of freedom of a pose
+_FREEDOM = 6  # of a pose: the mean NEES of an honest covariance
+_HELD = 0.95  # share of the poses whose ellipsoid of that size has to hold the truth
 _FAR_OUT = 10.0  # times the median: what is farther out counts as that far, or one view would set the scale
 
 
@@ -88,16 +90,21 @@ def with_scales(
 
 
 def _covariance_scale(told: list[Believed], least: float) -> float:
-    """Factor on the inverse information matrices that brings the mean NEES to 6, or the least; near the usual one with
-    few views."""
-    if not told:
-        return max(least, _USUAL_SCALE)
+    """Factor on the inverse information matrices that brings the mean NEES to 6 (near the usual one with few views), and
+    as much more as few views are unsure of it; or the least."""
+    fitted, weight = _USUAL_SCALE, len(told) / (len(told) + _PRIOR_VIEWS)
+    if told:
 
-    def mean(scale: float) -> float:
-        values = np.array([one.nees(scale) for one in told])
-        return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
+        def mean(scale: float) -> float:
+            values = np.array([one.nees(scale) for one in told])
+            return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-    candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
-    fitted = next((scale for scale in candidates if mean(scale) <= _MEAN_NEES), candidates[-1])
-    weight = len(told) / (len(told) + _PRIOR_VIEWS)
-    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)))
+        candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
+        fitted = next((scale for scale in candidates if mean(scale) <= _FREEDOM), candidates[-1])
+    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)) * _unsure(len(told) + _PRIOR_VIEWS))
+
+
+def _unsure(views: float) -> float:
+    """Factor on variances that so many views have taught, so that ellipsoids hold as much as if they had been known:
+    Hotelling's T squared is spread as F, not as chi squared. What the errors of a view have in common counts once."""
+    return float(_FREEDOM * fdtri(_FREEDOM, views, _HELD) / chdtri(_FREEDOM, 1 - _HELD))
