@@ -25,6 +25,7 @@ _PRIOR_VIEWS = 4.0  # a few held-back views are outweighed by what is usual
 _USUAL_SCALE = 3.0  # on the recordings of bench accuracy
 _LEAST_SCALE, _LARGEST_SCALE = 0.01, 1e6  # of the search for one: patches may be ten times as exact as keypoints
 _FREEDOM = 6  # of a pose: the mean NEES of an honest covariance
+_COUNTS = 2.0  # times that a view counts: what shifts it and what turns it (decision 0025)
 _HELD = 0.95  # share of the poses whose ellipsoid of that size has to hold the truth
 _FAR_OUT = 10.0  # times the median: what is farther out counts as that far, or one view would set the scale
 
@@ -101,10 +102,11 @@ def _covariance_scale(told: list[Believed], least: float) -> float:
 
         candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
         fitted = next((scale for scale in candidates if mean(scale) <= _FREEDOM), candidates[-1])
-    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)) * _unsure(len(told) + _PRIOR_VIEWS))
+    return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)) * _unsure(len(told)))
 
 
-def _unsure(views: float) -> float:
+def _unsure(views: int) -> float:
     """Factor on variances that so many views have taught, so that ellipsoids hold as much as if they had been known:
-    Hotelling's T squared is spread as F, not as chi squared. What the errors of a view have in common counts once."""
-    return float(_FREEDOM * fdtri(_FREEDOM, views, _HELD) / chdtri(_FREEDOM, 1 - _HELD))
+    Hotelling's T squared is spread as F, not as chi squared."""
+    freedom = _COUNTS * views + _PRIOR_VIEWS
+    return float(_FREEDOM * fdtri(_FREEDOM, freedom, _HELD) / chdtri(_FREEDOM, 1 - _HELD))
