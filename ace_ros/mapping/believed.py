@@ -91,8 +91,8 @@ def with_scales(
 
 
 def _covariance_scale(told: list[Believed], least: float) -> float:
-    """Factor on the inverse information matrices that brings the mean NEES to 6 (near the usual one with few views), and
-    as much more as few views are unsure of it; or the least."""
+    """Factor on the inverse information matrices that brings the mean NEES to 6 (near the usual one with few views),
+    and as much more as few views are unsure of it; or the least."""
     fitted, weight = _USUAL_SCALE, len(told) / (len(told) + _PRIOR_VIEWS)
     if told:
 
