@@ -107,6 +107,6 @@ def _covariance_scale(told: list[Believed], least: float) -> float:
 
 def _unsure(views: int) -> float:
     """Factor on variances that so many views have taught, so that ellipsoids hold as much as if they had been known:
-    Hotelling's T squared is spread as F, not as chi squared."""
+    where the scale of six normal errors is learnt, the sum of their squares is spread as F, not as chi squared."""
     freedom = _COUNTS * views + _PRIOR_VIEWS
     return float(_FREEDOM * fdtri(_FREEDOM, freedom, _HELD) / chdtri(_FREEDOM, 1 - _HELD))
