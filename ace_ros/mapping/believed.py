@@ -93,15 +93,16 @@ def with_scales(
 def _covariance_scale(told: list[Believed], least: float) -> float:
     """Factor on the inverse information matrices that brings the mean NEES to 6 (near the usual one with few views),
     and as much more as few views are unsure of it; or the least."""
-    fitted, weight = _USUAL_SCALE, len(told) / (len(told) + _PRIOR_VIEWS)
-    if told:
+    if not told:
+        return max(least, _USUAL_SCALE * _unsure(0))
 
-        def mean(scale: float) -> float:
-            values = np.array([one.nees(scale) for one in told])
-            return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
+    def mean(scale: float) -> float:
+        values = np.array([one.nees(scale) for one in told])
+        return float(np.minimum(values, _FAR_OUT * np.median(values)).mean())
 
-        candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
-        fitted = next((scale for scale in candidates if mean(scale) <= _FREEDOM), candidates[-1])
+    candidates = np.geomspace(least, _LARGEST_SCALE, 300).tolist()
+    fitted = next((scale for scale in candidates if mean(scale) <= _FREEDOM), candidates[-1])
+    weight = len(told) / (len(told) + _PRIOR_VIEWS)
     return max(least, float(fitted**weight * _USUAL_SCALE ** (1 - weight)) * _unsure(len(told)))
 
 
