@@ -271,6 +271,7 @@ def test_patches_lead_where_they_bring_held_back_views_nearer_to_their_poses():
     alone = held_back([2.0, 2.0, 2.0], patches=0)
     assert nearer(held_back([1.0, 1.5, 9.0]), alone)  # one that goes astray does not decide
     assert not nearer(held_back([2.1, 2.1, 0.1]), alone)
+    assert not nearer(held_back([1.9, 1.9, 1.0]), alone)  # they are not worth their bytes, and count as landmarks do
     assert nearer(held_back([9.0, 9.0, 9.0], patches=23), alone)  # too few to lead any: they do no harm
 
 
