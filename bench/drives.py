@@ -26,6 +26,7 @@ from typing import Any, cast
 import numpy as np
 import tyro
 
+from ace_ros.evaluation.metrics import ELLIPSOID
 from ace_ros.files import write_whole
 from ace_ros.generated import BuildingPlan, make_building
 from ace_ros.generated.building.drive import query_drive
@@ -55,7 +56,6 @@ from bench.drives_robot import (
 Row = dict[str, Any]
 _PER_ROOM = 200  # frames of a visit: 0.6 m/s and 50 degrees/s
 _SETTLED = 150  # images after the first pose until all is steady: 9 m, on which the odometry's drift is learnt
-_HOLDS = 12.6  # squared Mahalanobis distance within which 95 % of poses of six dimensions lie
 
 
 @dataclass
@@ -189,7 +189,7 @@ def smoothness(stretches: Sequence[Stretch], localizer: Localizer, way: Way) -> 
         "ratio": (rms[0] / rms[1]).tolist(),
         "largest_step": np.max(steps, 0).tolist(),
         "nees, median and 95 %": np.percentile(nees, (50, 95)).tolist(),
-        "ellipsoid holds the truth": float(np.mean(np.array(nees) < _HOLDS)),
+        "ellipsoid holds the truth": float(np.mean(np.array(nees) < ELLIPSOID)),
     }
 
 

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
-from ace_ros.geometry import Matrix, pose_error, pose_residual
+from ace_ros.geometry import Matrix, pose_error, pose_residual, squared_within
 from ace_ros.localization.promise import WRONG_TURN, wrong_shift
 
 STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
@@ -26,7 +25,7 @@ STATES = ("LOCALIZED", "UNCERTAIN", "LOST")
 THRESHOLDS = {"10cm_5deg": (0.10, 5.0), "5cm_5deg": (0.05, 5.0), "2cm_2deg": (0.02, 2.0), "1cm_1deg": (0.01, 1.0)}
 
 #: NEES of 95 % of the poses whose covariances are honest; more lie outside of their 95 % ellipsoid
-ELLIPSOID = float(chdtri(6, 1 - 0.95))
+ELLIPSOID = squared_within(0.95)
 
 #: limits of the classes of confidence whose poses are counted: LOCALIZED from 0.9 on
 CONFIDENCES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ace_ros.errors import MappingError
-from ace_ros.geometry import Matrix, skew
+from ace_ros.geometry import Matrix, skew, squared_within
 from ace_ros.growing.alignment import Alignment
 
 Vector = NDArray[np.float64]
@@ -25,9 +25,8 @@ _APART = 0.2  # depths between two frames that propose a scale, if any are so fa
 _LEAST_AGREEING = 6  # frames; set by hand: one might be wrong alike twice where furniture was moved
 _LEAST_SHARE = 0.35  # of those that were localized; set by hand
 _RIVAL = 0.6  # of the frames that agree: another transform that has so many may be as right (twin rooms)
-_OUTLIER = 22.5  # squared sigmas of a pose, six degrees of freedom: 99.9 %
-_MEDIAN = 5.35  # of the squared sigmas of a pose
-_TAIL = 12.6  # squared sigmas (95 %) at which a frame begins to count less
+_OUTLIER, _MEDIAN = squared_within(0.999), squared_within(0.5)  # of the squared sigmas of a pose
+_TAIL = squared_within(0.95)  # at which a frame begins to count less
 _STEPS = 20
 _ALIKE = 0.1  # correlation of residuals that is none; set by hand
 _WORST_SCALE = 0.05  # standard deviation of a scale that is no use; set by hand

@@ -20,9 +20,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
-from ace_ros.geometry import Matrix, invert, pose_error
+from ace_ros.geometry import Matrix, invert, pose_error, squared_within
 from ace_ros.localization import solver
 from ace_ros.localization.atlas import Atlas, Judged
 from ace_ros.localization.chain import Chain, Link
@@ -59,7 +58,7 @@ _PLACES = 6  # that are asked at most, as for one image among twins
 _LIKENESS = 2.0
 # Of a way that images and odometry do not agree on: odometry that is as exact as it says stretches links less than half
 # of the time. In a hall it did by 1.5 at most, and what was wrong and sure by odometry 30 % off, by 6.5 or more.
-_TENSION = float(chdtri(6, 0.5))
+_TENSION = squared_within(0.5)
 _CAP = 0.5  # confidence where they don't
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from scipy.special import chdtri
-
+from ace_ros.geometry import squared_within
 from ace_ros.options import Options, option
 
 
@@ -56,4 +55,4 @@ class GateOptions(Options):
 @cache
 def agreement(options: GateOptions) -> float:
     """Squared Mahalanobis distance up to which two poses count as one, also where no pose is refused."""
-    return float(chdtri(6, 1 - (options.gate_probability or GateOptions.gate_probability)))
+    return squared_within(options.gate_probability or GateOptions.gate_probability)

@@ -7,7 +7,7 @@ from copy import copy
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ace_ros.geometry import Matrix, invert, pose_residual, skew
+from ace_ros.geometry import Matrix, invert, pose_residual, skew, squared_within
 from ace_ros.online.odometry_gate import GateOptions, agreement
 
 # What is off: the pose (6), as pose_residual has it; what images from about here are off by alike (6), in their own
@@ -19,7 +19,7 @@ _SHARED = 0.9
 # So far apart, in depths of the scene and radians, images still share e^-1 of that. Set by hand.
 _NEIGHBOUR = 0.1, np.radians(10.0)
 _STEADY = 1000.0  # m of way on which wheels keep drifting alike: floors, loads, batteries change; set by hand
-_LIKELY = 12.6  # squared Mahalanobis distance of 19 of 20 images; what is farther off is less sure than it says
+_LIKELY = squared_within(0.95)  # an image that is farther off is less sure than it says
 _RANDOM = 0.1  # of the drift on a metre is of no lasting kind: bumps and slip; set by hand
 _IDLE = 100.0  # s in which odometry goes astray by its floor without any way: gyros drift; set by hand
 # Without odometry, 1 sigma, in depths a second and rad a second: a hand, or a robot that hurries; set by hand.
