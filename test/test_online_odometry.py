@@ -53,7 +53,7 @@ def test_gate_refuses_one_outlier_and_goes_on():
         measured, odom = drive.step()
         if index == 30:
             answer = gate.look(measured @ pose(x=0.5), odom)
-            assert refused(answer) and answer.sentence.startswith("0.49 m") and "1 of 5 frames" in answer.sentence
+            assert refused(answer) and answer.sentence.startswith("0.48 m") and "1 of 5 frames" in answer.sentence
         else:
             assert isinstance(gate.look(measured, odom), Belief)
 
