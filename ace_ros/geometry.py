@@ -23,14 +23,6 @@ CUBE = np.array([
 _ROTATION_TOLERANCE = 1e-2  # text files round to a few digits; a wrong convention is off by far more
 
 
-def squared_within(share: float) -> float:
-    """Squared Mahalanobis distance within which this share of poses lie that are off as their covariances say.
-
-    Chi squared of six degrees of freedom: 5.35 for 0.5, 12.59 for 0.95.
-    """
-    return float(chdtri(6, 1 - share))
-
-
 def check_pose(matrix: ArrayLike, where: str) -> Matrix:
     """Return ``matrix`` as a proper rigid transform, (4, 4) float64.
 
@@ -135,6 +127,14 @@ def pose_residual(estimate: Matrix, truth: Matrix) -> Matrix:
     """
     rotation = Rotation.from_matrix(estimate[:3, :3] @ truth[:3, :3].T).as_rotvec()
     return np.concatenate([estimate[:3, 3] - truth[:3, 3], rotation])
+
+
+def squared_within(share: float) -> float:
+    """Squared Mahalanobis distance within which this share of poses lie that are off as their covariances say.
+
+    Chi squared of six degrees of freedom: 5.35 for 0.5, 12.59 for 0.95.
+    """
+    return float(chdtri(6, 1 - share))
 
 
 def skew(vector: ArrayLike) -> Matrix:

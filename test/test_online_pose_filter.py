@@ -17,23 +17,27 @@ def begun(seen, covariance, odom, stamp=0):
 
 
 class Driven:
-    """A drive of a minute: errors of the filter and of single images, steps of map <- odom where the robot is."""
+    """A drive of a minute: errors of the filter and of single images, steps of map <- odom where the robot is.
 
-    def __init__(self, seed, covariance, alike):
+    ``said``: what images take their covariance for; ``turn``: degrees from image to image.
+    """
+
+    def __init__(self, seed, covariance, alike, said=None, turn=1.0):
+        said = covariance if said is None else said
         wheels, self.nees, self.errors, self.single, self.steps = Wheels(seed), [], [], [], []
         common = wheels.rng.standard_normal(6)
         self.filter = None
         for count in range(600):
-            odom = wheels.step()
+            odom = wheels.step(turn=turn)
             keeps = np.exp(-0.05 / 0.3)  # what neighbours have in common is another thing after 0.3 m
             common = keeps * common + np.sqrt(1 - keeps**2) * wheels.rng.standard_normal(6)
             seen = off(wheels.true, covariance, wheels.rng, common if alike else None)
             if self.filter is None:
-                self.filter = begun(seen, covariance, odom, wheels.stamp)
+                self.filter = begun(seen, said, odom, wheels.stamp)
                 continue
             before = self.filter.predict(odom)
             self.filter.carry(odom, wheels.stamp)
-            self.filter.update(seen, covariance, DEPTH)
+            self.filter.update(seen, said, DEPTH)
             if count > SETTLED:
                 self.steps.append(pose_error(self.filter.map_from_base, before)[0])
                 self.errors.append(pose_error(self.filter.map_from_base, wheels.true))
@@ -43,13 +47,18 @@ class Driven:
         self.wheels = wheels
 
 
+def rms(drives):
+    """Of what is told and of single images: metres and degrees."""
+    together = [np.concatenate([getattr(drive, name) for drive in drives]) for name in ("errors", "single")]
+    return [np.sqrt(np.square(errors).mean(0)) for errors in together]
+
+
 @pytest.mark.parametrize(("alike", "sigmas"), [(False, 1.0), (True, 2.0)])
 def test_the_robot_moves_smoothly_and_its_errors_are_half_of_the_images(alike, sigmas):
     """Images of 1 cm and 0.3 degrees; or of twice that, where half of the variance is common to neighbours."""
     drives = [Driven(seed, sigmas**2 * COVARIANCE, alike) for seed in range(4)]
-    together = [np.concatenate([getattr(drive, name) for drive in drives]) for name in ("errors", "single")]
-    rms = [np.sqrt(np.square(errors).mean(0)) for errors in together]
-    assert np.all(rms[0] <= 0.5 * rms[1])
+    told, single = rms(drives)
+    assert np.all(told <= 0.5 * single)
     assert max(max(drive.steps) for drive in drives) <= 0.02
     assert 1.0 < np.median([drive.nees for drive in drives]) < 8.0  # 5.3 where all is as the filter takes it to be
     assert np.mean(np.concatenate([drive.nees for drive in drives]) < 12.6) > 0.88
@@ -57,18 +66,8 @@ def test_the_robot_moves_smoothly_and_its_errors_are_half_of_the_images(alike, s
 
 def test_wheels_that_slip_do_not_turn_the_robot_away_from_images_that_are_more_exact_than_they_say():
     """Images of 0.03 degrees that say five times that; turns of 5 degrees, each 2 % off."""
-    told, single = [], []
-    for seed in range(6):
-        wheels = Wheels(seed)
-        carried = begun(off(wheels.true, COVARIANCE / 100, wheels.rng), COVARIANCE / 4, wheels.step(0.0, 0.0))
-        for count in range(400):
-            carried.carry(wheels.step(turn=5.0), wheels.stamp)
-            seen = off(wheels.true, COVARIANCE / 100, wheels.rng)
-            carried.update(seen, COVARIANCE / 4, DEPTH)
-            if count > SETTLED:
-                told.append(pose_error(carried.map_from_base, wheels.true))
-                single.append(pose_error(seen, wheels.true))
-    assert np.all(np.square(told).mean(0) < np.square(single).mean(0))
+    told, single = rms([Driven(seed, COVARIANCE / 100, False, COVARIANCE / 4, turn=5.0) for seed in range(4)])
+    assert np.all(told < single)
 
 
 def test_any_number_of_images_from_one_place_tell_no_more_than_their_common_error():
